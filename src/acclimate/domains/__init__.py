@@ -1,0 +1,1 @@
+"""Markets and the problems cut out of them."""

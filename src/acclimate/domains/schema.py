@@ -1,0 +1,72 @@
+"""What a market's columns mean: which table holds what, which column plays which role.
+
+Roles are inferred from names and values, overridden by `market.toml` or by
+arguments, and always shown: `acclimate check` prints this value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ColumnType(StrEnum):
+    """How a feature column is read by a view."""
+
+    NUMERIC = "numeric"
+    CATEGORY = "category"
+    TEXT = "text"
+    TIME = "time"
+    ID = "id"  # names a thing; never a feature
+    IGNORED = "ignored"  # constant, empty, or told to be left out
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One table of a market.
+
+    roles   role → column as it was called in the file (`user`, `item`, `time`,
+            `kind`, `value`, `quantity`; `label`, `time`, `entity` for rows)
+    types   column → how it is read, for every column that plays no role
+    origin  the file, or `file::column=value`, that the table came from
+    """
+
+    roles: Mapping[str, str]
+    types: Mapping[str, ColumnType]
+    origin: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables of a market by name: `events`, `items`, `users`, `rows`."""
+
+    tables: Mapping[str, TableSchema]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something seen at the door that its owner should know.
+
+    level    "note" or "warning"
+    message  what was found and what to do about it
+    """
+
+    level: str
+    table: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SchemaHints:
+    """What a person says about a market; it beats what names suggest.
+
+    roles   table → role → column
+    types   column → type
+    files   table → file name inside the folder
+    """
+
+    roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None

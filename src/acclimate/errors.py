@@ -1,0 +1,67 @@
+"""Every exception a user can cause, drawn as a tree.
+
+    AcclimateError                 exit code
+    ├── UsageError                 2   a call that cannot be understood
+    ├── DataError                  3   tables that cannot be read or do not fit
+    │   ├── DomainError            3   a market: files, roles, columns, labels
+    │   └── TaskError              3   a task that its data cannot serve
+    ├── StrategyError              3   a strategy given what its formula cannot take
+    ├── NotAdopted                 4   only with --require-adopt
+    ├── BudgetError                6   not even the baseline finished in time
+    └── IntegrityError             7   an artifact that is not what was written
+
+Each message says what was expected, what was found and what to do.  The
+command line turns `exit_code` into the exit status; nothing else does.
+"""
+
+from __future__ import annotations
+
+
+class AcclimateError(Exception):
+    """The root: anything a user can cause and can mend."""
+
+    exit_code = 1
+
+
+class UsageError(AcclimateError):
+    """A command, recipe or argument that cannot be understood."""
+
+    exit_code = 2
+
+
+class DataError(AcclimateError):
+    """Tables that cannot be read or do not fit together."""
+
+    exit_code = 3
+
+
+class DomainError(DataError):
+    """A market whose files, roles, columns or labels are not usable."""
+
+
+class TaskError(DataError):
+    """A task that the given data cannot serve."""
+
+
+class StrategyError(AcclimateError):
+    """A strategy given numbers its formula cannot take."""
+
+    exit_code = 3
+
+
+class NotAdopted(AcclimateError):
+    """The verdict was not `adopt`, and the caller required it."""
+
+    exit_code = 4
+
+
+class BudgetError(AcclimateError):
+    """The budget ended before the baseline did."""
+
+    exit_code = 6
+
+
+class IntegrityError(AcclimateError):
+    """An artifact that is incomplete or was changed after it was written."""
+
+    exit_code = 7
