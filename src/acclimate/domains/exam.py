@@ -1,0 +1,108 @@
+"""Exam: what is asked, what may be known when it is asked, and what was true.
+
+An Exam belongs to the runner and the verdict.  The Problem that a strategy
+receives is built beside it and never contains it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acclimate.arrays import Array, Ints, Strings
+
+
+@dataclass(frozen=True)
+class RankQuery:
+    """Whose ranking is wanted.
+
+    users       (n,) ids
+    candidates  (n, m) catalogue positions to rank, or None for the whole catalogue.
+                Only published protocols with sampled candidates use it.
+    """
+
+    users: Strings
+    candidates: Ints | None = None
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What was true, and which rows belong to one independent unit.
+
+    units   (n,) unit of each row or user, 0 … n_units − 1
+    label   (n,) class positions (classify)
+    user    (p,) positions in the query's users, with
+    item    (p,) the catalogue position each of them took (recommend)
+    missed  (n,) items taken that no catalogue holds: misses for everyone
+    """
+
+    units: Ints
+    label: Ints | None = None
+    user: Ints | None = None
+    item: Ints | None = None
+    missed: Ints | None = None
+
+    @property
+    def n_units(self) -> int:
+        return int(self.units.max(initial=-1)) + 1
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over every part; the ledger knows a judge by it."""
+        digest = hashlib.sha256()
+        for part in (self.units, self.label, self.user, self.item, self.missed):
+            digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question.
+
+    context  what is known at that moment: histories, support rows, the series so far
+    query    what is asked: `Rows` without labels, or a `RankQuery`
+    truth    what was true; models never see it
+    """
+
+    context: Any
+    query: Any
+    truth: Truth
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The parts of the target that no strategy sees.
+
+    choose  the plan picks on these; empty where it is made by cross-fitting
+    judge   the verdict looks at these, once
+    """
+
+    choose: tuple[Case, ...]
+    judge: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """(n, n_classes) rows sum to 1."""
+
+    p: Array
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Best items first.
+
+    items   (n, k) catalogue positions, −1 where there was nothing left to rank
+    scores  (n, k) higher is better, −inf where items is −1
+    With candidates asked for, `items` repeats them in their given order and
+    `scores` holds one score each, −inf for those the model does not know.
+    """
+
+    items: Ints
+    scores: Array
+
+
+Prediction = Probabilities | Ranking

@@ -1,0 +1,230 @@
+"""Samples: the raw observations a Problem is made of, in two forms.
+
+`Rows` are labelled feature rows (classify); `Interactions` say who took what
+(recommend).  Both can be cut into folds and tell their fingerprint.  Neither is
+what a model eats: a recipe in `view` encodes them with one arm's statistics.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from acclimate.arrays import Array, Ints, Strings
+from acclimate.domains.exam import Case, RankQuery, Truth
+from acclimate.domains.schema import ColumnType
+from acclimate.rng import Rng
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Feature rows under one vocabulary of columns and classes.
+
+    columns  n rows; Float64 for numeric, String for category and text,
+             Datetime for time columns; missing values are null
+    types    column → how a view reads it
+    classes  the label's values, in the order of their positions
+    label    (n,) positions in `classes`, or None where labels are unknown
+    entity   (n,) the independent unit of a row; None: every row is its own
+    time     (n,) float seconds since 1970, NaN where unknown, or None
+    """
+
+    columns: pl.DataFrame
+    types: Mapping[str, ColumnType]
+    classes: tuple[str, ...]
+    label: Ints | None = None
+    entity: Strings | None = None
+    time: Array | None = None
+
+    @property
+    def n(self) -> int:
+        return self.columns.height
+
+    def take(self, rows: Ints) -> Rows:
+        """The rows at these positions, in this order."""
+        return replace(
+            self,
+            columns=self.columns[rows],
+            label=None if self.label is None else self.label[rows],
+            entity=None if self.entity is None else self.entity[rows],
+            time=None if self.time is None else self.time[rows],
+        )
+
+    def unlabelled(self) -> Rows:
+        """The same rows with their labels taken away."""
+        return replace(self, label=None)
+
+    def units(self) -> Ints:
+        """(n,) the position of each row's independent unit."""
+        if self.entity is None:
+            return np.arange(self.n)
+        return np.unique(self.entity.astype(str), return_inverse=True)[1].astype(np.int64)
+
+    def folds(self, k: int, rng: Rng) -> list[tuple[Rows, Case]]:
+        """Cut into k folds by unit, spreading the classes evenly.
+
+        k        ≥ 2; lowered to the number of units where there are fewer
+        returns  k pairs (the rest, the fold as a labelled Case)
+        """
+        if self.label is None:
+            return []
+        units = self.units()
+        fold = spread(units, self.label, k, rng)
+        pairs = []
+        for number in range(int(fold.max(initial=-1)) + 1):
+            held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+            if len(held) and len(rest):
+                pairs.append((self.take(rest), self.take(held).case()))
+        return pairs
+
+    def case(self) -> Case:
+        """These rows as a question: features asked, labels kept as the truth."""
+        if self.label is None:
+            raise ValueError("rows without labels cannot be a case")
+        return Case(None, self.unlabelled(), Truth(label=self.label, units=self.units()))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of columns, labels, units and times."""
+        digest = hashlib.sha256(repr((self.columns.schema, self.classes)).encode())
+        digest.update(self.columns.hash_rows(seed=0).to_numpy().tobytes())
+        for part in (self.label, self.time):
+            digest.update(b"-" if part is None else part.tobytes())
+        if self.entity is not None:
+            digest.update("\x00".join(self.entity.astype(str)).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Who took what: one entry per distinct (user, item), in time order.
+
+    user   (n,) positions in `users`
+    item   (n,) positions in `items`
+    users  ids of users; a user may have no interaction
+    items  ids of the catalogue; an item may have none
+    """
+
+    user: Ints
+    item: Ints
+    users: Strings
+    items: Strings
+
+    @property
+    def n(self) -> int:
+        return len(self.user)
+
+    def folds(self, k: int, rng: Rng) -> list[tuple[Interactions, Case]]:
+        """Hide a k-th of every user's items, k times; truth is what was hidden.
+
+        Users with one item keep it: nobody is ranked without a history.
+        """
+        order = rng.child("folds").generator().permutation(self.n)
+        by_user = order[np.argsort(self.user[order], kind="stable")]
+        user = self.user[by_user]
+        start = np.r_[0, np.flatnonzero(np.diff(user)) + 1]
+        size = np.diff(np.r_[start, len(user)])
+        rank = np.arange(len(user)) - np.repeat(start, size)
+        offset = rng.child("offset").generator().integers(0, k, len(size))
+        fold = np.full(self.n, -1)
+        spread_out = (rank + np.repeat(offset, size)) % k
+        fold[by_user] = np.where(np.repeat(size, size) >= 2, spread_out, -1)
+        pairs = []
+        for number in range(k):
+            held = fold == number
+            # A user whose items all fell into one fold would lose the whole history.
+            left = np.bincount(self.user[~held], minlength=len(self.users))
+            held &= left[self.user] > 0
+            if held.any() and not held.all():
+                rest = self.take(np.flatnonzero(~held))
+                pairs.append((rest, rest.ask(self.take(np.flatnonzero(held)))))
+        return pairs
+
+    def take(self, rows: Ints) -> Interactions:
+        """The interactions at these positions, same users and items."""
+        return replace(self, user=self.user[rows], item=self.item[rows])
+
+    def of_users(self, users: Ints) -> Interactions:
+        """The interactions of these users only, renumbered in this order."""
+        new = np.full(len(self.users), -1)
+        new[users] = np.arange(len(users))
+        keep = new[self.user] >= 0
+        return replace(
+            self, user=new[self.user[keep]], item=self.item[keep], users=self.users[users]
+        )
+
+    def ask(self, later: Interactions, unknown: Ints | None = None) -> Case:
+        """The question: given these histories, what came later?
+
+        later    interactions over the same users and items
+        unknown  (n_users,) later items outside of the catalogue; they count as misses
+        returns  a Case over the users that have something later and a history
+        """
+        unknown = np.zeros(len(self.users), np.int64) if unknown is None else unknown
+        wanted = np.bincount(later.user, minlength=len(self.users)) + unknown
+        history = np.bincount(self.user, minlength=len(self.users))
+        asked = np.flatnonzero((wanted > 0) & (history > 0))
+        truth = later.of_users(asked)
+        return Case(
+            self.of_users(asked),
+            RankQuery(self.users[asked]),
+            Truth(
+                user=truth.user,
+                item=truth.item,
+                missed=unknown[asked],
+                units=np.arange(len(asked)),
+            ),
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the pairs and the ids."""
+        digest = hashlib.sha256()
+        for part in (self.user, self.item):
+            digest.update(part.tobytes())
+        for ids in (self.users, self.items):
+            digest.update("\x00".join(ids.astype(str)).encode())
+        return digest.hexdigest()
+
+
+Sample = Rows | Interactions
+
+
+def spread(units: Ints, label: Ints, k: int, rng: Rng) -> Ints:
+    """Deal units into k folds so that every fold sees every class.
+
+    units    (n,) unit of each row; all rows of a unit share a fold
+    label    (n,) class positions
+    returns  (n,) fold of each row, 0 … min(k, number of units) − 1
+    """
+    distinct, first = np.unique(units, return_index=True)
+    k = min(k, len(distinct))
+    if k < 2:
+        return np.zeros(len(units), np.int64)
+    shuffled = rng.child("spread").generator().permutation(len(distinct))
+    by_class = shuffled[np.argsort(label[first][shuffled], kind="stable")]
+    fold = np.empty(len(distinct), np.int64)
+    fold[by_class] = np.arange(len(distinct)) % k
+    return fold[np.searchsorted(distinct, units)]
+
+
+def stack_rows(parts: Sequence[Rows]) -> Rows:
+    """One Rows from several under the same columns and classes."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    label = [part.label for part in parts]
+    entity = [part.entity for part in parts]
+    time = [part.time for part in parts]
+    return replace(
+        first,
+        columns=pl.concat([part.columns.select(first.columns.columns) for part in parts]),
+        label=None if any(x is None for x in label) else np.concatenate(label),  # type: ignore[arg-type]
+        entity=None if any(x is None for x in entity) else np.concatenate(entity),  # type: ignore[arg-type]
+        time=None if any(x is None for x in time) else np.concatenate(time),  # type: ignore[arg-type]
+    )

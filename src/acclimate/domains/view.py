@@ -1,0 +1,168 @@
+"""Views: the form in which a model eats a sample, and the encoders that make it.
+
+A recipe is the same for every arm; the statistics of an encoder (means, scales,
+vocabularies) come from that arm's own training rows, so nothing of a source
+leaks into target-only and no gain comes from a scaler.  The encoder travels
+with the artifact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from acclimate.arrays import Array, Ints, Sparse, Strings, Tensor
+from acclimate.domains.sample import Interactions, Rows, Sample
+
+
+@dataclass(frozen=True)
+class RowView:
+    """Encoded rows.
+
+    numeric  (n, d) standardised, no missing values
+    codes    (n, c) category codes, 0 for unseen, rare or missing
+    levels   (c,) number of codes per column, the 0 included
+    sparse   (n, h) hashed text, or None where there is no text
+    label    (n,) class positions, or None
+    """
+
+    numeric: Array
+    codes: Ints
+    levels: tuple[int, ...]
+    sparse: Sparse | None
+    label: Ints | None
+    n_classes: int
+
+    @property
+    def n(self) -> int:
+        return len(self.numeric)
+
+
+@dataclass(frozen=True)
+class ItemView:
+    """Encoded interactions.
+
+    matrix      (n_users, n_items) CSR of ones, columns in the encoder's vocabulary
+    popularity  (n_items,) users per item
+    """
+
+    matrix: Sparse
+    popularity: Array
+
+
+View = RowView | ItemView
+
+
+@dataclass(frozen=True)
+class EncoderState:
+    """An encoder as JSON and tensors; `kind` names the class that reads it back."""
+
+    kind: str
+    meta: dict[str, Any]
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Encoder(Protocol):
+    """Fitted statistics of one arm."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def encode(self, sample: Any) -> Any: ...
+
+    def state(self) -> EncoderState: ...
+
+
+class Recipe(Protocol):
+    """How samples become views; the same for every arm."""
+
+    def fit(self, own: Sequence[Sample], others: Sequence[Sample]) -> Encoder: ...
+
+
+@dataclass(frozen=True)
+class ItemEncoder:
+    """A vocabulary: the items a model knows, as positions in the target's catalogue.
+
+    catalogue  (m,) ids of everything that may be recommended
+    known      (n_items,) sorted positions in `catalogue`
+    """
+
+    catalogue: Strings
+    known: Ints
+
+    @property
+    def fingerprint(self) -> str:
+        import hashlib
+
+        ids = "\x00".join(self.catalogue[self.known].astype(str))
+        return hashlib.sha256(ids.encode()).hexdigest()
+
+    def columns_of(self, items: Strings) -> Ints:
+        """(len(items),) column of each id in this vocabulary, −1 where unknown."""
+        column = {item: number for number, item in enumerate(self.catalogue[self.known])}
+        return np.array([column.get(item, -1) for item in items], np.int64)
+
+    def encode(self, sample: Interactions) -> ItemView:
+        import scipy.sparse as sp
+
+        column = self.columns_of(sample.items)
+        column = column[sample.item] if sample.n else np.empty(0, np.int64)
+        keep = column >= 0
+        shape = (len(sample.users), len(self.known))
+        matrix = sp.csr_array(
+            (np.ones(int(keep.sum())), (sample.user[keep], column[keep])), shape=shape
+        )
+        matrix.sum_duplicates()
+        matrix.data[:] = 1.0
+        return ItemView(matrix, np.asarray(matrix.sum(axis=0)).ravel())
+
+    def state(self) -> EncoderState:
+        ids = "\x00".join(str(item) for item in self.catalogue).encode()
+        return EncoderState(
+            "items",
+            {"items": len(self.catalogue)},
+            {"catalogue": np.frombuffer(ids, np.uint8), "known": self.known},
+        )
+
+    @classmethod
+    def restore(cls, state: EncoderState) -> ItemEncoder:
+        text = state.tensors["catalogue"].tobytes().decode()
+        ids = np.array(text.split("\x00") if text else [], dtype=object)
+        return cls(ids, state.tensors["known"].astype(np.int64))
+
+
+@dataclass(frozen=True)
+class ItemRecipe:
+    """Keep the items an arm has seen most, up to a number its Gram matrix can bear.
+
+    at_most  > 0, items; the target's own come first, then those of the sources.
+             What is pruned counts as a miss.
+    """
+
+    catalogue: Strings
+    at_most: int = 6000
+
+    def fit(self, own: Sequence[Sample], others: Sequence[Sample]) -> ItemEncoder:
+        whole = ItemEncoder(self.catalogue, np.arange(len(self.catalogue)))
+        mine, theirs = self._counts(whole, own), self._counts(whole, others)
+        order = np.lexsort((-theirs, -mine))
+        seen = order[(mine + theirs)[order] > 0][: self.at_most]
+        return ItemEncoder(self.catalogue, np.sort(seen))
+
+    def _counts(self, whole: ItemEncoder, samples: Sequence[Sample]) -> Array:
+        total = np.zeros(len(self.catalogue))
+        for sample in samples:
+            assert isinstance(sample, Interactions)
+            column = whole.columns_of(sample.items)
+            count = np.bincount(sample.item, minlength=len(sample.items)).astype(float)
+            np.add.at(total, column[column >= 0], count[column >= 0])
+        return total
+
+
+def rows_of(samples: Sequence[Sample]) -> list[Rows]:
+    """The samples as Rows; a recipe of the other form is our own mistake."""
+    assert all(isinstance(sample, Rows) for sample in samples)
+    return [sample for sample in samples if isinstance(sample, Rows)]

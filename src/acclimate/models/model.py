@@ -1,0 +1,113 @@
+"""A Model: something that fits and predicts, and says what it offers.
+
+A model is a frozen specification; `fit` returns a new one that also holds what
+was learned.  Strategies ask for what a model offers by protocol (`Weighted`,
+`WithPrior`, `Network`) and never for its class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from acclimate.arrays import Array, Tensor
+from acclimate.domains.exam import Prediction
+from acclimate.rng import Rng
+
+Tick = Callable[[], None]
+"""Called between steps of long work; raises when the budget has ended."""
+
+
+def idle() -> None:
+    """A tick that never ends anything."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A fitted model as JSON, tensors and the states inside it; never a pickle."""
+
+    kind: str
+    meta: dict[str, Any]
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    children: Mapping[str, State] = field(default_factory=dict)
+
+
+class Model(Protocol):
+    """What every model does.
+
+    kind   its name in the catalogue
+    form   "rows" or "items": the views it eats
+    """
+
+    kind: ClassVar[str]
+    form: ClassVar[str]
+
+    def why_not(self) -> str | None:
+        """Why it cannot be used here (an extra that is not installed), or None."""
+        ...
+
+    def grid(self) -> tuple[Model, ...]:
+        """The settings that tuning may try, in order, the default among them."""
+        ...
+
+    def prepare(self, view: Any) -> Any:
+        """Label-independent work, done once per view: design matrix, bins, Gram."""
+        ...
+
+    def fit(
+        self,
+        prepared: Any,
+        *,
+        weight: Array | None = None,
+        start: Any = None,
+        prior: Any = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> Model:
+        """A fitted copy.
+
+        weight  (n,) ≥ 0, one a row, or None for equal weights
+        start   a fitted model to start from (only WarmStart and Network)
+        prior   what the sources say about the parameters (only WithPrior)
+        """
+        ...
+
+    def predict(self, query: Any, context: Any = None) -> Prediction:
+        """Answer a query; `context` is what is known at that moment."""
+        ...
+
+    def state(self) -> State:
+        """Everything learned; `restore(state)` of the class gives it back."""
+        ...
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """Its `fit` takes row weights."""
+
+    takes_weights: ClassVar[bool]
+
+
+@runtime_checkable
+class WithPrior(Protocol):
+    """Its `fit` takes a prior: what sources know about its parameters."""
+
+    takes_prior: ClassVar[bool]
+
+
+@runtime_checkable
+class Network(Protocol):
+    """It has a body and heads, and trains in the one loop of `models.network`."""
+
+    def body(self) -> frozenset[str]:
+        """Names of the parameters below the head."""
+        ...
+
+    def heads(self) -> frozenset[str]:
+        """Names of the parameters of the heads."""
+        ...
+
+    def embed(self, view: Any) -> Array:
+        """(n, width) what the body makes of a view."""
+        ...
