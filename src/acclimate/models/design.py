@@ -1,0 +1,219 @@
+"""The design matrix: what a RowView looks like to a model that adds up columns.
+
+Columns stand in the order [1 | numeric | one-hot codes | text].  Code 0 (unseen,
+rare or missing) has no column: such a row gets nothing for it.  The layout is
+read off a view alone, so fitting and prediction agree without a memory of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from acclimate.arrays import Array, Ints, Sparse
+from acclimate.domains.view import RowView
+from acclimate.errors import StrategyError
+
+DENSE_COLUMNS = 256  # Cholesky beats products with a sparse matrix up to about here
+DENSE_ENTRIES = 50_000_000  # 400 MB of float64
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each part of a view has its columns.
+
+    numeric  number of numeric columns
+    levels   (c,) number of codes per category column, the 0 included
+    text     number of hashed text columns, 0 without text
+    """
+
+    numeric: int
+    levels: tuple[int, ...]
+    text: int
+
+    @classmethod
+    def of(cls, view: RowView) -> Layout:
+        text = 0 if view.sparse is None else int(view.sparse.shape[1])
+        return cls(view.numeric.shape[1], tuple(int(level) for level in view.levels), text)
+
+    @property
+    def offsets(self) -> Ints:
+        """(c,) a code's column is its category's offset + the code; code 0 has none."""
+        sizes = np.array([level - 1 for level in self.levels], np.int64)
+        return np.asarray(self.numeric + np.cumsum(sizes) - sizes, np.int64)
+
+    @property
+    def text_offset(self) -> int:
+        return 1 + self.numeric + sum(level - 1 for level in self.levels)
+
+    @property
+    def width(self) -> int:
+        """Number of columns, the intercept included."""
+        return self.text_offset + self.text
+
+    def require(self, view: RowView) -> None:
+        """Raise StrategyError if a view was not encoded under this layout."""
+        found = Layout.of(view)
+        if found != self:
+            raise StrategyError(
+                f"Expected a view with {self.describe()}, as the model was fitted on; "
+                f"found {found.describe()}. Encode the rows with the model's own encoder."
+            )
+
+    def describe(self) -> str:
+        return (
+            f"{self.numeric} numeric columns, {len(self.levels)} category columns of "
+            f"{sum(self.levels)} codes and {self.text} text columns"
+        )
+
+    def scores(self, view: RowView, coefficients: Array) -> Array:
+        """The design times the coefficients, without making the design.
+
+        coefficients  (width, k)
+        returns       (n, k)
+        """
+        self.require(view)
+        scores = coefficients[0] + view.numeric @ coefficients[1 : 1 + self.numeric]
+        for column, (offset, level) in enumerate(zip(self.offsets, self.levels, strict=True)):
+            table = coefficients[offset : offset + level].copy()  # (level, k)
+            table[0] = 0.0
+            scores += table[view.codes[:, column]]
+        if view.sparse is not None:
+            scores += view.sparse @ coefficients[self.text_offset :]
+        return np.asarray(scores, np.float64)
+
+
+@dataclass(frozen=True)
+class Design:
+    """The columns of a view that hold anything but zeros.
+
+    matrix   (n, a) dense or CSR; its first column is the intercept's
+    columns  (a,) their positions in the layout, increasing
+    """
+
+    matrix: Array | Sparse
+    columns: Ints
+    layout: Layout
+    label: Ints | None
+    n_classes: int
+
+    @property
+    def n(self) -> int:
+        return int(self.matrix.shape[0])
+
+
+def design(view: RowView) -> Design:
+    """The design matrix of a view: dense while it is small, CSR otherwise."""
+    import scipy.sparse as sp
+
+    layout = Layout.of(view)
+    n = view.n
+    used = np.zeros(layout.width, bool)
+    used[0] = True
+    used[1 : 1 + layout.numeric] = np.any(view.numeric != 0, axis=0)
+    hot = view.codes + layout.offsets  # (n, c), meaningful where the code is above 0
+    seen = view.codes > 0
+    used[hot[seen]] = True
+    text = None if view.sparse is None else sp.csr_array(view.sparse)
+    if text is not None:
+        used[layout.text_offset + np.unique(text.indices)] = True
+    columns = np.flatnonzero(used)
+    place = np.cumsum(used) - 1  # layout column → column of the matrix
+
+    first = 1 + int(used[1 : 1 + layout.numeric].sum())  # column of the first code
+    last = int(used[: layout.text_offset].sum())  # column of the first text
+    numeric = np.column_stack([np.ones(n), view.numeric[:, used[1 : 1 + layout.numeric]]])
+    hit = place[hot[seen]]  # row by row
+    entries = n * first + len(hit) + (0 if text is None else text.nnz)
+    size = n * len(columns)
+    matrix: Array | Sparse
+    if size <= DENSE_ENTRIES and (
+        entries > size / 3 or (view.n_classes == 2 and len(columns) <= DENSE_COLUMNS)
+    ):
+        matrix = np.zeros((n, len(columns)))
+        matrix[:, :first] = numeric
+        matrix[np.nonzero(seen)[0], hit] = 1.0
+        if text is not None:
+            matrix[:, last:] = text[:, columns[last:] - layout.text_offset].toarray()
+    else:
+        ends = np.r_[0, np.cumsum(seen.sum(axis=1))]
+        one_hot = sp.csr_array((np.ones(len(hit)), hit - first, ends), shape=(n, last - first))
+        blocks = [sp.csr_array(numeric), one_hot]
+        if text is not None:
+            blocks.append(sp.csr_array(text[:, columns[last:] - layout.text_offset]))
+        matrix = sp.csr_array(sp.hstack(blocks, format="csr"))
+    return Design(matrix, columns, layout, view.label, view.n_classes)
+
+
+def stack_views(views: Sequence[RowView]) -> RowView:
+    """One view from several made by the same encoder, rows in the given order.
+
+    The label is absent where any part lacks it.  Raises StrategyError if the
+    parts were encoded differently.
+    """
+    import scipy.sparse as sp
+
+    assert views, "stack_views needs at least one view"
+    first = views[0]
+    if len(views) == 1:
+        return first
+    layout = Layout.of(first)
+    for view in views[1:]:
+        layout.require(view)
+    labels = [view.label for view in views]
+    texts = [view.sparse for view in views]
+    return replace(
+        first,
+        numeric=np.concatenate([view.numeric for view in views]),
+        codes=np.concatenate([view.codes for view in views]),
+        sparse=None
+        if first.sparse is None
+        else sp.csr_array(sp.vstack([text for text in texts if text is not None])),
+        label=None
+        if any(label is None for label in labels)
+        else np.concatenate([label for label in labels if label is not None]),
+    )
+
+
+def require_weight(weight: Array | None, n: int) -> Array:
+    """Row weights as (n,) floats, ones for None.
+
+    Raises StrategyError if they are not n finite numbers ≥ 0 with a positive sum.
+    """
+    if n == 0:
+        raise StrategyError(
+            "Expected at least one labelled row to fit on, found none. "
+            "Give the target more rows, or fit on the sources."
+        )
+    if weight is None:
+        return np.ones(n)
+    given = np.asarray(weight, np.float64)
+    if given.shape != (n,) or not np.isfinite(given).all() or (given < 0).any():
+        raise StrategyError(
+            f"Expected {n} finite row weights of at least 0, one a row; found shape "
+            f"{given.shape}, {int((given < 0).sum())} negative, "
+            f"{int((~np.isfinite(given)).sum())} not finite. Mend what made the weights."
+        )
+    if given.sum() <= 0:
+        raise StrategyError(
+            f"Expected a positive row weight, found {n} weights that are all zero. "
+            "No row is left to fit on: loosen what made the weights, or leave them out."
+        )
+    return given
+
+
+def require_label(label: Ints | None, n_classes: int) -> Ints:
+    """Labels as class positions.  Raises StrategyError where they are absent or outside."""
+    if label is None:
+        raise StrategyError(
+            "Expected labelled rows to fit on, found rows without labels. "
+            "Fit on the labelled part, or join the labels first."
+        )
+    if len(label) and (label.min() < 0 or label.max() >= n_classes):
+        raise StrategyError(
+            f"Expected labels from 0 to {n_classes - 1}, found {label.min()} to "
+            f"{label.max()}. Encode the rows under the problem's own classes."
+        )
+    return label

@@ -1,0 +1,400 @@
+"""Linear: penalised logistic regression, binary or multinomial, by Newton's method.
+
+Minimises  Σ wᵢ·logloss(xᵢ, yᵢ) + (λ/2)‖β‖² + ½ Σ πⱼ(βⱼ − mⱼ)²,  where λ leaves the
+intercept alone and the last sum is the prior, if there is one: π is its precision
+and m its mean, the intercept included.  A binary model has one column of
+coefficients, the logit of class 1; any other has one a class.
+
+Newton directions come from Cholesky on a dense binary design and from
+preconditioned conjugate gradients otherwise; steps are halved until the
+objective falls.
+
+A class that no row (of positive weight) and no prior knows has no finite
+coefficients.  It gets the constant probability ½ / (Σw + ½·n_classes), and the
+classes that are known share the rest; with a single known class this is the
+Jeffreys-smoothed share of that class for every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from acclimate.arrays import Array, Bools, Ints, Tensor
+from acclimate.domains.exam import Probabilities
+from acclimate.domains.view import RowView
+from acclimate.errors import StrategyError
+from acclimate.models.design import Design, Layout, design, require_label, require_weight
+from acclimate.models.model import State, Tick, idle
+from acclimate.rng import Rng
+
+STEPS = 100
+CONJUGATE_STEPS = 250
+BLOCK = 4096  # rows; a block of the weighted design stays in cache
+ENOUGH = 1e-11  # Newton decrement, on the scale of summed loss, below which a step is the last
+
+
+@dataclass(frozen=True)
+class LinearPrior:
+    """A Gaussian on the coefficients: what sources know about them.
+
+    mean       (width, k) in the layout of the design, the intercept first
+    precision  (width, k) ≥ 0, on the scale of summed loss
+    classes    (n_classes,) whether the sources saw the class; of another the prior says nothing
+    """
+
+    mean: Array
+    precision: Array
+    classes: Bools
+
+    def times(self, strength: float) -> LinearPrior:
+        """The same prior, `strength` times as sure."""
+        return replace(self, precision=strength * self.precision)
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """What was learned.
+
+    coefficients  (width, k); k is 1 for two classes, else n_classes
+    classes       (n_classes,) whether the class is known
+    absent        the constant probability of each class that is not
+    """
+
+    layout: Layout
+    coefficients: Array
+    classes: Bools
+    absent: float
+
+
+@dataclass(frozen=True)
+class Linear:
+    """L2-penalised logistic regression.
+
+    penalty  > 0, on the scale of summed loss: 1/C in other libraries
+    """
+
+    penalty: float = 1.0
+    fitted: LinearFit | None = field(default=None, repr=False, compare=False)
+
+    kind: ClassVar[str] = "linear"
+    form: ClassVar[str] = "rows"
+    takes_weights: ClassVar[bool] = True
+    takes_prior: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.penalty) and self.penalty > 0):
+            raise StrategyError(
+                f"Expected a finite penalty above 0, found {self.penalty}. "
+                "Without one, separable rows have no finite coefficients."
+            )
+
+    def why_not(self) -> str | None:
+        return None
+
+    def grid(self) -> tuple[Linear, ...]:
+        return tuple(Linear(penalty) for penalty in (0.03, 0.2, 1.0, 5.0, 25.0, 100.0))
+
+    def prepare(self, view: RowView) -> Design:
+        return design(view)
+
+    def fit(
+        self,
+        prepared: Design,
+        *,
+        weight: Array | None = None,
+        start: Any = None,
+        prior: LinearPrior | None = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> Linear:
+        """The minimiser of the objective above; nothing in it is random.
+
+        Raises StrategyError without labelled rows, for weights that are negative
+        or all zero, and for a prior over other columns.
+        """
+        weight = require_weight(weight, prepared.n)
+        label = require_label(prepared.label, prepared.n_classes)
+        layout, n_classes = prepared.layout, prepared.n_classes
+        n_columns = 1 if n_classes == 2 else n_classes
+        classes = np.bincount(label, weight, minlength=n_classes) > 0
+        precision = np.full((layout.width, n_columns), self.penalty)
+        precision[0] = 0.0
+        centre = np.zeros_like(precision)
+        if prior is not None:
+            _require_prior(prior, precision.shape)
+            classes = classes | prior.classes
+            # Two quadratics are one: around the mean weighed by precision.
+            total = precision + prior.precision
+            pull = prior.precision * prior.mean
+            centre = np.divide(pull, total, out=centre, where=total > 0)
+            precision = total
+        coefficients = centre.copy()  # right already where the rows are silent
+        absent = 0.5 / (float(weight.sum()) + 0.5 * n_classes)
+        if classes.sum() > 1:
+            told = np.ones(1, bool) if n_columns == 1 else classes
+            part = np.ix_(prepared.columns, np.flatnonzero(told))
+            position = np.cumsum(classes) - 1
+            target = _one_hot(position[label], int(told.sum()))
+            coefficients[part] = _minimise(
+                prepared.matrix, target, weight, centre[part], precision[part], tick
+            )
+            if n_columns > 1 and not precision[0].any():
+                # Adding a constant to every intercept changes nothing: fix their mean.
+                coefficients[0, told] -= coefficients[0, told].mean()
+        return replace(self, fitted=LinearFit(layout, coefficients, classes, absent))
+
+    def predict(self, query: RowView, context: Any = None) -> Probabilities:
+        """(n, n_classes) for any rows encoded as those of the fit were."""
+        fitted = self._known()
+        return Probabilities(
+            _probabilities(fitted, fitted.layout.scores(query, fitted.coefficients))
+        )
+
+    def as_prior(self, prepared: Design, weight: Array | None = None) -> LinearPrior:
+        """What this fitted model says to another fit: its coefficients, and how sure it is.
+
+        prepared  the design it was fitted on, with the weights of that fit
+        returns   a prior worth about one of these rows (Laplace's approximation, its
+                  diagonal, per unit of weight); `times(strength)` makes it worth more
+        """
+        fitted = self._known()
+        weight = require_weight(weight, prepared.n)
+        coefficients = fitted.coefficients
+        told = np.ones(1, bool) if coefficients.shape[1] == 1 else fitted.classes
+        part = np.ix_(prepared.columns, np.flatnonzero(told))
+        chance = _chance(prepared.matrix @ coefficients[part])
+        precision = np.zeros_like(coefficients)
+        precision[:, told] = self.penalty
+        precision[0] = 0.0
+        precision[part] += _diagonal(prepared.matrix, weight[:, None] * chance * (1 - chance))
+        return LinearPrior(coefficients, precision / weight.sum(), fitted.classes)
+
+    def _known(self) -> LinearFit:
+        assert self.fitted is not None, "fit() comes first"
+        return self.fitted
+
+    def state(self) -> State:
+        fitted = self._known()
+        layout = fitted.layout
+        meta = {
+            "penalty": self.penalty,
+            "numeric": layout.numeric,
+            "levels": list(layout.levels),
+            "text": layout.text,
+            "absent": fitted.absent,
+        }
+        tensors: dict[str, Tensor] = {
+            "coefficients": fitted.coefficients,
+            "classes": fitted.classes.astype(np.uint8),
+        }
+        return State(self.kind, meta, tensors)
+
+    @classmethod
+    def restore(cls, state: State) -> Linear:
+        meta = state.meta
+        layout = Layout(int(meta["numeric"]), tuple(meta["levels"]), int(meta["text"]))
+        fitted = LinearFit(
+            layout,
+            np.asarray(state.tensors["coefficients"], np.float64),
+            np.asarray(state.tensors["classes"]).astype(bool),
+            float(meta["absent"]),
+        )
+        return cls(float(meta["penalty"]), fitted)
+
+
+def _require_prior(prior: LinearPrior, shape: tuple[int, ...]) -> None:
+    if prior.mean.shape != shape or prior.precision.shape != shape:
+        raise StrategyError(
+            f"Expected a prior over {shape[0]} columns × {shape[1]}, found mean "
+            f"{prior.mean.shape} and precision {prior.precision.shape}. "
+            "Encode source and target with the same encoder."
+        )
+    if not np.isfinite(prior.precision).all() or (prior.precision < 0).any():
+        raise StrategyError(
+            "Expected finite precisions of at least 0 in the prior, found others. "
+            "Lower the strength."
+        )
+
+
+def _one_hot(label: Ints, k: int) -> Array:
+    """(n, k) indicators; one column, that of class 1, where k is 1."""
+    if k == 1:
+        return label[:, None].astype(np.float64)
+    return np.eye(k)[label]
+
+
+def _chance(scores: Array) -> Array:
+    """(n, k) probabilities of the columns; one column leaves the rest to class 0."""
+    from scipy.special import expit, softmax
+
+    chance = expit(scores) if scores.shape[1] == 1 else softmax(scores, axis=1)
+    return np.asarray(chance, np.float64)
+
+
+def _loss(scores: Array, target: Array, weight: Array) -> float:
+    from scipy.special import logsumexp
+
+    if scores.shape[1] == 1:
+        total = np.logaddexp(0.0, scores[:, 0])
+    else:
+        total = logsumexp(scores, axis=1)
+    return float(weight @ (total - (scores * target).sum(axis=1)))
+
+
+def _probabilities(fitted: LinearFit, scores: Array) -> Array:
+    """(n, n_classes) of scores (n, k), with the constant share of unknown classes."""
+    known = fitted.classes
+    p = np.full((len(scores), len(known)), fitted.absent)
+    if scores.shape[1] == 1 and known.all():
+        chance = _chance(scores)
+        return np.column_stack([1.0 - chance, chance])
+    # One known class takes all that is left: a softmax over one column is 1.
+    chance = np.ones((len(scores), 1)) if known.sum() == 1 else _chance(scores[:, known])
+    p[:, known] = chance * (1.0 - fitted.absent * (~known).sum())
+    return p
+
+
+def _minimise(
+    matrix: Any,
+    target: Array,
+    weight: Array,
+    centre: Array,
+    precision: Array,
+    tick: Tick,
+) -> Array:
+    """Newton's method on  loss + ½ Σ precision·(β − centre)².
+
+    matrix             (n, a) dense or CSR
+    target             (n, k) indicators
+    centre, precision  (a, k)
+    returns            (a, k)
+    """
+    direct = target.shape[1] == 1 and isinstance(matrix, np.ndarray)
+    solve = _by_cholesky if direct else _by_conjugate_gradients
+    beta = centre.copy()
+    scores = np.asarray(matrix @ beta)
+    value = _loss(scores, target, weight)  # the quadratic is 0 at its centre
+    first = None
+    for _ in range(STEPS):
+        tick()
+        chance = _chance(scores)
+        away = precision * (beta - centre)
+        gradient = matrix.T @ (weight[:, None] * (chance - target)) + away
+        size = float(np.linalg.norm(gradient))
+        first = size if first is None else first
+        if size == 0.0:
+            break
+        # A forcing term that falls with the gradient keeps convergence quadratic.
+        step = solve(matrix, weight, chance, precision, gradient, min(0.1, size / first))
+        slope = float((gradient * step).sum())
+        along = np.asarray(matrix @ step)
+        length, last = 1.0, -slope < ENOUGH
+        # Rounding hides decreases below this; a convex objective then needs no search.
+        slack = 1e-12 * (1.0 + abs(value))
+        for _ in range(40):
+            moved = beta + length * step
+            new = _loss(scores + length * along, target, weight)
+            new += 0.5 * float((precision * (moved - centre) ** 2).sum())
+            if new <= value + 1e-4 * length * slope + slack:
+                break
+            length /= 2
+        else:
+            break
+        beta, scores, value = moved, scores + length * along, new
+        if last:
+            break
+    return beta
+
+
+def _by_cholesky(
+    matrix: Array,
+    weight: Array,
+    chance: Array,
+    precision: Array,
+    gradient: Array,
+    accuracy: float,
+) -> Array:
+    """The Newton direction of a dense binary design, exactly."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    # Scaled by the root, each block's product is symmetric and costs half.
+    root = np.sqrt(weight * (chance * (1.0 - chance))[:, 0])
+    hessian = np.zeros((matrix.shape[1], matrix.shape[1]))
+    for begin in range(0, len(matrix), BLOCK):
+        rows = matrix[begin : begin + BLOCK] * root[begin : begin + BLOCK, None]
+        hessian += rows.T @ rows
+    diagonal = np.diag_indices_from(hessian)
+    hessian[diagonal] += precision[:, 0]
+    ridge = 0.0
+    while True:
+        try:
+            factor = cho_factor(hessian, lower=True)
+            break
+        except LinAlgError:
+            # Where every probability has saturated the intercept has no curvature left.
+            more = max(1e-12 * float(hessian[diagonal].max(initial=1.0)), 10 * ridge)
+            hessian[diagonal] += more - ridge
+            ridge = more
+    return np.asarray(-cho_solve(factor, gradient), np.float64)
+
+
+def _by_conjugate_gradients(
+    matrix: Any,
+    weight: Array,
+    chance: Array,
+    precision: Array,
+    gradient: Array,
+    accuracy: float,
+) -> Array:
+    """The Newton direction up to `accuracy` of the gradient, from products alone."""
+    weighed = weight[:, None] * chance  # (n, k)
+
+    def hessian(direction: Array) -> Array:
+        along = matrix @ direction
+        spread = weighed * (along - (chance * along).sum(axis=1, keepdims=True))
+        return np.asarray(matrix.T @ spread + precision * direction)
+
+    scale = _diagonal(matrix, weighed * (1.0 - chance)) + precision
+    scale = np.maximum(scale, 1e-12 * scale.max())
+    return _conjugate_gradients(hessian, -gradient, scale, accuracy)
+
+
+def _conjugate_gradients(
+    product: Callable[[Array], Array], right: Array, scale: Array, accuracy: float
+) -> Array:
+    """Solve product(x) = right, `scale` being about the diagonal of `product`."""
+    x = np.zeros_like(right)
+    residual = right.copy()
+    enough = accuracy * float(np.linalg.norm(right))
+    ahead = residual / scale
+    direction = ahead
+    power = float((residual * ahead).sum())
+    for _ in range(CONJUGATE_STEPS):
+        image = product(direction)
+        bend = float((direction * image).sum())
+        if bend <= 0.0:  # no curvature left in this direction but rounding
+            break
+        x = x + (power / bend) * direction
+        residual = residual - (power / bend) * image
+        if float(np.linalg.norm(residual)) <= enough:
+            break
+        ahead = residual / scale
+        power, before = float((residual * ahead).sum()), power
+        direction = ahead + (power / before) * direction
+    return x if x.any() else right / scale
+
+
+def _diagonal(matrix: Any, curve: Array) -> Array:
+    """(a, k) of the Hessian's diagonal: Σᵢ curveᵢₖ·xᵢⱼ²."""
+    if isinstance(matrix, np.ndarray):
+        total = np.zeros((matrix.shape[1], curve.shape[1]))
+        for begin in range(0, len(matrix), BLOCK):
+            total += (matrix[begin : begin + BLOCK] ** 2).T @ curve[begin : begin + BLOCK]
+        return total
+    squares = matrix.copy()
+    squares.data **= 2
+    return np.asarray(squares.T @ curve)
