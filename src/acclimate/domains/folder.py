@@ -1,0 +1,220 @@
+"""Which file of a folder holds which table of a market.
+
+The file's stem decides first, then the roles its columns can play.  Files of
+one table with the same columns are put together in the order of their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from acclimate.domains import names
+from acclimate.domains.inference import table_by_columns
+from acclimate.domains.manifest import NAME
+from acclimate.domains.readers import is_table, known_extensions, read_table, stem_of
+from acclimate.domains.schema import Finding, SchemaHints
+from acclimate.domains.values import canonical
+from acclimate.errors import DomainError
+
+_STEMS = {
+    "events": (
+        "event", "order", "transaction", "interaction", "rating", "purchase", "click", "view",
+        "cart", "sale", "review", "train", "basket", "log", "session", "play", "return",
+    ),
+    "items": ("item", "product", "article", "catalog", "catalogue", "sku", "movie", "book"),
+    "users": (
+        "user", "customer", "household", "member", "visitor", "demographic", "client",
+    ),
+    "rows": ("row", "sample", "example", "lead", "feature"),
+}  # fmt: skip
+_KINDS = {
+    "view": "view", "click": "click", "search": "search", "cart": "cart", "order": "order",
+    "purchase": "order", "buy": "order", "sale": "order", "return": "return",
+    "rating": "rating", "play": "play",
+}  # fmt: skip
+_HELD_OUT = {"test", "valid", "validation", "val", "eval", "holdout", "heldout", "qrel"}
+
+
+@dataclass(frozen=True)
+class FolderTables:
+    """The tables of a folder as written.
+
+    frames   table → rows
+    origins  table → the files it came from
+    """
+
+    frames: Mapping[str, pl.DataFrame]
+    origins: Mapping[str, str]
+    findings: tuple[Finding, ...]
+
+
+def read_folder(folder: Path, hints: SchemaHints) -> FolderTables:
+    """Read every table of a folder.
+
+    Raises DomainError if there is none, if one named in `hints.files` is
+    missing, or if the files of a table do not fit together.
+    """
+    findings: list[Finding] = []
+    named = {table: _named(folder, table, name) for table, name in hints.files.items()}
+    files: dict[str, list[tuple[Path, pl.DataFrame]]] = {
+        table: [(path, read_table(path))] for table, path in named.items()
+    }
+    others = _others(folder, set(named.values()), findings)
+    for path in _in_use(others, bool(named), findings):
+        table = table_by_stem(path)
+        if table in named:
+            findings.append(_note(f"{path.name!r} was left out, as [files] names {table}."))
+            continue
+        frame = read_table(path)
+        table = table or table_by_columns(frame)
+        if table in named:
+            findings.append(_note(f"{path.name!r} was left out, as [files] names {table}."))
+            continue
+        files.setdefault(table, []).append((path, frame))
+    if not files:
+        raise DomainError(
+            f"Expected at least one table in {str(folder)!r}, found none. "
+            f"Add a file ending in {', '.join(known_extensions())} (or these with .gz)."
+        )
+    return FolderTables(
+        {table: _together(table, found, findings) for table, found in files.items()},
+        {
+            table: ", ".join(f"{folder.name}/{path.name}" for path, _ in found)
+            for table, found in files.items()
+        },
+        tuple(findings),
+    )
+
+
+def table_by_stem(path: Path) -> str | None:
+    """The table that a file's name says it holds, or None."""
+    for token in _tokens(path):
+        for table, stems in _STEMS.items():
+            if token in stems or token.removesuffix("s") in stems:
+                return table
+    return None
+
+
+def _named(folder: Path, table: str, name: str) -> Path:
+    path = folder / name
+    if Path(name).name != name or name in (".", "..") or "\\" in name:
+        raise DomainError(
+            f"Expected the name of a file inside the market's folder for {table!r}, "
+            f"found {name!r}. Move the file there, and name it without a path."
+        )
+    if not path.is_file():
+        found = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_file())[:20])
+        raise DomainError(
+            f"Expected the file {name!r} for {table!r} in {str(folder)!r}, found: "
+            f"{found or 'no file'}. Name one of these."
+        )
+    return path
+
+
+def _others(folder: Path, named: set[Path], findings: list[Finding]) -> list[Path]:
+    """The other tables of a folder by name; what is skipped becomes a note."""
+    try:
+        paths = sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        raise DomainError(
+            f"Expected a readable folder at {str(folder)!r}, found: {error}. "
+            "Check that you may read it."
+        ) from None
+    skipped = [
+        path.name
+        for path in paths
+        if path.name != NAME and (path.name.startswith(".") or not is_table(path))
+    ]
+    skipped += [path.name for path in paths if path.is_dir() and path.name not in skipped]
+    if skipped:
+        findings.append(_note(f"Skipped, as no tables: {', '.join(sorted(skipped)[:20])}."))
+    return [p for p in paths if p not in named and p.name != NAME and p.name not in skipped]
+
+
+def _in_use(paths: list[Path], named: bool, findings: list[Finding]) -> list[Path]:
+    """Without the files whose names say that they were held out, unless all do."""
+    held = [path for path in paths if _HELD_OUT & set(_tokens(path))]
+    if not held or (len(held) == len(paths) and not named):
+        return paths
+    findings.append(
+        _note(
+            f"Left out, as their names say they were held out: "
+            f"{', '.join(path.name for path in held[:20])}. Name one in [files] to use it."
+        )
+    )
+    return [path for path in paths if path not in held]
+
+
+def _tokens(path: Path) -> list[str]:
+    return names.words(stem_of(path))
+
+
+def _note(message: str) -> Finding:
+    return Finding("note", "market", message)
+
+
+def _together(
+    table: str, files: list[tuple[Path, pl.DataFrame]], findings: list[Finding]
+) -> pl.DataFrame:
+    """The files of a table below each other, in the order of their names."""
+    first_path, first = files[0]
+    if len(files) == 1:
+        return first
+    stems = [stem_of(path) for path, _ in files]
+    for stem in stems:
+        if stems.count(stem) > 1:
+            twice = [path.name for path, _ in files if stem_of(path) == stem]
+            raise DomainError(
+                f"Expected each table once, found {' and '.join(twice)}. Remove all but one, "
+                f"or name one in {NAME}: [files] {table} = {twice[0]!r}."
+            )
+    for path, frame in files[1:]:
+        if set(frame.columns) != set(first.columns):
+            raise DomainError(
+                f"Expected the same columns in every file of {table!r}, found "
+                f"{', '.join(first.columns)} in {first_path.name!r} and "
+                f"{', '.join(frame.columns)} in {path.name!r}. Make them equal, or name one "
+                f"file in {NAME}: [files] {table} = {first_path.name!r}."
+            )
+    frames = _with_kinds(table, files, findings)
+    findings.append(_note(f"{table}: {', '.join(path.name for path, _ in files)} together."))
+    if any(frame.schema != frames[0].schema for frame in frames[1:]):
+        frames = [_aligned(frame, frames) for frame in frames]
+    return pl.concat([frame.select(frames[0].columns) for frame in frames])
+
+
+def _aligned(frame: pl.DataFrame, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Columns whose type differs between files as strings, whole numbers without a point."""
+    mixed = [c for c in frame.columns if len({other[c].dtype for other in frames}) > 1]
+    return frame.with_columns(canonical(frame[column]).alias(column) for column in mixed)
+
+
+def _with_kinds(
+    table: str, files: list[tuple[Path, pl.DataFrame]], findings: list[Finding]
+) -> list[pl.DataFrame]:
+    """Where each file holds another kind of event, the kind becomes a column."""
+    frames = [frame for _, frame in files]
+    kinds = [_kind(path) for path, _ in files]
+    if table != "events" or None in kinds or len(set(kinds)) < 2:
+        return frames
+    told = [c for c in frames[0].columns if names.kind(c) is not None]
+    if any(pl.concat([f[c].cast(pl.String) for f in frames]).n_unique() > 1 for c in told):
+        return frames
+    column = told[0] if told else "kind"
+    findings.append(_note("The kind of an event was taken from the name of its file."))
+    return [
+        frame.with_columns(pl.lit(kind, dtype=pl.String).alias(column))
+        for frame, kind in zip(frames, kinds, strict=True)
+    ]
+
+
+def _kind(path: Path) -> str | None:
+    for token in reversed(_tokens(path)):
+        for form in (token, token.removesuffix("s")):
+            if form in _KINDS:
+                return _KINDS[form]
+    return None

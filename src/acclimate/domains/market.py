@@ -1,0 +1,173 @@
+"""From files to a Domain: a folder, one file, or a slice of either.
+
+Before: a path.  After: `problem` cuts a Problem out of Domains.  A market reads
+`PATH`, or `PATH::column=value1,value2` for the rows whose column has one of
+the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from acclimate.domains.domain import Domain
+from acclimate.domains.folder import FolderTables, read_folder
+from acclimate.domains.inference import ROLES, table_by_columns, understand
+from acclimate.domains.manifest import NAME, merge, read_manifest
+from acclimate.domains.readers import read_table, stem_of
+from acclimate.domains.schema import Finding, Schema, SchemaHints, TableSchema
+from acclimate.domains.tables import build
+from acclimate.domains.values import canonical, text
+from acclimate.errors import DomainError
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows of a market's events or rows: those whose column has one of the values.
+
+    wanted  what was written behind `=`; a comma separates values unless the
+            whole is itself a value
+    """
+
+    column: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.column}={self.wanted}"
+
+    def rows(self, series: pl.Series) -> pl.Series:
+        """(n,) whether each row belongs to the slice; raises DomainError if none does."""
+        written, spelled = text(series), canonical(series)
+        for wanted in ([self.wanted], self.wanted.split(",")):
+            clean = pl.Series([value.strip() for value in wanted], dtype=pl.String)
+            chosen = written.is_in(clean) | spelled.is_in(canonical(clean))
+            chosen = chosen.fill_null(False)
+            if chosen.any():
+                return chosen
+        counts = spelled.drop_nulls().value_counts(sort=True, name="n").head(_SHOWN)
+        found = ", ".join(f"{value} ({n:,})" for value, n in counts.iter_rows())
+        raise DomainError(
+            f"Expected rows with {self.column} = {self.wanted!r}, found none. The values of "
+            f"{self.column!r}, most frequent first: {found or 'none at all'}. Use one of these."
+        )
+
+
+def open_market(path_or_spec: str | Path, hints: SchemaHints | None = None) -> Domain:
+    """Open a market.
+
+    path_or_spec  a folder, a file, or either followed by `::column=value,value`
+    hints         what a person says; beats market.toml, which beats names
+
+    Raises DomainError saying what was expected, what was found and what to do.
+    """
+    path, part = parse_spec(path_or_spec)
+    if _is_folder(path):
+        manifest = path / NAME
+        if manifest.exists():
+            hints = merge(read_manifest(manifest), hints)
+        hints = hints or SchemaHints()
+        found = read_folder(path, hints)
+        name = path.resolve().name
+    else:
+        hints = hints or SchemaHints()
+        frame = read_table(path)
+        table = _table_of_file(frame, hints)
+        found = FolderTables({table: frame}, {table: str(path)}, ())
+        name = stem_of(path)
+    _check_hints(found.frames, hints)
+    if part:
+        name = "+".join(value.strip() for value in part.wanted.split(","))
+    return _assemble(hints.name or name, found, hints, part)
+
+
+def parse_spec(path_or_spec: str | Path) -> tuple[Path, Slice | None]:
+    """Split `PATH::column=values`; raises DomainError if the slice is malformed."""
+    spec = str(path_or_spec)
+    path, mark, rest = spec.rpartition("::")
+    if isinstance(path_or_spec, Path) or not mark:
+        return Path(path_or_spec), None
+    column, equals, wanted = (piece.strip() for piece in rest.partition("="))
+    if not (path and column and equals and wanted):
+        raise DomainError(
+            f"Expected PATH::column=value or PATH::column=value1,value2, found {spec!r}. "
+            "Name the column and at least one value."
+        )
+    return Path(path), Slice(column, wanted)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False  # read_table says what is wrong
+
+
+def _table_of_file(frame: pl.DataFrame, hints: SchemaHints) -> str:
+    """The table of a market of one file: as hinted, else events or rows."""
+    hinted = [*hints.files, *hints.roles]
+    if hinted and len(set(hinted)) == 1 and hinted[0] in ROLES:
+        return hinted[0]
+    return "events" if table_by_columns(frame) == "events" else "rows"
+
+
+def _check_hints(frames: Mapping[str, pl.DataFrame], hints: SchemaHints) -> None:
+    for table in hints.roles:
+        if table not in frames:
+            raise DomainError(
+                f"Expected roles for a table of this market ({', '.join(frames)}), found roles "
+                f"for {table!r}. Name the table's file under [files], or remove the roles."
+            )
+    columns = {column for frame in frames.values() for column in frame.columns}
+    for column in hints.types:
+        if column not in columns:
+            raise DomainError(
+                f"Expected a column of this market for the type "
+                f"{hints.types[column].value!r}, found {column!r}. The columns are: "
+                f"{', '.join(sorted(columns)[:40])}. Name one of these."
+            )
+
+
+def _assemble(name: str, found: FolderTables, hints: SchemaHints, part: Slice | None) -> Domain:
+    sliced = _sliced_table(found.frames, part, name) if part else None
+    tables: dict[str, pl.DataFrame] = {}
+    schemas: dict[str, TableSchema] = {}
+    findings: list[Finding] = list(found.findings)
+    for table in ROLES:
+        if table not in found.frames:
+            continue
+        frame, origin = found.frames[table], found.origins[table]
+        roles = dict(hints.roles.get(table, {}))
+        keep, column = None, None
+        if part and table == sliced:
+            keep, column = part.rows(frame[part.column]), part.column
+            origin = f"{origin}::{part}"
+            if roles.get("label") == column:
+                raise DomainError(
+                    f"Expected a slice by another column than the label, found {str(part)!r}. "
+                    "Within it the label would be constant; slice by another column."
+                )
+        types = {c: t for c, t in hints.types.items() if c in frame.columns}
+        reserved = [column] if column and table == "rows" else []
+        understood = understand(frame, table, roles, types, reserved)
+        tables[table], schemas[table], seen = build(frame, understood, origin, keep, column)
+        findings += seen
+    return Domain(name, tables, Schema(schemas), tuple(findings))
+
+
+def _sliced_table(frames: Mapping[str, pl.DataFrame], part: Slice, name: str) -> str:
+    for table in ("events", "rows", "items", "users"):
+        if table in frames:
+            if part.column in frames[table].columns:
+                return table
+            if table in ("events", "rows"):
+                break
+    columns = next(iter(frames.values())).columns
+    raise DomainError(
+        f"Expected a column {part.column!r} to slice by, found: {', '.join(columns[:40])}. "
+        "Name one of these."
+    )

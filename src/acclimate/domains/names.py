@@ -1,0 +1,169 @@
+"""Which role a column name suggests.  Smaller ranks are better; None is no match.
+
+Names are compared without case, blanks and signs: `CustomerID`, "Customer ID"
+and `customer_id` are the same name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+Rank: TypeAlias = Callable[[str], "int | None"]
+
+_USERS = (
+    "user", "customer", "household", "visitor", "member", "reviewer", "account", "client",
+    "shopper", "buyer", "consumer", "subscriber", "profile", "person", "guest", "card",
+)  # fmt: skip
+_ITEMS = (
+    "item", "product", "parentasin", "asin", "sku", "article", "stock", "goods", "material",
+    "movie", "book", "track", "song", "meal", "offer", "listing",
+)  # fmt: skip
+# Believed without a key behind them; `offer`, `card` or `stock` alone are attributes.
+_BARE = {
+    "user", "customer", "household", "visitor", "member", "reviewer", "shopper", "buyer",
+    "item", "product", "article", "movie", "track", "song",
+}  # fmt: skip
+_KEYS = ("id", "key", "code", "number", "num", "no", "nr", "hash", "uuid", "guid")
+_USER_WORDS = ("uid", "userid", "cid", "custid", "hhid")
+_ITEM_WORDS = ("iid", "pid", "upc", "ean", "gtin", "isbn")
+_TIMES = (
+    "timestamp", "eventtime", "eventtimestamp", "transactiontimestamp", "transactiontime",
+    "unixreviewtime", "ordertime", "orderdate", "purchasetime", "purchasedate",
+    "transactiondate", "invoicedate", "eventdate", "reviewdate", "createdat", "datetime",
+    "time", "date", "ts", "reviewtime", "day",
+)  # fmt: skip
+_TIME_WORDS = {"timestamp", "time", "date", "datetime", "ts", "epoch", "unix", "at"}
+_OTHER_DATES = {
+    "birth",
+    "birthday",
+    "birthdate",
+    "dob",
+    "expiry",
+    "expires",
+    "expiration",
+    "due",
+}
+_KINDS = (
+    "event", "eventtype", "kind", "behavior", "behaviour", "behaviortype", "behaviourtype",
+    "action", "actiontype", "interaction", "interactiontype", "activity", "eventname", "type",
+)  # fmt: skip
+_VALUES = (
+    "rating", "rate", "overall", "stars", "score", "price", "unitprice", "amount",
+    "salesvalue", "sales", "revenue", "spend", "value", "total",
+)  # fmt: skip
+_QUANTITIES = ("quantity", "qty", "units", "count", "numitems")
+_LABELS = (
+    "label", "target", "class", "y", "outcome", "isfraud", "fraud", "fraudulent", "churn",
+    "churned", "ischurn", "converted", "conversion", "isconverted", "purchased",
+    "chargeback", "subscribed",
+)  # fmt: skip
+# Words that name a feature as often as a label: believed at the edge of a table only.
+_EDGE_LABELS = (
+    "revenue", "default", "defaulted", "click", "clicked", "purchase", "bought", "buy",
+    "response", "responded", "returned", "deposit", "visit",
+)  # fmt: skip
+_ID_WORDS = {
+    "id", "ids", "key", "uuid", "guid", "hash", "code", "zip", "zipcode", "postcode", "sku",
+    "asin", "ean", "upc", "gtin", "isbn", "uid", "no", "nr", "index",
+}  # fmt: skip
+
+
+def squeeze(name: str) -> str:
+    """The letters and digits of a name, lower case: "Customer ID" → `customerid`."""
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def words(name: str) -> list[str]:
+    """The words of a name, lower case: `unixReviewTime` → unix, review, time."""
+    split = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3 \2\4", name)
+    return [word.lower() for word in re.split(r"[\W_]+", split) if word]
+
+
+def user(name: str) -> int | None:
+    """Rank of a name for the one who acts."""
+    return _thing(name, _USERS, _USER_WORDS)
+
+
+def item(name: str) -> int | None:
+    """Rank of a name for the thing acted on."""
+    return _thing(name, _ITEMS, _ITEM_WORDS)
+
+
+def time(name: str) -> int | None:
+    """Rank of a name for the moment of an event."""
+    rank = _listed(name, _TIMES)
+    if rank is not None:
+        return rank
+    return len(_TIMES) if says_time(name) else None
+
+
+def kind(name: str) -> int | None:
+    """Rank of a name for what happened."""
+    return _listed(name, _KINDS)
+
+
+def value(name: str) -> int | None:
+    """Rank of a name for how much an event is worth."""
+    return _listed(name, _VALUES)
+
+
+def quantity(name: str) -> int | None:
+    """Rank of a name for how many units an event moved."""
+    return _listed(name, _QUANTITIES)
+
+
+def label(name: str, edge: bool) -> int | None:
+    """Rank of a name for what is predicted; `edge`: it is the first or last column."""
+    rank = _listed(name, _LABELS)
+    if rank is None and edge and (late := _listed(name, _EDGE_LABELS)) is not None:
+        return len(_LABELS) + late
+    return rank
+
+
+def says_time(name: str) -> bool:
+    """Whether a name says that the column holds moments."""
+    parts = words(name)
+    return squeeze(name) in _TIMES or (
+        bool(parts)
+        and (parts[-1] in _TIME_WORDS or bool({"timestamp", "date", "epoch"} & {*parts}))
+    )
+
+
+def is_other_date(name: str) -> bool:
+    """Whether a name says a date that is not when a row was written: a birthday, an expiry."""
+    return bool(_OTHER_DATES & {*words(name), squeeze(name)})
+
+
+def is_id(name: str) -> bool:
+    """Whether a name looks like that of an identifier or code."""
+    parts = words(name)
+    squeezed = squeeze(name)
+    return (
+        bool(parts and parts[-1] in _ID_WORDS)
+        or user(name) is not None
+        or item(name) is not None
+        or bool(re.fullmatch(r"column\d+|unnamed\d+", squeezed))
+    )
+
+
+def _listed(name: str, known: Sequence[str]) -> int | None:
+    squeezed = squeeze(name)
+    return known.index(squeezed) if squeezed in known else None
+
+
+def _thing(name: str, things: Sequence[str], short: Sequence[str]) -> int | None:
+    """Keys (`user_id`) before short forms (`uid`) before bare words (`user`)."""
+    squeezed = squeeze(name)
+    if squeezed in short:
+        return len(things)
+    for rank, thing in enumerate(things):
+        if squeezed == thing:
+            # The codes among the words are keys by themselves.
+            if thing in ("asin", "parentasin", "sku"):
+                return rank
+            return len(things) + 1 + rank if thing in _BARE else None
+        if squeezed.startswith(thing) and squeezed[len(thing) :] in _KEYS:
+            return rank
+    return None

@@ -1,0 +1,243 @@
+"""Read one file as it was written: text, Parquet or JSON Lines, plain or gzipped.
+
+After: `inference` says what the columns mean.  Nothing here interprets a value:
+cells of text files stay strings, so that "007" never becomes 7.  Sizes are
+capped before and during reading, and whatever is wrong with a file is said as
+a DomainError.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from acclimate.domains.delimited import parse_delimited
+from acclimate.errors import DomainError
+from acclimate.settings import settings
+
+# A table compresses 3 to 30 times; a bomb about 1000 times.  Below the floor
+# any ratio is harmless.
+_RATIO, _FLOOR = 200, 64 * 2**20
+_CHUNK = 2**20
+
+
+def read_table(path: str | Path) -> pl.DataFrame:
+    """The table in a file, as written.
+
+    path     .csv .tsv .txt .parquet .jsonl .ndjson, each also with .gz
+    returns  (n >= 1, d >= 1); every column of a text file is a string, Parquet
+             and JSON Lines keep their own types; rows without any value are left out
+
+    Raises DomainError when the file is missing, too large, cut, not UTF-8,
+    ragged, empty, or of an unknown kind.
+    """
+    path = Path(path)
+    parse = _FORMATS[format_of(path)]
+    data = _contents(path)
+    if not data.strip():
+        raise DomainError(
+            f"Expected a table in {path.name!r}, found an empty file. "
+            "Write a header and at least one row, or remove the file."
+        )
+    try:
+        frame = parse(data, path.name)
+    except UnicodeDecodeError as error:
+        raise DomainError(
+            f"Expected UTF-8 in {path.name!r}, found byte 0x{error.object[error.start]:02x} "
+            f"at offset {error.start}. Convert the file to UTF-8 "
+            "(for example with iconv -f latin1 -t utf-8)."
+        ) from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DomainError(
+            f"Expected {_KINDS[format_of(path)]} in {path.name!r}, found something that "
+            f"cannot be read ({_first_line(error)}). "
+            "Is the file complete? Write or download it again."
+        ) from None
+    if frame.width:
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    if not frame.height or not frame.width:
+        raise DomainError(
+            f"Expected rows in {path.name!r}, found "
+            f"{'a header and no rows' if frame.width else 'no columns'}. "
+            "Add rows, or remove the file."
+        )
+    return frame
+
+
+def format_of(path: Path) -> str:
+    """The known extension of a file name, without `.gz`; raises DomainError if unknown."""
+    name = path.name.lower().removesuffix(".gz")
+    for extension in _FORMATS:
+        if name.endswith(extension):
+            return extension
+    raise DomainError(
+        f"Expected one of {', '.join(known_extensions())}, found {path.name!r}. "
+        "Convert the file, or rename it if it is one of these."
+    )
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name of the file ends like a table's."""
+    return path.name.lower().removesuffix(".gz").endswith(known_extensions())
+
+
+def known_extensions() -> tuple[str, ...]:
+    """The extensions that can be read; each may be followed by `.gz`."""
+    return tuple(_FORMATS)
+
+
+def stem_of(path: Path) -> str:
+    """The file name without its known extensions: `de_5core.txt.gz` → `de_5core`."""
+    name = path.name
+    if name.lower().endswith(".gz"):
+        name = name[:-3]
+    for extension in _FORMATS:
+        if name.lower().endswith(extension):
+            name = name[: -len(extension)]
+            break
+    return name or path.name
+
+
+def _contents(path: Path) -> bytes:
+    """All bytes of a file, unpacked; raises DomainError past the caps."""
+    limit = settings().max_bytes
+    try:
+        if path.is_dir():
+            raise DomainError(
+                f"Expected a file, found the folder {str(path)!r}. Name a file inside it, "
+                "or open the folder as a market."
+            )
+        if not path.exists():
+            raise DomainError(
+                f"Expected a file at {str(path)!r}, found nothing there. Check the spelling."
+            )
+        if not path.is_file():
+            raise DomainError(
+                f"Expected a regular file at {str(path)!r}, found a device, socket or pipe. "
+                "Copy its content to a file first."
+            )
+        size = path.stat().st_size
+        if size > limit:
+            raise _too_large(path, f"{size:,} bytes", limit)
+        with path.open("rb") as handle:
+            if not path.name.lower().endswith(".gz"):
+                return handle.read(limit)
+            return _unpack(handle, path, min(limit, max(_FLOOR, _RATIO * size)))
+    except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
+        if path.name.lower().endswith(".gz") and isinstance(error, gzip.BadGzipFile):
+            raise _bad_gzip(path, error) from None
+        raise DomainError(
+            f"Expected a readable file at {str(path)!r}, found: {_first_line(error)}. "
+            "Check that it exists and that you may read it."
+        ) from None
+    except (EOFError, zlib.error) as error:
+        raise _bad_gzip(path, error) from None
+
+
+def _unpack(handle: io.BufferedReader, path: Path, limit: int) -> bytes:
+    parts: list[bytes] = []
+    total = 0
+    with gzip.open(handle) as unpacked:
+        while part := unpacked.read(_CHUNK):
+            total += len(part)
+            if total > limit:
+                raise _too_large(path, f"more than {limit:,} bytes once unpacked", limit)
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(path: Path, found: str, limit: int) -> DomainError:
+    return DomainError(
+        f"Expected at most {limit:,} bytes in {path.name!r}, found {found}. "
+        "Split the file, unpack it yourself if you trust it, or raise ACCLIMATE_MAX_BYTES."
+    )
+
+
+def _bad_gzip(path: Path, error: Exception) -> DomainError:
+    return DomainError(
+        f"Expected a complete gzip file at {path.name!r}, found one that is cut or damaged "
+        f"({_first_line(error)}). Write or download it again, "
+        "or drop .gz from the name if it is not compressed."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__
+
+
+def _parquet(data: bytes, name: str) -> pl.DataFrame:
+    lazy = pl.scan_parquet(io.BytesIO(data))
+    width = len(lazy.collect_schema())
+    height = int(lazy.select(pl.len()).collect().item())
+    limit = settings().max_bytes
+    # Run-length encoding packs a billion equal cells into a few bytes.
+    if height * max(width, 1) * 8 > limit:
+        raise _too_large(Path(name), f"{height:,} rows of {width} columns", limit)
+    return lazy.collect()
+
+
+def _json_lines(data: bytes, name: str) -> pl.DataFrame:
+    if data.lstrip()[:1] == b"[":
+        raise DomainError(
+            f"Expected JSON Lines in {name!r}, one object a line, found a JSON array. "
+            "Write one object a line (jq -c '.[]')."
+        )
+    try:
+        return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return _json_lines_slowly(data, name)
+
+
+def _json_lines_slowly(data: bytes, name: str) -> pl.DataFrame:
+    """Line by line, for files whose columns mix types; names the line that is wrong."""
+    rows: list[Mapping[str, object]] = []
+    for number, line in enumerate(data.decode("utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DomainError(
+                f"Expected a JSON object on line {number} of {name!r}, found text that is "
+                f"not JSON ({_first_line(error)}). Mend or remove the line."
+            ) from None
+        if not isinstance(row, dict):
+            raise DomainError(
+                f"Expected a JSON object on line {number} of {name!r}, "
+                f"found {type(row).__name__}. Write one object a line."
+            )
+        rows.append(row)
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    columns = {key: [_cell(row.get(key)) for row in rows] for key in names}
+    return pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String()))
+
+
+def _cell(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+_FORMATS: dict[str, Callable[[bytes, str], pl.DataFrame]] = {
+    ".csv": parse_delimited,
+    ".tsv": parse_delimited,
+    ".txt": parse_delimited,
+    ".parquet": _parquet,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+}
+_KINDS = {
+    ".csv": "delimited text",
+    ".tsv": "delimited text",
+    ".txt": "delimited text",
+    ".parquet": "a Parquet file",
+    ".jsonl": "JSON Lines",
+    ".ndjson": "JSON Lines",
+}

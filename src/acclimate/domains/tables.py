@@ -1,0 +1,287 @@
+"""The canonical form of a table, and what was seen on the way.
+
+Before: `inference` decided what each column is.  After: `market` puts the
+tables together.  Columns are converted on the whole file and rows chosen
+afterwards, so that all slices of a file are read alike; findings count the
+chosen rows only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from acclimate.domains.inference import Understanding
+from acclimate.domains.schema import ColumnType, Finding, TableSchema
+from acclimate.domains.times import impossible, read_times
+from acclimate.domains.values import BLANK, MISSING, canonical, identifiers, numbers, text
+from acclimate.errors import DomainError
+
+_FEW_LEVELS, _ENOUGH_ROWS = 20, 50  # a renamed label is looked for within these
+
+
+@dataclass
+class _Door:
+    """A table on its way in."""
+
+    frame: pl.DataFrame
+    understood: Understanding
+    keep: pl.Series | None
+    findings: list[Finding] = field(default_factory=list)
+
+    def find(self, message: str, level: str = "note") -> None:
+        self.findings.append(Finding(level, self.understood.table, message))
+
+    def kept(self, series: pl.Series) -> pl.Series:
+        return series if self.keep is None else series.filter(self.keep)
+
+    def refuse(self, column: str, read: pl.Series, expected: str) -> pl.Series:
+        """The kept values; a finding if present ones could not be read."""
+        raw = self.kept(text(self.frame[column]))
+        read = self.kept(read)
+        bad = raw.filter(raw.is_not_null() & ~raw.is_in(MISSING) & read.is_null())
+        if bad.len():
+            self.find(
+                f"{bad.len():,} of {raw.len():,} values of {column!r} are not {expected}, for "
+                f"example {bad[0]!r}; they were left empty. Mend them, or declare another "
+                "type.",
+                "warning",
+            )
+        return read
+
+    def numeric(self, column: str) -> pl.Series:
+        found = numbers(self.frame[column])
+        if found.style:
+            self.find(f"{column!r}: {found.style}.")
+        return self.refuse(column, found.values, "finite numbers")
+
+    def time(self, column: str) -> pl.Series:
+        notation = self.understood.notations[column]
+        moments = self.refuse(column, read_times(self.frame[column], notation), "times")
+        if notation.ambiguous:
+            order = "day/month" if notation.day_first else "month/day"
+            self.find(
+                f"{column!r} can be read as day/month or month/day; it was read as {order}. "
+                "Write ISO dates (2015-02-24) to be sure.",
+                "warning",
+            )
+        if strange := impossible(moments):
+            self.find(
+                f"{strange:,} times in {column!r} lie before 1990 or in the future. "
+                "Check the clock or the notation.",
+                "warning",
+            )
+        return moments
+
+
+def build(
+    frame: pl.DataFrame,
+    understood: Understanding,
+    origin: str,
+    keep: pl.Series | None = None,
+    sliced_by: str | None = None,
+) -> tuple[pl.DataFrame, TableSchema, list[Finding]]:
+    """A table in canonical form, what its columns are, and findings.
+
+    frame      (n, d) as written
+    keep       (n,) which rows are wanted, or all
+    sliced_by  the column that chose them; it is no feature
+    returns    (m <= n, .), see `Domain.tables`
+
+    Raises DomainError if no usable row is left.
+    """
+    door = _Door(frame, understood, keep, list(understood.findings))
+    types = dict(understood.types)
+    if sliced_by in types:
+        types[sliced_by] = ColumnType.IGNORED
+        door.find(f"{sliced_by!r} chose the rows of this slice, so it is not a feature.")
+    if understood.table == "events":
+        table = _events(door)
+    elif understood.table == "rows":
+        table, types = _rows(door, types)
+    else:
+        table, types = _things(door, types, understood.table[:-1])
+    if not table.height:
+        raise DomainError(
+            f"Expected usable rows in {origin!r}, found none after those without "
+            f"{' or '.join(understood.roles)} were dropped. Check these columns."
+        )
+    _constant(door, understood.types, sliced_by)
+    if understood.table in ("events", "rows"):
+        twice = table.height - table.n_unique()
+        if twice:
+            door.find(f"{twice:,} of {table.height:,} rows repeat another row exactly; kept.")
+    return table, TableSchema(understood.roles, types, origin), door.findings
+
+
+def _events(door: _Door) -> pl.DataFrame:
+    roles = door.understood.roles
+    columns = [
+        door.kept(identifiers(door.frame[roles["user"]])).alias("user"),
+        door.kept(identifiers(door.frame[roles["item"]])).alias("item"),
+    ]
+    if "kind" in roles:
+        columns.append(door.kept(text(door.frame[roles["kind"]])).alias("kind"))
+    if "time" in roles:
+        columns.append(door.time(roles["time"]).alias("time"))
+    columns += [
+        door.numeric(roles[role]).alias(role) for role in ("value", "quantity") if role in roles
+    ]
+    table = pl.DataFrame(columns)
+    known = table.filter(pl.col("user").is_not_null() & pl.col("item").is_not_null())
+    if lost := table.height - known.height:
+        door.find(
+            f"{lost:,} of {table.height:,} events have no user or no item and were dropped.",
+            "warning",
+        )
+    if others := list(door.understood.types):
+        door.find(f"Columns of events without a role were left out: {', '.join(others)}.")
+    return known
+
+
+def _things(
+    door: _Door, types: dict[str, ColumnType], role: str
+) -> tuple[pl.DataFrame, dict[str, ColumnType]]:
+    ids = door.kept(identifiers(door.frame[door.understood.roles[role]])).alias(role)
+    table, types = _features(door, types, {role: ids})
+    table = table.select(role, pl.exclude(role))
+    known = table.filter(pl.col(role).is_not_null())
+    if lost := table.height - known.height:
+        door.find(
+            f"{lost:,} of {table.height:,} {role}s have no id and were dropped.", "warning"
+        )
+    once = known.unique(role, keep="first", maintain_order=True)
+    if twice := known.height - once.height:
+        door.find(
+            f"{twice:,} of {known.height:,} rows repeat the id of another {role}; "
+            "the first of each was kept.",
+            "warning",
+        )
+    return once, types
+
+
+def _rows(
+    door: _Door, types: dict[str, ColumnType]
+) -> tuple[pl.DataFrame, dict[str, ColumnType]]:
+    roles = door.understood.roles
+    columns: dict[str, pl.Series] = {}
+    if "label" in roles:
+        label = door.kept(canonical(door.frame[roles["label"]]))
+        columns["label"] = label.set(label.is_in(BLANK), None).alias("label")
+    if "time" in roles:
+        columns["time"] = door.time(roles["time"]).alias("time")
+    if "entity" in roles:
+        columns["entity"] = door.kept(identifiers(door.frame[roles["entity"]])).alias("entity")
+    table, types = _features(door, types, columns)
+    if "label" in roles:
+        _judge_label(door, table, types)
+    else:
+        door.find(
+            "No column was understood as the label; rows serve as unlabelled ones. "
+            'Name it in market.toml ([roles.rows] label = "COLUMN") or as an argument.'
+        )
+    return table, types
+
+
+def _features(
+    door: _Door, types: dict[str, ColumnType], roles: dict[str, pl.Series]
+) -> tuple[pl.DataFrame, dict[str, ColumnType]]:
+    """All columns in file order: roles under their role's name, others under their own."""
+    role_of = {column: role for role, column in door.understood.roles.items()}
+    columns: list[pl.Series] = []
+    named: dict[str, ColumnType] = {}
+    for column in door.frame.columns:
+        if column in role_of:
+            columns.append(roles[role_of[column]])
+            continue
+        series = _feature(door, column, types[column])
+        if series is None:
+            named[column] = ColumnType.IGNORED
+            door.find(f"{column!r} holds nested or binary values and was left out.")
+            continue
+        name = column
+        while name in roles or (name != column and name in door.frame.columns):
+            name += "_"
+        if name != column:
+            door.find(f"{column!r} was renamed {name!r}, as {column!r} names a role here.")
+        named[name] = types[column]
+        columns.append(series.alias(name))
+    return pl.DataFrame(columns), named
+
+
+def _feature(door: _Door, column: str, kind: ColumnType) -> pl.Series | None:
+    series = door.frame[column]
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+        return None
+    if kind == ColumnType.NUMERIC:
+        return door.numeric(column)
+    if kind == ColumnType.TIME:
+        return door.time(column)
+    if kind == ColumnType.ID:
+        return door.kept(identifiers(series))
+    if kind == ColumnType.CATEGORY:
+        return door.kept(canonical(series))
+    return door.kept(text(series))
+
+
+def _constant(door: _Door, types: object, sliced_by: str | None) -> None:
+    """Say which columns cannot tell rows apart."""
+    if door.understood.table == "events":
+        return
+    constant, empty = [], []
+    for column, kind in door.understood.types.items():
+        series = door.frame[column]
+        if column == sliced_by or series.dtype.is_nested() or series.dtype == pl.Object:
+            continue
+        levels = int(door.kept(series).drop_nulls().n_unique())
+        if levels == 0:
+            empty.append(column)
+        elif levels == 1 and (kind == ColumnType.IGNORED or door.keep is not None):
+            constant.append(column)
+    if empty:
+        door.find(f"Empty columns: {', '.join(empty)}.")
+    if constant:
+        door.find(f"Constant columns: {', '.join(constant)}.")
+
+
+def _judge_label(door: _Door, table: pl.DataFrame, types: dict[str, ColumnType]) -> None:
+    label = table["label"]
+    column = door.understood.roles["label"]
+    if missing := label.null_count():
+        door.find(
+            f"{missing:,} of {label.len():,} rows ({missing / label.len():.1%}) have no label "
+            f"({column!r}); they serve as unlabelled ones."
+        )
+    levels = int(label.drop_nulls().n_unique())
+    if levels == 0:
+        door.find(f"The label {column!r} is empty in every row.", "warning")
+    elif levels == 1:
+        door.find(
+            f"The label {column!r} has one class only, {label.drop_nulls()[0]!r}. "
+            "Nothing can be learned or judged from it.",
+            "warning",
+        )
+    else:
+        _look_for_leaks(door, table, types, levels)
+
+
+def _look_for_leaks(
+    door: _Door, table: pl.DataFrame, types: dict[str, ColumnType], levels: int
+) -> None:
+    known = table.filter(pl.col("label").is_not_null())
+    label = known["label"]
+    renamed = levels <= _FEW_LEVELS and known.height >= _ENOUGH_ROWS
+    for name, kind in types.items():
+        if kind == ColumnType.IGNORED or name not in known.columns:
+            continue
+        values = canonical(known[name])
+        same = bool((values == label).all()) and not values.null_count()
+        if not same and renamed and int(values.n_unique()) == levels:
+            same = pl.DataFrame([label, values.alias("value")]).n_unique() == levels
+        if same:
+            door.find(
+                f"{name!r} says the same as the label {door.understood.roles['label']!r} in "
+                'every row, and gives it away. Give it the type "ignored".',
+                "warning",
+            )

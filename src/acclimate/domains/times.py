@@ -1,0 +1,196 @@
+"""Read times: which notation a column uses, and its moments in naive UTC.
+
+Notations: ISO (2015-02-24, 2015-02-24T22:55:01.5+01:00), month first or day
+first (2/24/15 22:55, 24.02.2015), "02 28, 2014", and, only where the column's
+name says time, digits: 20150224, 20150224225500, epoch seconds, milli-, micro-
+or nanoseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from acclimate.domains.values import MISSING, text
+
+_CLOCK = (
+    r"(?:,?[T ] *(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
+    r" ?(?P<half>[AaPp][Mm])? ?(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?$"
+)
+_ISO = r"^(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})" + _CLOCK
+_PARTS = r"^(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})[-/.](?P<y>\d{4}|\d{2})" + _CLOCK
+_COMMA = r"^(?P<m>\d{1,2}) (?P<d>\d{1,2}), (?P<y>\d{4})" + _CLOCK
+_COMPACT = (
+    r"^(?P<y>(?:19|20)\d{2})(?P<m>\d{2})(?P<d>\d{2})"
+    r"(?:T?(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2}))?$"
+)
+_DATETIME = pl.Datetime("us")
+_SAMPLE = 1000
+EARLIEST = datetime(1990, 1, 1)
+_LATEST = datetime(2100, 1, 1)
+_UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How a column writes time.
+
+    unit       epoch unit, or None for calendar notations
+    day_first  24/2/2015 rather than 2/24/2015
+    ambiguous  both readings fit every row
+    digits     whether 20150224 is a date here
+    """
+
+    unit: str | None = None
+    day_first: bool = False
+    ambiguous: bool = False
+    digits: bool = False
+
+
+def recognise(series: pl.Series, named: bool) -> Notation | None:
+    """The notation of a column, or None if it does not hold times.
+
+    named  whether the column's name says time: then half of the values must
+           be readable, and numbers may be; otherwise nine in ten, strings only
+    """
+    if series.dtype in (pl.Date, pl.Datetime):
+        return Notation()
+    if series.dtype != pl.String and not (named and series.dtype.is_numeric()):
+        return None
+    raw = _present(series)
+    if not raw.len():
+        return None
+    need = 0.5 if named else 0.9
+    head = raw.head(_SAMPLE)
+    if named and (unit := _epoch_unit(head)):
+        return Notation(unit=unit)
+    if not _looks_dated(head, named):
+        return None
+    day_first, ambiguous = _day_first(raw)
+    notation = Notation(None, day_first, ambiguous, digits=named)
+    read = read_times(raw, notation)
+    return notation if 1 - read.null_count() / read.len() >= need else None
+
+
+def read_times(series: pl.Series, notation: Notation) -> pl.Series:
+    """The moments of a column, (n,) Datetime("us") in naive UTC; null where unreadable."""
+    if series.dtype == pl.Date:
+        return series.cast(_DATETIME)
+    if isinstance(series.dtype, pl.Datetime):
+        if series.dtype.time_zone:
+            series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return series.cast(_DATETIME)
+    if notation.unit:
+        ticks = text(series).cast(pl.Float64, strict=False) / _UNITS[notation.unit]
+        ticks = ticks.set(~ticks.is_between(-6e10, 2.5e11), None)  # years 69 to 9892
+        return (ticks * 1e6).round(0).cast(pl.Int64, strict=False).cast(_DATETIME)
+    raw = text(series)
+    distinct = raw.unique()
+    if distinct.len() * 2 > raw.len():
+        return _moments(raw, notation).alias(series.name)
+    return raw.replace_strict(distinct, _moments(distinct, notation)).cast(_DATETIME)
+
+
+def impossible(times: pl.Series, now: datetime | None = None) -> int:
+    """How many moments lie before 1990 or more than a day ahead of `now` (naive UTC)."""
+    now = now or datetime.now(UTC).replace(tzinfo=None)
+    return int(((times < EARLIEST) | (times > now + timedelta(days=1))).sum() or 0)
+
+
+def _present(series: pl.Series) -> pl.Series:
+    raw = text(series).drop_nulls()
+    return raw.filter(~raw.is_in(MISSING))
+
+
+def _epoch_unit(raw: pl.Series) -> str | None:
+    middle = raw.cast(pl.Float64, strict=False).drop_nulls().drop_nans().median()
+    if not isinstance(middle, float):
+        return None
+    low, high = (moment.replace(tzinfo=UTC).timestamp() for moment in (EARLIEST, _LATEST))
+    for unit, factor in _UNITS.items():
+        if low <= middle / factor < high:
+            return unit
+    return None
+
+
+def _looks_dated(head: pl.Series, digits: bool) -> bool:
+    patterns = [_ISO, _PARTS, _COMMA, *([_COMPACT] if digits else [])]
+    fits = pl.Series([False] * head.len())
+    for pattern in patterns:
+        fits = fits | head.str.contains(pattern)
+    return int(fits.sum()) * 3 >= head.len()
+
+
+def _day_first(raw: pl.Series) -> tuple[bool, bool]:
+    """(day first, ambiguous): the reading that keeps months at most 12 in the most rows."""
+    parts = raw.str.extract_groups(_PARTS).struct.unnest()
+    a, b = (parts[key].cast(pl.Int64, strict=False).drop_nulls() for key in ("a", "b"))
+    if not a.len():
+        return False, False
+    month_first, day_first = int((a <= 12).sum()), int((b <= 12).sum())
+    if month_first != day_first:
+        return day_first > month_first, False
+    # 24.2. is written day first wherever points are used; a slash is read as in the US.
+    points = int((parts["sep"] == ".").sum() or 0)
+    return points * 2 > a.len(), month_first == a.len()
+
+
+def _moments(raw: pl.Series, notation: Notation) -> pl.Series:
+    """Moments by whichever calendar pattern fits each value."""
+    moments = pl.Series([None] * raw.len(), dtype=_DATETIME)
+    for pattern in (_ISO, _PARTS, _COMMA, *([_COMPACT] if notation.digits else [])):
+        rest = raw.set(moments.is_not_null(), None)
+        if rest.null_count() == rest.len():
+            break
+        found = _calendar(rest, pattern, notation.day_first)
+        moments = moments.zip_with(moments.is_not_null(), found)
+    return moments
+
+
+def _calendar(raw: pl.Series, pattern: str, day_first: bool = False) -> pl.Series:
+    """Moments of the values that match one calendar pattern, null elsewhere."""
+    parts = raw.str.extract_groups(pattern).struct.unnest()
+    if "a" in parts.columns:
+        order = {"a": "d", "b": "m"} if day_first else {"a": "m", "b": "d"}
+        parts = parts.rename(order)
+    for name in ("H", "M", "S", "f", "half", "zone"):
+        if name not in parts.columns:
+            parts = parts.with_columns(pl.lit(None, dtype=pl.String).alias(name))
+    year = pl.col("y").cast(pl.Int32, strict=False)
+    # Two digits as in POSIX: 69 to 99 are 1969 to 1999.
+    year = (
+        pl.when(pl.col("y").str.len_chars() > 2)
+        .then(year)
+        .otherwise(year + pl.when(year >= 69).then(1900).otherwise(2000))
+    )
+    hour = pl.col("H").cast(pl.Int32, strict=False).fill_null(0)
+    half = pl.col("half").str.to_lowercase()
+    hour = (
+        pl.when(half == "pm")
+        .then(pl.when(hour < 12).then(hour + 12).otherwise(hour))
+        .when((half == "am") & (hour == 12))
+        .then(0)
+        .otherwise(hour)
+    )
+    stamp = pl.concat_str(
+        year.cast(pl.String).str.zfill(4),
+        pl.col("m").str.zfill(2),
+        pl.col("d").str.zfill(2),
+        hour.cast(pl.String).str.zfill(2),
+        pl.col("M").fill_null("00"),
+        pl.col("S").fill_null("00"),
+    )
+    digits = pl.col("zone").str.replace(":", "", literal=True)
+    minutes = digits.str.slice(1, 2).cast(pl.Int64, strict=False) * 60 + digits.str.slice(
+        3, 2
+    ).cast(pl.Int64, strict=False)
+    ahead = pl.when(digits.str.starts_with("-")).then(-minutes).otherwise(minutes).fill_null(0)
+    micros = pl.col("f").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64, strict=False)
+    return parts.select(
+        (
+            stamp.str.strptime(_DATETIME, "%Y%m%d%H%M%S", strict=False)
+            + pl.duration(minutes=-ahead, microseconds=micros.fill_null(0))
+        ).alias(raw.name)
+    )[raw.name]
