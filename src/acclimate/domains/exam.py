@@ -22,10 +22,12 @@ class RankQuery:
     users       (n,) ids
     candidates  (n, m) catalogue positions to rank, or None for the whole catalogue.
                 Only published protocols with sampled candidates use it.
+    k           ≥ 1, length of the list; metrics look at their own first places
     """
 
     users: Strings
     candidates: Ints | None = None
+    k: int = 100
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,15 @@ class Ranking:
 
     items   (n, k) catalogue positions, −1 where there was nothing left to rank
     scores  (n, k) higher is better, −inf where items is −1
-    With candidates asked for, `items` repeats them in their given order and
-    `scores` holds one score each, −inf for those the model does not know.
+    size    number of items that may be recommended
+    pool    True where candidates were asked for: `items` then repeats them in their
+            given order, and `scores` has −inf for those the model does not know
     """
 
     items: Ints
     scores: Array
+    size: int
+    pool: bool = False
 
 
 Prediction = Probabilities | Ranking

@@ -16,7 +16,7 @@ from acclimate.domains.source import Derived, Source
 from acclimate.domains.view import Encoder, Recipe, View
 from acclimate.rng import Rng
 
-_VIEWS = Derived(at_most=32)
+_VIEWS = Derived(at_most_bytes=2**29)
 
 
 class Claim(StrEnum):

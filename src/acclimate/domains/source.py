@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar
+
+import numpy as np
 
 from acclimate.domains.sample import Sample
 
@@ -19,25 +21,35 @@ ALL = frozenset({"rows", "moments", "gram", "fitted", "gradients"})
 
 
 class Derived:
-    """Values computed from sources, the most recently used kept.
+    """Values computed once per content, the most recently used kept.
 
-    at_most  > 0, values
+    at_most_bytes  ≥ 0, what the arrays inside may take together; the newest always stays
     """
 
-    def __init__(self, at_most: int = 24) -> None:
-        self._values: dict[tuple[str, str, str], Any] = {}
-        self._at_most = at_most
+    def __init__(self, at_most_bytes: int = 2**30) -> None:
+        self._values: dict[tuple[str, ...], Any] = {}
+        self._at_most_bytes = at_most_bytes
 
-    def get(self, key: tuple[str, str, str], compute: Callable[[], Value]) -> Value:
-        if key in self._values:
-            value = self._values.pop(key)
-        else:
-            value = compute()
+    def get(self, key: tuple[str, ...], compute: Callable[[], Value]) -> Value:
+        """The value kept under `key`, computed if there is none."""
+        value: Value = self._values.pop(key) if key in self._values else compute()
         self._values[key] = value
-        while len(self._values) > self._at_most:
+        while len(self._values) > 1 and sum(map(_bytes, self._values.values())) > (
+            self._at_most_bytes
+        ):
             self._values.pop(next(iter(self._values)))
-        result: Value = value
-        return result
+        return value
+
+
+def _bytes(value: Any) -> int:
+    """What the arrays inside a value take; other things count as nothing."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if hasattr(value, "indptr"):
+        return int(value.data.nbytes + value.indices.nbytes)
+    if is_dataclass(value):
+        return sum(_bytes(getattr(value, each.name)) for each in fields(value))
+    return sum(map(_bytes, value)) if isinstance(value, tuple | list) else 0
 
 
 _DERIVED = Derived()

@@ -1,1 +1,1 @@
-""""""
+"""What is tried, in which order, for which reason, under which budget."""

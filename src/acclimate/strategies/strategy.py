@@ -23,6 +23,7 @@ class Strategy(ABC):
     complexity  order of simplicity; the plan takes the simplest arm within one
                 standard error of the best
     transfers   whether a source is used at all
+    reads_fit   whether the target's own labels are; tuning fits the others once
     """
 
     kind: ClassVar[str]
@@ -30,6 +31,7 @@ class Strategy(ABC):
     statistics: ClassVar[Statistics]
     complexity: ClassVar[int]
     transfers: ClassVar[bool] = True
+    reads_fit: ClassVar[bool] = True
 
     def why_not(self, problem: Problem, model: Model) -> str | None:
         """A reason this strategy does not apply here, or None.

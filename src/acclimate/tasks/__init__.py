@@ -1,1 +1,1 @@
-""""""
+"""What is predicted, which score says how well, what the independent unit is."""

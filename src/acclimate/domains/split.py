@@ -1,0 +1,230 @@
+"""Cut a target into `fit`, `choose` and `judge` before anything is fitted.
+
+Where there is time, the judge is the latest part and nothing from after the
+clock reaches a fit.  Where the target is small, `choose` is made by
+cross-fitting inside `fit` and no rows are set aside for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from acclimate.arrays import Ints
+from acclimate.domains.problem import Claim
+from acclimate.domains.sample import Rows, spread
+from acclimate.errors import UsageError
+from acclimate.rng import Rng
+
+WAYS = ("auto", "time", "last", "random")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a target is cut.
+
+    judge        0 … 1, share of the target kept for the verdict
+    choose       0 … 1, share of the rest on which the plan chooses
+    labels       ≥ 2 or None: labelled target rows that `fit` and `choose` may use
+                 together; the others before the judge are seen without labels
+    by           "time", "last" (leave the last per user out), "random", or "auto":
+                 time where there is one
+    cross_below  rows: with fewer in `fit` and `choose` together, cross-fit
+    """
+
+    judge: float = 0.3
+    choose: float = 0.25
+    labels: int | None = None
+    by: str = "auto"
+    cross_below: int = 2000
+
+    def __post_init__(self) -> None:
+        if self.by not in WAYS:
+            raise UsageError(f"Expected a split by {', '.join(WAYS)}; found {self.by!r}.")
+        for name, share in (("judge", self.judge), ("choose", self.choose)):
+            if not 0 < share < 1:
+                raise UsageError(f"Expected {name} between 0 and 1, a share; found {share}.")
+        if self.labels is not None and self.labels < 2:
+            raise UsageError(
+                f"Expected a label budget of at least 2 rows; found {self.labels}. "
+                "Leave it out to use every labelled row."
+            )
+
+
+@dataclass(frozen=True)
+class RowParts:
+    """Positions of a target's rows in each part.
+
+    clock  the last moment a fit may know, or None where there is no time
+    """
+
+    fit: Ints
+    choose: Ints
+    judge: Ints
+    unlabelled: Ints
+    clock: datetime | None
+    claim: Claim
+    notes: tuple[str, ...] = ()
+
+
+def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
+    """Cut labelled rows: by time where there is one, by unit otherwise.
+
+    rows  every row of the target; those without a label have label −1 here only,
+          at the door, and never leave this function in a labelled part
+    """
+    assert rows.label is not None
+    labelled = np.flatnonzero(rows.label >= 0)
+    if cut.by == "last":
+        raise UsageError(
+            "Expected a split by time or random for rows; found 'last', which is for events."
+        )
+    timed = rows.time is not None and bool(np.isfinite(rows.time[labelled]).all())
+    if cut.by == "time" and not timed:
+        raise UsageError(
+            "Expected a time on every labelled row for a split by time; some or all have none. "
+            "Name the time column in market.toml, or split at random."
+        )
+    by_time = cut.by != "random" and timed and len(labelled) > 1
+    units = rows.units()
+    clock, notes = None, []
+    if by_time:
+        assert rows.time is not None
+        order = labelled[np.argsort(rows.time[labelled], kind="stable")]
+        boundary = rows.time[order[int(len(order) * (1 - cut.judge))]]
+        early = rows.time < boundary
+        pool, judge = labelled[early[labelled]], labelled[~early[labelled]]
+        if len(pool) == 0:
+            return cut_rows(rows, Cut(cut.judge, cut.choose, cut.labels, "random"), rng)
+        clock = _naive(float(rows.time[pool].max()))
+        unlabelled = np.flatnonzero((rows.label < 0) & ~(rows.time >= boundary))
+        claim = Claim.LATER
+    else:
+        judge = _share(labelled, units, rows.label, cut.judge, rng.child("judge"))
+        pool = np.setdiff1d(labelled, judge)
+        unlabelled = np.flatnonzero(rows.label < 0)
+        claim = Claim.NEW
+    if cut.labels is not None and cut.labels < len(pool):
+        chosen = rng.child("labels").generator().permutation(pool)[: cut.labels]
+        unlabelled = np.union1d(unlabelled, np.setdiff1d(pool, chosen))
+        pool = np.sort(chosen)
+        notes.append(f"label budget: {cut.labels:,} target rows for fit and choose together")
+    choose = np.empty(0, np.int64)
+    if len(pool) >= cut.cross_below:
+        if by_time:
+            assert rows.time is not None
+            order = pool[np.argsort(rows.time[pool], kind="stable")]
+            choose = np.sort(order[int(len(order) * (1 - cut.choose)) :])
+        else:
+            choose = _share(pool, units, rows.label, cut.choose, rng.child("choose"))
+    fit = np.setdiff1d(pool, choose)
+    if by_time and len(choose):
+        assert rows.time is not None
+        clock = _naive(float(rows.time[fit].max()))
+    return RowParts(fit, choose, judge, unlabelled, clock, claim, tuple(notes))
+
+
+@dataclass(frozen=True)
+class EventParts:
+    """A target's events in each part, in time order where there is time.
+
+    context  what a judge question may know beyond `fit`
+    """
+
+    fit: pl.DataFrame
+    choose: pl.DataFrame
+    judge: pl.DataFrame
+    context: pl.DataFrame
+    clock: datetime | None
+    claim: Claim = Claim.LATER
+    notes: tuple[str, ...] = field(default=())
+
+
+def cut_events(events: pl.DataFrame, cut: Cut, rng: Rng) -> EventParts:
+    """Cut events (user, item, time?) into fit, choose and judge.
+
+    "auto" cuts by time where enough users have something on both sides, and
+    otherwise leaves each user's last items out.  Ties in time keep file order.
+    """
+    if cut.labels is not None:
+        raise UsageError(
+            "Expected no label budget for recommend: it counts labelled rows only."
+        )
+    timed = "time" in events.columns and events["time"].null_count() == 0
+    if cut.by == "time" and not timed:
+        raise UsageError(
+            "Expected a time on every target event for a split by time; some or all have none. "
+            "Name the time column in market.toml, or split by 'last'."
+        )
+    events = events.with_row_index("_row")
+    if timed:
+        events = events.sort("time", "_row")
+    first = events.unique(["user", "item"], keep="first", maintain_order=True)
+    by_time = _cut_at_times(first, cut) if timed else None
+    if by_time is not None and cut.by == "time":
+        return by_time
+    by_last = _cut_last(first, timed and cut.by != "random", rng)
+    if by_time is None or cut.by in ("last", "random"):
+        return by_last
+    # A global cut is the honest one, unless nearly nobody has events on both sides of it.
+    judged = by_time.judge.join(by_time.fit.select("user").unique(), on="user", how="semi")
+    enough = judged["user"].n_unique() >= max(50, 0.2 * by_last.judge["user"].n_unique())
+    return by_time if enough else by_last
+
+
+def _cut_at_times(events: pl.DataFrame, cut: Cut) -> EventParts | None:
+    times = events["time"].sort()
+    n = len(times)
+    if n < 3:
+        return None
+    judge_from = times[int(n * (1 - cut.judge))]
+    choose_from = times[int(n * (1 - cut.judge) * (1 - cut.choose))]
+    fit = events.filter(pl.col("time") < choose_from)
+    choose = events.filter((pl.col("time") >= choose_from) & (pl.col("time") < judge_from))
+    judge = events.filter(pl.col("time") >= judge_from)
+    if not (fit.height and choose.height and judge.height):
+        return None
+    clock = fit["time"].max()
+    assert isinstance(clock, datetime)
+    note = (
+        f"fit before {choose_from:%Y-%m-%d}, choose before {judge_from:%Y-%m-%d}, judge after"
+    )
+    return EventParts(fit, choose, judge, pl.concat([fit, choose]), clock, notes=(note,))
+
+
+def _cut_last(events: pl.DataFrame, timed: bool, rng: Rng) -> EventParts:
+    if not timed:
+        order = rng.child("order").generator().permutation(events.height)
+        events = events[order]
+    ranked = events.with_columns(
+        _left=pl.len().over("user") - 1 - pl.int_range(pl.len()).over("user"),
+        _n=pl.len().over("user"),
+    )
+    enough = pl.col("_n") >= 3
+    judge = ranked.filter(enough & (pl.col("_left") == 0))
+    choose = ranked.filter(enough & (pl.col("_left") == 1))
+    fit = ranked.filter(~enough | (pl.col("_left") >= 2))
+    which = "last" if timed else "random"
+    note = (
+        f"each user's {which} item is judged and one more is chosen on; there is no single "
+        "clock, so sources are not cut"
+    )
+    return EventParts(fit, choose, judge, fit, None, notes=(note,))
+
+
+def _share(pool: Ints, units: Ints, label: Ints, share: float, rng: Rng) -> Ints:
+    """A share of the pool, whole units, classes kept in proportion."""
+    if len(pool) < 2:
+        return pool[:0]
+    # Twenty slots give shares in steps of 5 %; a small pool gets as many as it has units.
+    slots = min(20, len(np.unique(units[pool])))
+    fold = spread(units[pool], label[pool], slots, rng)
+    return pool[fold < max(1, round(share * slots))]
+
+
+def _naive(seconds: float) -> datetime:
+    """Seconds since 1970 as the naive UTC that tables hold."""
+    return datetime(1970, 1, 1) + timedelta(microseconds=round(seconds * 1e6))

@@ -1,0 +1,156 @@
+"""EASE: a linear item–item model in closed form, with sources as its prior.
+
+Source: Steck, WWW 2019 (arXiv:1905.03375), eq. 8: with P = (G + λI)⁻¹,
+B = I − P · diag(1 ⊘ diag P).
+
+Departure: B may be drawn towards item–item matrices B_s of sources,
+
+    min ‖X − XB‖² + λ‖B‖² + Σ μ_s ‖B − B_s‖²,  diag B = 0.
+
+Setting the gradient to zero column by column, with a Lagrange multiplier for
+each diagonal element: P = (G + (λ + Σμ)I)⁻¹, A = P(G + Σ μ_s B_s),
+B = A − P · diag(A ⊘ P).  Without sources this is eq. 8; as one μ grows it is B_s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.linalg import lapack
+
+from acclimate.arrays import Array, Sparse, Tensor
+from acclimate.domains.exam import Ranking
+from acclimate.domains.view import ItemView
+from acclimate.errors import StrategyError
+from acclimate.models.items import ItemGram, ItemQuery, gram_of, rank
+from acclimate.models.model import State, Tick, idle
+from acclimate.rng import Rng
+
+
+@dataclass(frozen=True)
+class ItemPrior:
+    """Item–item matrices of sources in the model's vocabulary.
+
+    matrices    each (n_items, n_items) with a zero diagonal
+    strengths   μ_s ≥ 0, in users, one per matrix
+    popularity  (n_items,) users per item in the sources; breaks ties only
+    """
+
+    matrices: Sequence[Array]
+    strengths: Sequence[float]
+    popularity: Array
+
+
+def solve(gram: Array, penalty: float, prior: ItemPrior | None = None) -> Array:
+    """The item–item matrix B of the module's formula.
+
+    gram     (n, n) symmetric, XᵀX
+    penalty  λ > 0, in users
+    returns  (n, n) with a zero diagonal
+
+    Raises StrategyError if the penalty or a strength is not a usable number.
+    """
+    strengths = list(prior.strengths) if prior is not None else []
+    if not penalty > 0 or not all(np.isfinite(mu) and mu >= 0 for mu in strengths):
+        raise StrategyError(
+            f"Expected a penalty above 0 and strengths of at least 0; found {penalty} and "
+            f"{strengths}. Both are in users: 100 is a common start."
+        )
+    P = inverse(gram, penalty + sum(strengths))
+    if prior is None:
+        # A = PG = I − λP has a simpler form; dividing by diag P finishes eq. 8.
+        B = P / -np.diag(P)
+    else:
+        # PG = I − (λ + Σμ)P saves one of two matrix products.
+        pull = sum(mu * B_s for mu, B_s in zip(strengths, prior.matrices, strict=True))
+        A = P @ np.asarray(pull) if strengths else np.zeros_like(P)
+        A -= (penalty + sum(strengths)) * P
+        A[np.diag_indices_from(A)] += 1.0
+        B = A - P * (np.diag(A) / np.diag(P))
+    np.fill_diagonal(B, 0.0)
+    return B
+
+
+def inverse(gram: Array, ridge: float) -> Array:
+    """(G + ridge·I)⁻¹ by Cholesky, symmetric.  ridge > 0."""
+    matrix = gram + ridge * np.eye(len(gram))
+    factor, failed = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+    if failed:
+        raise StrategyError(
+            "Expected a positive definite Gram matrix; found one that is not, "
+            f"at item {failed}. Raise the penalty."
+        )
+    half, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    lower = np.tril(half)
+    whole: Array = lower + np.tril(lower, -1).T
+    return whole
+
+
+@dataclass(frozen=True)
+class Ease:
+    """EASE with an optional item–item prior.
+
+    penalty  λ > 0, in users
+    matrix   (n_items, n_items) after fitting, in single precision
+    """
+
+    penalty: float = 300.0
+    matrix: Tensor | None = field(default=None, repr=False)
+    popularity: Array | None = field(default=None, repr=False)
+
+    kind: ClassVar[str] = "ease"
+    form: ClassVar[str] = "items"
+    takes_prior: ClassVar[bool] = True
+
+    def why_not(self) -> str | None:
+        return None
+
+    def grid(self) -> tuple[Ease, ...]:
+        penalties = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
+        return tuple(replace(self, penalty=penalty) for penalty in penalties)
+
+    def prepare(self, view: ItemView) -> ItemGram:
+        return gram_of(view)
+
+    def fit(
+        self,
+        prepared: ItemGram,
+        *,
+        weight: Array | None = None,
+        start: Any = None,
+        prior: ItemPrior | None = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> Ease:
+        popularity = prepared.popularity.astype(float)
+        if prior is not None:
+            # Less than one user in all: sources order only what the target has not told apart.
+            popularity = popularity + prior.popularity / (1.0 + prior.popularity.sum())
+        matrix = solve(prepared.gram, self.penalty, prior)
+        return replace(self, matrix=matrix.astype(np.float32), popularity=popularity)
+
+    def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
+        assert self.matrix is not None and self.popularity is not None
+        assert context is not None
+        matrix = self.matrix
+
+        def score(histories: Sparse) -> Array:
+            scores: Array = histories @ matrix
+            return scores
+
+        return rank(score, context, query, self.popularity)
+
+    def state(self) -> State:
+        assert self.matrix is not None and self.popularity is not None
+        tensors = {"matrix": self.matrix, "popularity": self.popularity}
+        return State(self.kind, {"penalty": self.penalty}, tensors)
+
+    @classmethod
+    def restore(cls, state: State) -> Ease:
+        tensors = state.tensors
+        return cls(
+            state.meta["penalty"], tensors["matrix"], tensors["popularity"].astype(float)
+        )

@@ -1,0 +1,59 @@
+"""A budget in seconds.  It can only abandon a trial, never change a result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from acclimate.errors import UsageError
+
+
+class OutOfBudget(Exception):
+    """Raised by a tick inside a trial; the runner turns it into the status `abandoned`."""
+
+
+@dataclass
+class Budget:
+    """Seconds for a whole adaptation, with a reserve to judge and ship.
+
+    seconds  > 0
+    clock    a monotonic clock; tests give their own
+    """
+
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    _start: float = field(init=False)
+    _slowest_fit: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise UsageError(f"Expected a budget above 0 seconds; found {self.seconds}.")
+        self._start = self.clock()
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the start."""
+        return self.clock() - self._start
+
+    @property
+    def left(self) -> float:
+        """Seconds that trials may still use; negative where they are over."""
+        return self.seconds - self.reserve - self.spent
+
+    @property
+    def reserve(self) -> float:
+        """Seconds kept back: five more fits as slow as the slowest, and a tenth to judge.
+
+        Judging refits up to four arms and shipping one.
+        """
+        return min(5 * self._slowest_fit + 0.1 * self.seconds, 0.8 * self.seconds)
+
+    def saw_fit(self, seconds: float) -> None:
+        """Tell the budget how long one fit took."""
+        self._slowest_fit = max(self._slowest_fit, seconds)
+
+    def tick(self) -> None:
+        """Raises OutOfBudget once trials have used their share."""
+        if self.left < 0:
+            raise OutOfBudget

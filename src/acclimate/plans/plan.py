@@ -1,0 +1,91 @@
+"""A plan: which arms are tried, in which order, each with its reason.
+
+Before: gaps were measured.  After: the runner tries the arms until the budget
+is spent.  Arms that do not apply are listed with why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from acclimate.domains.problem import Problem
+from acclimate.gaps.gap import Gap
+from acclimate.models.model import Network
+from acclimate.strategies.arm import Arm
+
+# Above this proxy A-distance (0 … 2) the domains are told apart easily enough
+# for knowledge in parameters to need adapting before it fits.
+FAR = 1.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One arm and why it stands where it does."""
+
+    arm: Arm
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One arm that does not apply, and why."""
+
+    strategy: str
+    model: str
+    why: str
+
+    def as_row(self) -> dict[str, str]:
+        return {"strategy": self.strategy, "model": self.model, "why": self.why}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in order, and what was refused."""
+
+    steps: tuple[Step, ...]
+    refused: tuple[Refusal, ...]
+
+    def as_rows(self) -> list[dict[str, str]]:
+        return [{"arm": step.arm.name, "reason": step.reason} for step in self.steps]
+
+
+def plan(problem: Problem, arms: Sequence[Arm], gap: Sequence[Gap]) -> Plan:
+    """Order the arms: what must be beaten first, then cheap before dear.
+
+    arms  every combination of strategy and model for the task's form
+    gap   what was measured between target and sources
+    """
+    steps, refused = [], []
+    for arm in arms:
+        why = arm.why_not(problem)
+        if why is None:
+            steps.append(Step(arm, _reason(arm, problem, gap)))
+        else:
+            refused.append(Refusal(arm.strategy.kind, arm.model.kind, why))
+    steps.sort(key=lambda step: _order(step.arm))
+    return Plan(tuple(steps), tuple(refused))
+
+
+def _order(arm: Arm) -> tuple[bool, bool, int]:
+    """Target-only before transfer, closed forms before networks, simple before complex."""
+    return arm.strategy.transfers, isinstance(arm.model, Network), arm.strategy.complexity
+
+
+def _reason(arm: Arm, problem: Problem, gap: Sequence[Gap]) -> str:
+    mine = problem.fit.n
+    theirs = sum(source.sample.n for source in problem.sources)
+    kind = arm.strategy.kind
+    if kind == "target-only":
+        return "what transfer must beat"
+    if kind in ("source-only", "pooled"):
+        return "the simplest way to transfer; always tried"
+    far = [each for each in gap if each.measure == "proxy-a-distance" and each.value > FAR]
+    ratio = f"{theirs:,} source observations to {mine:,} of the target"
+    if far:
+        return (
+            f"{ratio}; {far[0].source} is far away, so what it knows is a start, not an answer"
+        )
+    if theirs > 5 * mine:
+        return f"{ratio}: too few to learn alone, enough to correct what sources know"
+    return f"{ratio}: both sides can teach; evidence decides"

@@ -1,0 +1,215 @@
+"""Try the arms of a plan in order until the budget is spent, and pick on `choose`.
+
+Before: `plan` said what to try.  After: `verdicts` decides whether the pick may
+replace target-only.  Nothing here knows the task it serves, and nothing here
+looks at `judge`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from acclimate.arrays import Array
+from acclimate.domains.exam import Exam, Prediction, Truth
+from acclimate.domains.problem import Problem
+from acclimate.errors import AcclimateError, BudgetError
+from acclimate.plans.budget import Budget, OutOfBudget
+from acclimate.plans.plan import Plan, Step
+from acclimate.plans.tune import tune
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.tasks.task import Task
+
+REPLICATES = 400
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One arm that was tried.
+
+    arm     with the settings tuning chose
+    status  "done", "abandoned" (budget) or "failed"
+    value   the primary metric on `choose`; low, high its 95 % bootstrap interval
+    n       units of `choose`
+    why     why it failed, in words
+    """
+
+    arm: Arm
+    status: str
+    reason: str
+    metric: str
+    value: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    n: int = 0
+    seconds: float = 0.0
+    why: str = ""
+    answer: tuple[Prediction, Truth] | None = None
+
+    def as_row(self) -> dict[str, object]:
+        """The design's leaderboard row; numbers that do not exist are None."""
+        numbers = {"value": self.value, "low": self.low, "high": self.high}
+        return {
+            "arm": self.arm.name,
+            "strategy": self.arm.strategy.kind,
+            "model": self.arm.model.kind,
+            "metric": self.metric,
+            **{key: float(x) if np.isfinite(x) else None for key, x in numbers.items()},
+            "n": self.n,
+            "seconds": round(self.seconds, 3),
+            "status": self.status,
+        }
+
+
+Report = Callable[[str, int, int], None]
+"""Called with (what is happening, steps done, steps in all)."""
+
+
+def run(
+    plan: Plan,
+    task: Task,
+    problem: Problem,
+    exam: Exam,
+    budget: Budget,
+    rng: Rng,
+    report: Report = lambda text, done, total: None,
+) -> list[Trial]:
+    """Every step's trial, in the plan's order.
+
+    Raises BudgetError if not even one target-only arm could finish.
+    """
+    trials: list[Trial] = []
+    for number, step in enumerate(plan.steps):
+        report(step.arm.name, number, len(plan.steps))
+        trials.append(attempt(step, task, problem, exam, budget, rng))
+    report("done", len(plan.steps), len(plan.steps))
+    if not any(t.status == "done" and not t.arm.strategy.transfers for t in trials):
+        failed = [t.why for t in trials if t.status == "failed"]
+        if failed:
+            raise AcclimateError(f"No target-only arm could be fitted: {'; '.join(failed)}")
+        raise BudgetError(
+            f"Expected at least one target-only arm within {budget.seconds:g} s; none finished. "
+            "Raise --budget: doing without must be known before transfer can be judged."
+        )
+    return trials
+
+
+def attempt(
+    step: Step, task: Task, problem: Problem, exam: Exam, budget: Budget, rng: Rng
+) -> Trial:
+    """Tune one arm, fit it and answer `choose`; a mistake of the data is a failed trial."""
+    start = time.monotonic()
+    metric = task.metric.name
+    try:
+        budget.tick()
+        arm, prediction, truth = _answer(step.arm, task, problem, exam, budget, rng)
+    except OutOfBudget:
+        spent = time.monotonic() - start
+        return Trial(step.arm, "abandoned", step.reason, metric, seconds=spent)
+    except AcclimateError as error:
+        spent = time.monotonic() - start
+        return Trial(step.arm, "failed", step.reason, metric, seconds=spent, why=str(error))
+    value, low, high = interval(task, prediction, truth, rng.child("interval"))
+    return Trial(
+        arm,
+        "done",
+        step.reason,
+        metric,
+        value,
+        low,
+        high,
+        truth.n_units,
+        time.monotonic() - start,
+        answer=(prediction, truth),
+    )
+
+
+def _answer(
+    arm: Arm, task: Task, problem: Problem, exam: Exam, budget: Budget, rng: Rng
+) -> tuple[Arm, Prediction, Truth]:
+    encoded = arm.encoded(problem)
+    cross_fit = not exam.choose
+    tuned = tune(arm, task, encoded, rng.child("tune"), budget.tick, cross_fit=cross_fit)
+    start = time.monotonic()
+    fitted = tuned.arm.fit(encoded, rng.child("fit"), budget.tick)
+    budget.saw_fit(time.monotonic() - start)
+    if cross_fit:
+        if tuned.prediction is None or tuned.truth is None:
+            # Too few units to cut even two folds: the fit rows themselves, and no claim on them.
+            raise AcclimateError("fewer than two independent units to choose on")
+        return tuned.arm, tuned.prediction, tuned.truth
+    answers = [(fitted.answer(case), case.truth) for case in exam.choose]
+    return tuned.arm, *task.join(answers)
+
+
+def interval(
+    task: Task, prediction: Prediction, truth: Truth, rng: Rng
+) -> tuple[float, float, float]:
+    """The primary metric with a 95 % percentile bootstrap over units."""
+    value = float(task.score(prediction, truth)[0])
+    if truth.n_units < 2:
+        return value, float("nan"), float("nan")
+    replicates = task.score(prediction, truth, _weights(truth.n_units, rng))
+    known = replicates[np.isfinite(replicates)]
+    if len(known) < 0.9 * len(replicates):
+        return value, float("nan"), float("nan")
+    low, high = np.quantile(known, [0.025, 0.975])
+    return value, float(low), float(high)
+
+
+def best_baseline(trials: Sequence[Trial], metric_sign: float) -> Trial:
+    """The best target-only arm: what transfer must beat."""
+    return _best([t for t in _done(trials) if not t.arm.strategy.transfers], metric_sign)
+
+
+def pick(trials: Sequence[Trial], task: Task, rng: Rng) -> Trial | None:
+    """The simplest transfer arm within one standard error of the best, or None.
+
+    The standard error is that of the paired difference to the best arm.
+    """
+    candidates = [t for t in _done(trials) if t.arm.strategy.transfers]
+    if not candidates:
+        return None
+    best = _best(candidates, task.metric.sign)
+    near = [t for t in candidates if _within_one_error(t, best, task, rng)]
+    return min(near, key=lambda t: (t.arm.strategy.complexity, -task.metric.sign * t.value))
+
+
+def best_of(trials: Sequence[Trial], strategy: str, metric_sign: float) -> Trial | None:
+    """The best arm of one strategy, or None where none was finished."""
+    found = [t for t in _done(trials) if t.arm.strategy.kind == strategy]
+    return _best(found, metric_sign) if found else None
+
+
+def forget_answers(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials without their predictions, which nothing after the pick needs."""
+    return [replace(trial, answer=None) for trial in trials]
+
+
+def _within_one_error(trial: Trial, best: Trial, task: Task, rng: Rng) -> bool:
+    if trial is best:
+        return True
+    assert trial.answer is not None and best.answer is not None
+    units = best.answer[1].n_units
+    weights = _weights(units, rng.child("pick"))
+    gaps = task.score(*best.answer, weights) - task.score(*trial.answer, weights)
+    error = float(np.nanstd(gaps))
+    return task.metric.sign * (best.value - trial.value) <= error
+
+
+def _weights(units: int, rng: Rng) -> Array:
+    """(REPLICATES, units) multinomial bootstrap weights."""
+    generator = rng.generator()
+    return generator.multinomial(units, np.full(units, 1 / units), REPLICATES).astype(float)
+
+
+def _done(trials: Sequence[Trial]) -> list[Trial]:
+    return [t for t in trials if t.status == "done" and np.isfinite(t.value)]
+
+
+def _best(trials: Sequence[Trial], sign: float) -> Trial:
+    return max(trials, key=lambda trial: sign * trial.value)

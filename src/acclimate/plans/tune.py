@@ -1,0 +1,103 @@
+"""Tune one arm on inner folds of `fit`; every arm gets the same grids and the same folds.
+
+The model's settings are tried first, under the strategy's default, then the
+strategy's under the best model.  What the folds predicted out of fold is kept:
+where `choose` is made by cross-fitting, it is the arm's answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from acclimate.domains.exam import Case, Prediction, Truth
+from acclimate.domains.problem import Problem
+from acclimate.domains.sample import Rows
+from acclimate.models.model import Tick, idle
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.tasks.task import Task
+
+# Above this many rows behind one fit, settings are compared on two folds instead of all:
+# the folds then differ little, and five fits of 40,000 rows buy nothing.
+LARGE = 5_000
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """An arm with the settings its folds preferred.
+
+    prediction, truth  what the folds answered out of fold; None without folds
+    tried              number of settings compared
+    """
+
+    arm: Arm
+    prediction: Prediction | None
+    truth: Truth | None
+    tried: int
+
+
+def tune(
+    arm: Arm, task: Task, problem: Problem, rng: Rng, tick: Tick = idle, *, cross_fit: bool
+) -> Tuned:
+    """Choose the settings of an arm by out-of-fold score.
+
+    problem    encoded with the arm's statistics
+    rng        the same for every arm, so that all see the same folds
+    cross_fit  whether the answers on all folds are wanted
+    """
+    rows = isinstance(problem.fit, Rows)
+    folds = problem.inner(5 if rows else 3, rng.child("folds"))
+    behind = problem.fit.n + sum(source.sample.n for source in problem.sources)
+    few = folds[:2] if behind > LARGE or not rows else folds
+    models = arm.model.grid()
+    variants = len(models) + len(arm.strategy.grid(problem)) - 1
+    if not folds:
+        return Tuned(arm, None, None, 0)
+    if variants > 1:
+        arm = _best([arm.with_model(model) for model in models], task, problem, few, rng, tick)
+        strategies = arm.strategy.grid(problem)
+        arm = _best(
+            [arm.with_strategy(each) for each in strategies], task, problem, few, rng, tick
+        )
+    if not cross_fit:
+        return Tuned(arm, None, None, variants)
+    prediction, truth = _out_of_fold(arm, task, problem, folds, rng, tick)
+    return Tuned(arm, prediction, truth, variants)
+
+
+def _best(
+    arms: list[Arm],
+    task: Task,
+    problem: Problem,
+    folds: list[tuple[Problem, Case]],
+    rng: Rng,
+    tick: Tick,
+) -> Arm:
+    if len(arms) == 1:
+        return arms[0]
+    scores = []
+    for arm in arms:
+        prediction, truth = _out_of_fold(arm, task, problem, folds, rng, tick)
+        scores.append(task.metric.sign * float(task.score(prediction, truth)[0]))
+    # A fold without positives has no PR-AUC; such a setting is not preferred.
+    return arms[int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))]
+
+
+def _out_of_fold(
+    arm: Arm,
+    task: Task,
+    problem: Problem,
+    folds: list[tuple[Problem, Case]],
+    rng: Rng,
+    tick: Tick,
+) -> tuple[Prediction, Truth]:
+    answers = []
+    tick()
+    once = None if arm.strategy.reads_fit else arm.fit(problem, rng.child("fit"), tick)
+    for inner, held in folds:
+        tick()
+        fitted = once or arm.fit(inner, rng.child("fit"), tick)
+        answers.append((fitted.answer(held), held.truth))
+    return task.join(answers)

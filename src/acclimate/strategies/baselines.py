@@ -1,0 +1,59 @@
+"""The three that always run: without any source, with sources alone, with everything pooled.
+
+Target-only is what transfer must beat.  Source-only and pooled are the simplest
+ways to transfer, and the contrasts that stand beside every verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from acclimate.domains.problem import Problem, Statistics
+from acclimate.models.model import Model, Tick, idle
+from acclimate.rng import Rng
+from acclimate.strategies.stacking import source_views, stack
+from acclimate.strategies.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class TargetOnly(Strategy):
+    """Fit on the target's own observations."""
+
+    kind: ClassVar[str] = "target-only"
+    statistics: ClassVar[Statistics] = Statistics.TARGET
+    complexity: ClassVar[int] = 0
+    transfers: ClassVar[bool] = False
+
+    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
+        prepared = model.prepare(problem.view(problem.fit))
+        return model.fit(prepared, rng=rng, tick=tick)
+
+
+@dataclass(frozen=True)
+class SourceOnly(Strategy):
+    """Fit on the sources and serve the target as it comes."""
+
+    kind: ClassVar[str] = "source-only"
+    reads: ClassVar[frozenset[str]] = frozenset({"rows"})
+    statistics: ClassVar[Statistics] = Statistics.SOURCES
+    complexity: ClassVar[int] = 1
+    reads_fit: ClassVar[bool] = False
+
+    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
+        prepared = model.prepare(stack(source_views(problem)))
+        return model.fit(prepared, rng=rng, tick=tick)
+
+
+@dataclass(frozen=True)
+class Pooled(Strategy):
+    """Fit on target and sources as if they were one market."""
+
+    kind: ClassVar[str] = "pooled"
+    reads: ClassVar[frozenset[str]] = frozenset({"rows"})
+    statistics: ClassVar[Statistics] = Statistics.BOTH
+    complexity: ClassVar[int] = 2
+
+    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
+        views = [problem.view(problem.fit), *source_views(problem)]
+        return model.fit(model.prepare(stack(views)), rng=rng, tick=tick)

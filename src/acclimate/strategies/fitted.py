@@ -1,0 +1,51 @@
+"""Fitted: an encoder and a model that belong together; what an artifact holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from acclimate.domains.exam import Case, Prediction, Ranking, RankQuery
+from acclimate.domains.sample import Interactions
+from acclimate.domains.view import Encoder, ItemEncoder
+from acclimate.models.items import ItemQuery
+from acclimate.models.model import Model
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Answers in the target's terms: raw rows or histories in, catalogue positions out."""
+
+    encoder: Encoder
+    model: Model
+
+    def predict(self, query: Any, context: Any = None) -> Prediction:
+        """Answer a query.
+
+        query    `Rows` for a row model, a `RankQuery` for an item model
+        context  `Interactions` whose users are those of the query, in order
+        """
+        if isinstance(query, RankQuery):
+            return self._rank(query, context)
+        return self.model.predict(self.encoder.encode(query))
+
+    def answer(self, case: Case) -> Prediction:
+        """Answer a case; its truth is not looked at."""
+        return self.predict(case.query, case.context)
+
+    def _rank(self, query: RankQuery, context: Interactions) -> Ranking:
+        encoder = self.encoder
+        assert isinstance(encoder, ItemEncoder)
+        candidates = None
+        if query.candidates is not None:
+            column = np.full(len(encoder.catalogue), -1)
+            column[encoder.known] = np.arange(len(encoder.known))
+            candidates = column[query.candidates]
+        ranking = self.model.predict(ItemQuery(query.k, candidates), encoder.encode(context))
+        assert isinstance(ranking, Ranking)
+        if query.candidates is not None:
+            return replace(ranking, items=query.candidates, size=len(encoder.catalogue))
+        known = np.r_[encoder.known, -1]
+        return replace(ranking, items=known[ranking.items], size=len(encoder.catalogue))

@@ -1,0 +1,27 @@
+"""Stack views of one encoder: target and source rows below each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from acclimate.domains.problem import Problem
+from acclimate.domains.view import ItemView, RowView, View
+from acclimate.models.design import stack_views
+
+
+def stack(views: Sequence[View]) -> View:
+    """One view from several made by the same encoder."""
+    rows = [view for view in views if isinstance(view, RowView)]
+    if rows:
+        return stack_views(rows)
+    items = [view for view in views if isinstance(view, ItemView)]
+    matrix = sp.csr_array(sp.vstack([view.matrix for view in items], format="csr"))
+    return ItemView(matrix, np.sum([view.popularity for view in items], axis=0))
+
+
+def source_views(problem: Problem) -> list[View]:
+    """The view of each source, in the problem's encoder."""
+    return [problem.view(source.sample) for source in problem.sources]

@@ -1,0 +1,298 @@
+"""Classify: the probability of each class for a row of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+
+from acclimate.arrays import Array, Ints
+from acclimate.domains.domain import Domain
+from acclimate.domains.exam import Exam, Prediction, Probabilities, Truth
+from acclimate.domains.problem import Problem
+from acclimate.domains.rowview import RowRecipe
+from acclimate.domains.sample import Rows
+from acclimate.domains.schema import ColumnType
+from acclimate.domains.source import Source
+from acclimate.domains.split import Cut, cut_rows
+from acclimate.errors import DomainError, TaskError, UsageError
+from acclimate.rng import Rng
+from acclimate.tasks import scores
+from acclimate.tasks.task import Metric, Posed
+
+METRICS = {
+    "log-loss": Metric("log-loss", higher=False, mean=True, delta=0.005),
+    "pr-auc": Metric("pr-auc", higher=True, mean=False, delta=0.01),
+    "roc-auc": Metric("roc-auc", higher=True, mean=False, delta=0.005),
+    "accuracy": Metric("accuracy", higher=True, mean=True, delta=0.005),
+}
+FEATURES = (ColumnType.NUMERIC, ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME)
+# Below this share of the rarer class, log loss is mostly about rows nobody asks for.
+RARE = 0.2
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Predict the label of a row.
+
+    label    the label column, or None: the one the market's schema names
+    score_by the primary metric, or None: PR-AUC where one of two classes is rarer
+             than 20 %, log loss otherwise
+    positive the class that PR-AUC, ROC-AUC, precision and recall are about; None:
+             the rarer one in the target
+    """
+
+    label: str | None = None
+    score_by: str | None = None
+    positive: str | None = None
+    positive_at: int = 1
+
+    kind: ClassVar[str] = "classify"
+    form: ClassVar[str] = "rows"
+
+    def __post_init__(self) -> None:
+        if self.score_by is not None and self.score_by not in METRICS:
+            raise UsageError(
+                f"Expected a metric among {', '.join(METRICS)}; found {self.score_by!r}."
+            )
+
+    @property
+    def metric(self) -> Metric:
+        return METRICS[self.score_by or "log-loss"]
+
+    def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
+        tables = [rows_table(domain) for domain in (target, *sources)]
+        types = shared_types([target, *sources])
+        classes = self._classes(target.name, tables)
+        rows = [_rows(table, types, classes) for table in tables]
+        mine = rows[0]
+        parts = cut_rows(mine, cut, rng.child("cut"))
+        assert mine.label is not None
+        task, notes = self._settle(target.name, classes, mine.label[parts.fit])
+        kept = [source.before(parts.clock) for source in sources]
+        end = tables[0]["time"].max() if "time" in tables[0].columns else None
+        last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
+        labelled = np.concatenate([parts.fit, parts.choose, parts.judge])
+        unlabelled = mine.take(parts.unlabelled).unlabelled() if len(parts.unlabelled) else None
+        problem = Problem(
+            target=target.name,
+            fit=mine.take(parts.fit),
+            sources=_sources(kept, types, classes),
+            claim=parts.claim,
+            recipe=RowRecipe(),
+            unlabelled=unlabelled,
+        )
+        whole = replace(
+            problem,
+            fit=mine.take(np.sort(labelled)),
+            sources=_sources(last, types, classes),
+        )
+        exam = Exam(
+            (mine.take(parts.choose).case(),) if len(parts.choose) else (),
+            (mine.take(parts.judge).case(),),
+        )
+        notes = [*parts.notes, *notes, f"{len(parts.judge):,} rows to judge on"]
+        if parts.clock is not None:
+            notes.append(f"nothing after {parts.clock:%Y-%m-%d %H:%M} reaches a fit")
+        return Posed(task, problem, exam, whole, tuple(notes))
+
+    def _classes(self, target: str, tables: Sequence[pl.DataFrame]) -> tuple[str, ...]:
+        mine = set(tables[0]["label"].drop_nulls().unique().to_list())
+        if not mine:
+            raise TaskError(
+                f"Expected labels in target {target!r} to judge on; found none in "
+                f"{tables[0].height:,} rows. Label some rows, or name the column with --label."
+            )
+        if len(mine) == 1:
+            raise TaskError(
+                f"Expected at least two classes in target {target!r}; found only "
+                f"{next(iter(mine))!r}. Check the label column, or label rows of another class."
+            )
+        theirs = set().union(*(table["label"].drop_nulls().unique() for table in tables[1:]))
+        if theirs and not (mine & theirs):
+            raise TaskError(
+                f"Expected sources to share classes with target {target!r}; found "
+                f"{', '.join(sorted(mine)[:5])} in the target and "
+                f"{', '.join(sorted(theirs)[:5])} in the sources. Map one label to the other."
+            )
+        return tuple(sorted(mine | theirs))
+
+    def _settle(
+        self, target: str, classes: tuple[str, ...], label: Ints
+    ) -> tuple[Classify, list[str]]:
+        """The metric and the positive class, decided on `fit` alone."""
+        if self.positive is not None and self.positive not in classes:
+            raise UsageError(
+                f"Expected the positive class among {', '.join(classes)}; "
+                f"found {self.positive!r}."
+            )
+        share = np.bincount(label, minlength=len(classes)) / max(len(label), 1)
+        binary = len(classes) == 2
+        if self.score_by in ("pr-auc", "roc-auc") and not binary:
+            raise UsageError(
+                f"Expected two classes for {self.score_by}; found {len(classes)}. Use log-loss."
+            )
+        rarer = 0 if binary and share[0] < share[1] else min(1, len(classes) - 1)
+        at = classes.index(self.positive) if self.positive is not None else rarer
+        name = self.score_by or ("pr-auc" if binary and share.min() < RARE else "log-loss")
+        seen = ", ".join(
+            f"{each} {part:.1%}" for each, part in zip(classes, share, strict=True)
+        )
+        note = f"classes in fit: {seen}; scored by {name}"
+        return replace(self, score_by=name, positive=classes[at], positive_at=at), [note]
+
+    def score(self, prediction: Prediction, truth: Truth, weight: Array | None = None) -> Array:
+        assert isinstance(prediction, Probabilities) and truth.label is not None
+        if weight is None:
+            weight = np.ones((1, truth.n_units))
+        if self.metric.mean:
+            result: Array = (
+                weight
+                @ self._unit_sums(prediction, truth)
+                / (weight @ np.bincount(truth.units, minlength=truth.n_units))
+            )
+            return result
+        area = scores.average_precision if self.metric.name == "pr-auc" else scores.roc_auc
+        at = self.positive_at
+        return area(prediction.p[:, at], truth.label == at, weight[:, truth.units])
+
+    def unit_scores(self, prediction: Prediction, truth: Truth) -> Array:
+        assert isinstance(prediction, Probabilities)
+        count = np.bincount(truth.units, minlength=truth.n_units)
+        result: Array = self._unit_sums(prediction, truth) / count
+        return result
+
+    def _unit_sums(self, prediction: Probabilities, truth: Truth) -> Array:
+        assert truth.label is not None
+        if self.metric.name == "accuracy":
+            each = (prediction.p.argmax(axis=1) == truth.label).astype(float)
+        else:
+            each = scores.log_losses(prediction.p, truth.label)
+        return np.bincount(truth.units, each, minlength=truth.n_units).astype(float)
+
+    def metrics(self, prediction: Prediction, truth: Truth) -> dict[str, float]:
+        assert isinstance(prediction, Probabilities) and truth.label is not None
+        p, at = prediction.p, self.positive_at
+        chosen, positive = p.argmax(axis=1) == at, truth.label == at
+        equal = np.ones((1, len(truth.label)))
+        right = float((chosen & positive).sum())
+        precision = right / max(float(chosen.sum()), 1.0)
+        recall = right / max(float(positive.sum()), 1.0)
+        found = {
+            "log-loss": float(scores.log_losses(p, truth.label).mean()),
+            "accuracy": float((p.argmax(axis=1) == truth.label).mean()),
+            "precision": precision,
+            "recall": recall,
+            "f1": 2 * precision * recall / max(precision + recall, 1e-300),
+            "calibration-error": scores.calibration_error(p, truth.label),
+        }
+        if p.shape[1] == 2:
+            found["pr-auc"] = float(scores.average_precision(p[:, at], positive, equal)[0])
+            found["roc-auc"] = float(scores.roc_auc(p[:, at], positive, equal)[0])
+        return found
+
+    def join(self, answers: Sequence[tuple[Prediction, Truth]]) -> tuple[Prediction, Truth]:
+        p = [answer.p for answer, _ in answers if isinstance(answer, Probabilities)]
+        label = [truth.label for _, truth in answers if truth.label is not None]
+        offsets = np.cumsum([0] + [truth.n_units for _, truth in answers])
+        units = [
+            truth.units + offset for offset, (_, truth) in zip(offsets, answers, strict=False)
+        ]
+        truth = Truth(units=np.concatenate(units), label=np.concatenate(label))
+        return Probabilities(np.concatenate(p)), truth
+
+
+def rows_table(domain: Domain) -> pl.DataFrame:
+    """The rows of a market with a label column, or an error that says what is missing."""
+    rows = domain.tables.get("rows")
+    if rows is None or rows.height == 0:
+        raise TaskError(
+            f"Expected a table of labelled rows in {domain.name!r} to classify; found "
+            f"{', '.join(domain.tables) or 'no tables'}. Add one as rows.csv."
+        )
+    if "label" not in rows.columns:
+        raise TaskError(
+            f"Expected a label column in {domain.name!r}; found {', '.join(rows.columns)}. "
+            "Name it with --label, or in market.toml under [roles.rows]."
+        )
+    return rows
+
+
+def shared_types(domains: Sequence[Domain]) -> Mapping[str, ColumnType]:
+    """Feature columns that every domain has, and how all of them read each.
+
+    Where domains disagree (numbers here, words there) the column is a category.
+    """
+    tables = [domain.schema.tables["rows"].types for domain in domains]
+    target = [name for name, kind in tables[0].items() if kind in FEATURES]
+    types = {}
+    for name in target:
+        kinds = {table.get(name) for table in tables}
+        if None in kinds:
+            continue
+        # A column constant in one market may well vary in another.
+        kinds -= {ColumnType.IGNORED} if len(kinds) > 1 else set()
+        if kinds == {ColumnType.NUMERIC, ColumnType.CATEGORY}:
+            types[name] = ColumnType.CATEGORY
+        elif len(kinds) == 1 and next(iter(kinds)) in FEATURES:
+            types[name] = next(kind for kind in kinds if kind is not None)
+        elif kinds <= {ColumnType.CATEGORY, ColumnType.TEXT}:
+            types[name] = ColumnType.TEXT
+    if not types:
+        listed = "; ".join(
+            f"{domain.name}: {', '.join(table)}"
+            for domain, table in zip(domains, tables, strict=True)
+        )
+        raise DomainError(
+            "Expected feature columns that target and sources share; found none "
+            f"({listed}). Rename columns so that they meet, or check their types."
+        )
+    return types
+
+
+def _sources(
+    domains: Sequence[Domain], types: Mapping[str, ColumnType], classes: tuple[str, ...]
+) -> tuple[Source, ...]:
+    found = []
+    for domain in domains:
+        rows = _rows(rows_table(domain), types, classes)
+        assert rows.label is not None
+        labelled = np.flatnonzero(rows.label >= 0)
+        if len(labelled):
+            found.append(Source(domain.name, rows.take(labelled)))
+    return tuple(found)
+
+
+def _rows(
+    table: pl.DataFrame, types: Mapping[str, ColumnType], classes: tuple[str, ...]
+) -> Rows:
+    """The rows of a table; label −1 marks an unlabelled row until the split removes it."""
+    columns = pl.DataFrame([_typed(table[name], types[name]) for name in types])
+    label = table["label"].replace_strict(
+        list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64
+    )
+    time = None
+    if "time" in table.columns and table["time"].null_count() < table.height:
+        micros = table["time"].dt.epoch("us").cast(pl.Float64)
+        time = micros.fill_null(float("nan")).to_numpy() / 1e6
+    entity = table["entity"].cast(pl.String).to_numpy() if "entity" in table.columns else None
+    return Rows(
+        columns=columns,
+        types=types,
+        classes=classes,
+        label=label.fill_null(-1).to_numpy().astype(np.int64),
+        entity=None if entity is None else entity.astype(object),
+        time=time,
+    )
+
+
+def _typed(values: pl.Series, kind: ColumnType) -> pl.Series:
+    if kind == ColumnType.NUMERIC:
+        return values.cast(pl.Float64, strict=False)
+    if kind in (ColumnType.CATEGORY, ColumnType.TEXT):
+        return values.cast(pl.String)
+    return values

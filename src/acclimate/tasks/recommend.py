@@ -1,0 +1,220 @@
+"""Recommend: which new items each user of the target takes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+
+from acclimate.arrays import Array, Ints, Strings
+from acclimate.domains.domain import Domain
+from acclimate.domains.exam import Exam, Prediction, Ranking, Truth
+from acclimate.domains.problem import Problem
+from acclimate.domains.sample import Interactions
+from acclimate.domains.source import Source
+from acclimate.domains.split import Cut, EventParts, cut_events
+from acclimate.domains.view import ItemRecipe
+from acclimate.errors import TaskError, UsageError
+from acclimate.rng import Rng
+from acclimate.tasks import ranking as per_user
+from acclimate.tasks.task import Metric, Posed
+
+
+@dataclass(frozen=True)
+class Recommend:
+    """Rank the target's catalogue for each user; what a user already took is left out.
+
+    k        1 … 100, length of the list
+    at_most  ≥ 2, items a model keeps; the rest are pruned and count as misses
+    The independent unit is the user; the primary metric is nDCG@k.
+    """
+
+    k: int = 10
+    at_most: int = 6000
+
+    kind: ClassVar[str] = "recommend"
+    form: ClassVar[str] = "items"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= 100:
+            raise UsageError(f"Expected k between 1 and 100; found {self.k}.")
+        if self.at_most < 2:
+            raise UsageError(f"Expected at_most of at least 2 items; found {self.at_most}.")
+
+    @property
+    def metric(self) -> Metric:
+        return Metric(f"ndcg@{self.k}", higher=True, mean=True, delta=0.005)
+
+    def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
+        events = events_of(target)
+        parts = cut_events(events, cut, rng.child("cut"))
+        catalogue, note = self._catalogue(target, parts.fit)
+        known = [source.before(parts.clock) for source in sources]
+        problem = self._problem(target.name, parts.fit, catalogue, known, parts)
+        everything, _ = self._catalogue(target, events)
+        end = events["time"].max() if "time" in events.columns else None
+        last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
+        whole = self._problem(target.name, events, everything, last, parts)
+        exam = self._exam(problem, parts)
+        judged = exam.judge[0].truth
+        assert judged.missed is not None
+        notes = [*parts.notes, note, f"{judged.n_units:,} users to judge on"]
+        if judged.missed.sum():
+            notes.append(
+                f"{int(judged.missed.sum()):,} judged items are in no catalogue: misses"
+            )
+        return Posed(self, problem, exam, whole, tuple(notes))
+
+    def _catalogue(self, target: Domain, events: pl.DataFrame) -> tuple[Strings, str]:
+        """What may be recommended, never read off the parts that judge."""
+        seen = set(events["item"].unique().to_list())
+        if "items" in target.tables:
+            seen |= set(target.tables["items"]["item"].drop_nulls().to_list())
+            note = f"catalogue: {len(seen):,} items of {target.name}'s items table and events"
+        else:
+            note = (
+                f"catalogue: the {len(seen):,} items seen in {target.name} so far; "
+                "an items table would add those not sold yet"
+            )
+        return np.array(sorted(seen), dtype=object), note
+
+    def _problem(
+        self,
+        target: str,
+        fit: pl.DataFrame,
+        catalogue: Strings,
+        sources: Sequence[Domain],
+        parts: EventParts,
+    ) -> Problem:
+        users = np.array(sorted(fit["user"].unique().to_list()), dtype=object)
+        kept = [
+            Source(source.name, interactions_of(events_of(source)))
+            for source in sources
+            if source.tables.get("events", pl.DataFrame()).height
+        ]
+        return Problem(
+            target=target,
+            fit=interactions(fit, users, catalogue),
+            sources=tuple(kept),
+            claim=parts.claim,
+            recipe=ItemRecipe(catalogue, self.at_most),
+        )
+
+    def _exam(self, problem: Problem, parts: EventParts) -> Exam:
+        fit = problem.fit
+        assert isinstance(fit, Interactions)
+        context = interactions(parts.context, fit.users, fit.items)
+        choose = fit.ask(*_later(parts.choose, parts.fit, fit))
+        judge = context.ask(*_later(parts.judge, parts.context, context))
+        return Exam((choose,), (judge,))
+
+    def score(self, prediction: Prediction, truth: Truth, weight: Array | None = None) -> Array:
+        scores = self.unit_scores(prediction, truth)
+        if weight is None:
+            return np.array([scores.mean() if len(scores) else np.nan])
+        result: Array = weight @ scores / weight.sum(axis=1)
+        return result
+
+    def unit_scores(self, prediction: Prediction, truth: Truth) -> Array:
+        assert isinstance(prediction, Ranking)
+        return per_user.ndcg(*per_user.relevance(prediction, truth, self.k))
+
+    def metrics(self, prediction: Prediction, truth: Truth) -> dict[str, float]:
+        assert isinstance(prediction, Ranking)
+        hits, wanted = per_user.relevance(prediction, truth, self.k)
+        scores = {
+            "ndcg": per_user.ndcg(hits, wanted),
+            "precision": per_user.precision(hits),
+            "recall": per_user.recall(hits, wanted),
+            "f1": per_user.f1(hits, wanted),
+            "hit-rate": per_user.hit_rate(hits),
+            "mrr": per_user.mrr(hits),
+            "map": per_user.average_precision(hits, wanted),
+        }
+        named = {f"{name}@{self.k}": float(each.mean()) for name, each in scores.items()}
+        return {**named, f"coverage@{self.k}": per_user.coverage(prediction, self.k)}
+
+    def join(self, answers: Sequence[tuple[Prediction, Truth]]) -> tuple[Prediction, Truth]:
+        rankings = [answer for answer, _ in answers if isinstance(answer, Ranking)]
+        offsets = np.cumsum([0] + [len(ranking.items) for ranking in rankings])
+        users, items, missed = [], [], []
+        for offset, (_, truth) in zip(offsets, answers, strict=False):
+            assert truth.user is not None and truth.item is not None
+            assert truth.missed is not None
+            users.append(truth.user + offset)
+            items.append(truth.item)
+            missed.append(truth.missed)
+        together = Truth(
+            units=np.arange(offsets[-1]),
+            user=np.concatenate(users),
+            item=np.concatenate(items),
+            missed=np.concatenate(missed),
+        )
+        first = rankings[0]
+        return (
+            replace(
+                first,
+                items=np.concatenate([ranking.items for ranking in rankings]),
+                scores=np.concatenate([ranking.scores for ranking in rankings]),
+            ),
+            together,
+        )
+
+
+def events_of(domain: Domain) -> pl.DataFrame:
+    """The events of a market, or a TaskError that says what is missing."""
+    events = domain.tables.get("events")
+    if events is None or events.height == 0:
+        found = ", ".join(domain.tables) or "no tables"
+        raise TaskError(
+            f"Expected an events table with a user and an item column in {domain.name!r} to "
+            f"recommend from; found {found if events is None else 'an empty events table'}. "
+            "Add one, or name its columns in market.toml under [roles.events]."
+        )
+    return events
+
+
+def interactions(events: pl.DataFrame, users: Strings, items: Strings) -> Interactions:
+    """Distinct (user, item) pairs over the given ids; events of others are left out."""
+    pairs = events.select("user", "item").unique(maintain_order=True)
+    user, item = _positions(pairs["user"], users), _positions(pairs["item"], items)
+    keep = (user >= 0) & (item >= 0)
+    return Interactions(user[keep], item[keep], users, items)
+
+
+def interactions_of(events: pl.DataFrame) -> Interactions:
+    """All distinct pairs of some events, under their own users and items."""
+    users = np.array(sorted(events["user"].unique().to_list()), dtype=object)
+    items = np.array(sorted(events["item"].unique().to_list()), dtype=object)
+    return interactions(events, users, items)
+
+
+def _positions(values: pl.Series, ids: Strings) -> Ints:
+    if not len(ids):
+        return np.full(len(values), -1)
+    position = pl.DataFrame(
+        {"id": pl.Series(ids.tolist(), dtype=pl.String), "at": np.arange(len(ids))}
+    )
+    joined = (
+        values.rename("id")
+        .to_frame()
+        .join(position, on="id", how="left", maintain_order="left")
+    )
+    return joined["at"].fill_null(-1).to_numpy().astype(np.int64)
+
+
+def _later(
+    later: pl.DataFrame, before: pl.DataFrame, asked: Interactions
+) -> tuple[Interactions, Ints]:
+    """What users took later and not before, and how much of it no catalogue holds."""
+    new = later.select("user", "item").unique(maintain_order=True)
+    new = new.join(before.select("user", "item"), on=["user", "item"], how="anti")
+    user, item = _positions(new["user"], asked.users), _positions(new["item"], asked.items)
+    outside = (user >= 0) & (item < 0)
+    inside = (user >= 0) & (item >= 0)
+    missed = np.bincount(user[outside], minlength=len(asked.users)).astype(np.int64)
+    return Interactions(user[inside], item[inside], asked.users, asked.items), missed
