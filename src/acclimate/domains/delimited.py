@@ -33,11 +33,13 @@ def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
     UnicodeDecodeError with its offset in `data` if it is not UTF-8.
     """
     _check_utf8(data)
-    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if b'"' not in data:  # inside of quotes a line end belongs to the cell
+        data = data.replace(b"\r\n", b"\n")
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
-    text = data.lstrip(b"\n")
-    skipped = len(data) - len(text)
+    text = data.lstrip(b"\r\n")
+    skipped = data[: len(data) - len(text)].count(b"\n")
     delimiter, runs = sniff(text)
     if runs:
         text = re.sub(rb" *\n *", b"\n", re.sub(rb" +", b" ", text)).strip(b" ")
@@ -146,7 +148,8 @@ def _header(text: bytes, delimiter: str, name: str) -> tuple[list[str], int]:
     if repeated := [cell for cell, count in Counter(names).items() if count > 1]:
         raise DomainError(
             f"Expected different column names in {name!r}, found more than one "
-            f"{', '.join(map(repr, repeated[:5]))}. Rename or remove the extra ones, or write a header line if there is none."
+            f"{', '.join(map(repr, repeated[:5]))}. Rename or remove the extra ones, "
+            "or write a header line if there is none."
         )
     if _are_numbers(names):
         raise DomainError(

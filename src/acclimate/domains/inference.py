@@ -7,7 +7,7 @@ it are understood alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -155,18 +155,36 @@ def _take_hints(view: _Table, roles: Mapping[str, str]) -> None:
                 f"{view.table!r}. Name another column for {role!r}."
             )
         view.roles[role] = column
-    if (column := view.roles.get("time")) and not view.notation(column, named=True):
-        example = text(view.frame[column]).drop_nulls().head(1).to_list()
+    stamp = view.roles.get("time")
+    if stamp and not view.notation(stamp, named=True):
+        example = text(view.frame[stamp]).drop_nulls().head(1).to_list()
         raise DomainError(
-            f"Expected times in column {column!r}, found values such as "
+            f"Expected times in column {stamp!r}, found values such as "
             f"{example[0] if example else None!r}. Write ISO times "
             "(2015-02-24 22:55:00), or name another column."
         )
 
 
-def _by_name(view: _Table, role: str, rank: names.Rank, reserved: tuple[str, ...]) -> None:
-    if role not in view.roles and (column := _best(view.free(reserved), rank)):
+def _by_name(
+    view: _Table,
+    role: str,
+    rank: names.Rank,
+    reserved: tuple[str, ...],
+    fits: Callable[[pl.Series], bool] = lambda series: True,
+) -> None:
+    if role in view.roles:
+        return
+    named = [c for c in view.free(reserved) if rank(c) is not None and fits(view.frame[c])]
+    if column := _best(named, rank):
         view.roles[role] = column
+
+
+def _mostly_numbers(series: pl.Series) -> bool:
+    return numbers(series).share >= 0.5
+
+
+def _names_kinds(series: pl.Series) -> bool:
+    return 0 < _levels(series) <= _MOST_KINDS
 
 
 def _require(view: _Table, role: str) -> None:
@@ -192,23 +210,9 @@ def _event_roles(view: _Table, reserved: tuple[str, ...]) -> None:
             column = dated[0] if len(dated) == 1 else None
         if column:
             view.roles["time"] = column
-    for role, rank in (("value", names.value), ("quantity", names.quantity)):
-        if role not in view.roles:
-            fit = [
-                c
-                for c in view.free(reserved)
-                if rank(c) is not None and numbers(view.frame[c]).share >= 0.5
-            ]
-            if column := _best(fit, rank):
-                view.roles[role] = column
-    if "kind" not in view.roles:
-        fit = [
-            c
-            for c in view.free(reserved)
-            if names.kind(c) is not None and 0 < _levels(view.frame[c]) <= _MOST_KINDS
-        ]
-        if column := _best(fit, names.kind):
-            view.roles["kind"] = column
+    _by_name(view, "value", names.value, reserved, _mostly_numbers)
+    _by_name(view, "quantity", names.quantity, reserved, _mostly_numbers)
+    _by_name(view, "kind", names.kind, reserved, _names_kinds)
 
 
 def _row_roles(view: _Table, reserved: tuple[str, ...]) -> None:

@@ -44,8 +44,9 @@ class Slice:
         """(n,) whether each row belongs to the slice; raises DomainError if none does."""
         written, spelled = text(series), canonical(series)
         for wanted in ([self.wanted], self.wanted.split(",")):
-            clean = pl.Series([value.strip() for value in wanted], dtype=pl.String)
-            chosen = written.is_in(clean) | spelled.is_in(canonical(clean))
+            clean = [value.strip() for value in wanted]
+            same = canonical(pl.Series(clean, dtype=pl.String)).drop_nulls().to_list()
+            chosen = written.is_in(clean) | spelled.is_in(same)
             chosen = chosen.fill_null(False)
             if chosen.any():
                 return chosen

@@ -38,6 +38,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
     ragged, empty, or of an unknown kind.
     """
     path = Path(path)
+    _require_file(path)
     parse = _FORMATS[format_of(path)]
     data = _contents(path)
     if not data.strip():
@@ -104,9 +105,7 @@ def stem_of(path: Path) -> str:
     return name or path.name
 
 
-def _contents(path: Path) -> bytes:
-    """All bytes of a file, unpacked; raises DomainError past the caps."""
-    limit = settings().max_bytes
+def _require_file(path: Path) -> None:
     try:
         if path.is_dir():
             raise DomainError(
@@ -122,6 +121,21 @@ def _contents(path: Path) -> bytes:
                 f"Expected a regular file at {str(path)!r}, found a device, socket or pipe. "
                 "Copy its content to a file first."
             )
+    except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> DomainError:
+    return DomainError(
+        f"Expected a readable file at {str(path)!r}, found: {_first_line(error)}. "
+        "Check that it exists and that you may read it."
+    )
+
+
+def _contents(path: Path) -> bytes:
+    """All bytes of a file, unpacked; raises DomainError past the caps."""
+    limit = settings().max_bytes
+    try:
         size = path.stat().st_size
         if size > limit:
             raise _too_large(path, f"{size:,} bytes", limit)
@@ -129,15 +143,10 @@ def _contents(path: Path) -> bytes:
             if not path.name.lower().endswith(".gz"):
                 return handle.read(limit)
             return _unpack(handle, path, min(limit, max(_FLOOR, _RATIO * size)))
-    except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
-        if path.name.lower().endswith(".gz") and isinstance(error, gzip.BadGzipFile):
-            raise _bad_gzip(path, error) from None
-        raise DomainError(
-            f"Expected a readable file at {str(path)!r}, found: {_first_line(error)}. "
-            "Check that it exists and that you may read it."
-        ) from None
-    except (EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise _bad_gzip(path, error) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def _unpack(handle: io.BufferedReader, path: Path, limit: int) -> bytes:

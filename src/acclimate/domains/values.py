@@ -69,11 +69,12 @@ def canonical(series: pl.Series) -> pl.Series:
 def identifiers(series: pl.Series) -> pl.Series:
     """Ids as strings: 13085.0 → "13085", "007" → "007"; markers of absence are null."""
     ids = text(series)
+    ids = ids.set(ids.is_in(MISSING), None)
     # Integers with a gap become floats in many programs and reach text as 13085.0;
     # one id that is written otherwise shows that the column was never numeric.
     if series.dtype == pl.String and ids.str.contains(r"^\d+(?:\.0)?$").all():
         ids = ids.str.strip_suffix(".0")
-    return ids.set(ids.is_in(MISSING), None)
+    return ids
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,108 @@
+"""Write a table so that a kill at any instant leaves the old file or the new one.
+
+The counterpart of `readers`: what is written here is read there as it was,
+but for the types, which text files do not keep.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from acclimate.errors import DomainError, UsageError
+
+
+def write_table(frame: pl.DataFrame, path: str | Path) -> None:
+    """Write a table to .csv .tsv .parquet .jsonl or .ndjson, each also with .gz.
+
+    frame  (n, d); CSV and TSV take flat columns only
+    path   its folder is made if it is missing; an existing file is replaced
+
+    Raises UsageError for an unknown extension or a path that cannot be written,
+    DomainError for values that the format cannot hold.
+    """
+    path = Path(path)
+    data = _encoded(frame, path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("xb") as handle:
+                handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+            part.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            part.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"Expected a path that can be written, found {str(path)!r}: {error}. "
+            "Name a file in a folder you may write to, on a disk with room."
+        ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself last; systems that cannot are left as they are."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _encoded(frame: pl.DataFrame, path: Path) -> bytes:
+    name = path.name.lower()
+    encode = next(
+        (_ENCODERS[e] for e in _ENCODERS if name.removesuffix(".gz").endswith(e)), None
+    )
+    if encode is None:
+        raise UsageError(
+            f"Expected one of {', '.join(_ENCODERS)} (each also with .gz), found "
+            f"{path.name!r}. Rename the output."
+        )
+    try:
+        data = encode(frame)
+    except pl.exceptions.PolarsError as error:
+        raise DomainError(
+            f"Expected columns that {path.name!r} can hold, found: "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}. "
+            "Write Parquet, or drop nested columns."
+        ) from None
+    # No time inside: equal tables give equal files.
+    return gzip.compress(data, mtime=0) if name.endswith(".gz") else data
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    return frame.write_csv().encode()
+
+
+def _tsv(frame: pl.DataFrame) -> bytes:
+    return frame.write_csv(separator="\t").encode()
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def _json_lines(frame: pl.DataFrame) -> bytes:
+    return frame.write_ndjson().encode()
+
+
+_ENCODERS: dict[str, Callable[[pl.DataFrame], bytes]] = {
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".parquet": _parquet,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+}
