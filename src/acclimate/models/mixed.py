@@ -1,0 +1,451 @@
+"""A small network over mixed columns: numbers, category codes, hashed text.
+
+Before: an encoder standardised numbers and gave categories codes, 0 for unseen.
+After: two hidden layers with GELU and a linear head.
+
+Every part is a pure function of named tensors, so that strategies can train it
+in `models.network` under `torch.func`.  Parameters are kept as NumPy arrays.
+Embeddings start small: with columns of unit scale beside them, N(0, 1) drowns
+what the numbers say, and 0.05 or less learns rare levels too slowly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from acclimate.arrays import Array, Sparse, Tensor
+from acclimate.domains.exam import Probabilities
+from acclimate.domains.view import RowView
+from acclimate.errors import StrategyError
+from acclimate.models.model import State, Tick, idle
+from acclimate.models.network import (
+    AdamW,
+    Batch,
+    Params,
+    Stream,
+    Tuning,
+    no_torch,
+    together,
+    torch_generator,
+    train,
+)
+from acclimate.rng import Rng
+
+if TYPE_CHECKING:
+    import torch
+
+EMBEDDING_SCALE = 0.1
+WIDEST_EMBEDDING = 16
+TEXT_BUCKETS = 2**14  # the encoder's columns, folded: fewer parameters to update a step
+TEXT_WIDTH = 32
+TEXT_TERMS = 128  # a row keeps its heaviest terms, so that memory stays linear in rows
+FEWEST_STEPS, MOST_STEPS = 200, 3000
+ROWS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network was built for.
+
+    numeric    columns of numbers
+    levels     codes of each category column
+    text       whether there is text
+    n_classes  scores the head gives
+    """
+
+    numeric: int
+    levels: tuple[int, ...]
+    text: bool
+    n_classes: int
+
+    @cached_property
+    def tables(self) -> dict[int, tuple[int, ...]]:
+        """Embedding width → the category columns that share a table of that width.
+
+        A width is the root of the number of codes, rounded up to a power of two:
+        a few wide gathers cost less than many narrow ones.
+        """
+        found: dict[int, tuple[int, ...]] = {}
+        for column, codes in enumerate(self.levels):
+            width = min(WIDEST_EMBEDDING, 2 ** math.ceil(math.log2(math.sqrt(codes))))
+            found[width] = (*found.get(width, ()), column)
+        return dict(sorted(found.items()))
+
+    def offsets(self, width: int) -> list[int]:
+        """Where each column's codes begin in the table of this width."""
+        sizes = [self.levels[column] for column in self.tables[width]]
+        return [sum(sizes[:before]) for before in range(len(sizes))]
+
+    @property
+    def inputs(self) -> int:
+        """Numbers that enter the first hidden layer for each row."""
+        embedded = sum(width * len(columns) for width, columns in self.tables.items())
+        return self.numeric + embedded + TEXT_WIDTH * self.text
+
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """A view as tensors.
+
+    tensors  "numeric" (n, d) float32, "codes.W" (n, columns) positions in the table
+             of width W, "terms" and "term_weights" (n, ≤ TEXT_TERMS), "label" (n,)
+    """
+
+    shape: Shape
+    n: int
+    tensors: Mapping[str, torch.Tensor] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class MixedNetwork:
+    """Two hidden layers over numbers, embedded categories and projected text.
+
+    width         > 0, units of each hidden layer
+    epochs        ≥ 0, passes over the rows; the steps they make are kept within
+                  200 … 3000, so that a tiny table is fitted and a huge one ends.
+                  0 stays where it started
+    rate          > 0, first rate of AdamW
+    weight_decay  ≥ 0, decoupled
+    batch_size    > 0, rows; at most all of them
+    dropout       0 … < 1, share of hidden units silenced at a training step
+    hide          0 … < 1, share of category codes shown as unseen at a training
+                  step, so that code 0 learns what to say about new levels
+    """
+
+    kind: ClassVar[str] = "network"
+    form: ClassVar[str] = "rows"
+    takes_weights: ClassVar[bool] = True
+
+    width: int = 64
+    epochs: int = 12
+    rate: float = 2e-3
+    weight_decay: float = 0.1
+    batch_size: int = 256
+    dropout: float = 0.1
+    hide: float = 0.02
+    shape: Shape | None = None
+    learned: Mapping[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    def why_not(self) -> str | None:
+        return no_torch()
+
+    def grid(self) -> tuple[MixedNetwork, ...]:
+        return (
+            self,
+            replace(self, epochs=max(1, self.epochs // 3)),
+            replace(self, weight_decay=10 * self.weight_decay),
+            replace(self, rate=self.rate / 4),
+        )
+
+    # ── data ────────────────────────────────────────────────────────────────
+
+    def prepare(self, view: RowView) -> PreparedRows:
+        import torch
+
+        shape = Shape(
+            view.numeric.shape[1], tuple(view.levels), view.sparse is not None, view.n_classes
+        )
+        tensors = {"numeric": torch.from_numpy(view.numeric.astype(np.float32))}
+        for width, columns in shape.tables.items():
+            at = view.codes[:, list(columns)] + np.asarray(shape.offsets(width))
+            tensors[f"codes.{width}"] = torch.from_numpy(at.astype(np.int64))
+        if view.sparse is not None:
+            terms, weights = heaviest_terms(view.sparse)
+            tensors["terms"] = torch.from_numpy(terms)
+            tensors["term_weights"] = torch.from_numpy(weights)
+        if view.label is not None:
+            tensors["label"] = torch.from_numpy(view.label.astype(np.int64))
+        return PreparedRows(shape, view.n, tensors)
+
+    def stream(
+        self,
+        prepared: PreparedRows,
+        weight: Array | None = None,
+        trainable: Collection[str] | None = None,
+    ) -> Stream:
+        """Batches of a prepared view; frozen layers get no dropout masks.
+
+        weight  (n,) ≥ 0, scaled to mean 1; rows of weight 0 are left out, so that
+                they are as good as removed, whatever the batches
+        """
+        import torch
+
+        tensors = dict(prepared.tensors)
+        if weight is not None:
+            used = np.flatnonzero(weight > 0)
+            if not len(used):
+                raise StrategyError(
+                    f"Expected a row with a positive weight, found none among {prepared.n}. "
+                    "Look at the strategy that weighs the rows."
+                )
+            if len(used) < prepared.n:
+                tensors = {k: v[torch.from_numpy(used)] for k, v in tensors.items()}
+            scaled = weight[used] / weight[used].mean()
+            tensors["weight"] = torch.from_numpy(scaled.astype(np.float32))
+
+        shape = prepared.shape
+        moves = {
+            layer: trainable is None or f"{layer}.weight" in trainable
+            for layer in ("hidden1", "hidden2")
+        }
+        tables = [
+            (f"codes.{width}", torch.tensor(shape.offsets(width)))
+            for width in shape.tables
+            if trainable is None or f"codes.{width}" in trainable
+        ]
+
+        def noise(rows: int, generator: torch.Generator) -> Batch:
+            masks: Params = {}
+            if self.dropout:
+                for layer in (layer for layer, free in moves.items() if free):
+                    drawn = torch.rand(rows, self.width, generator=generator)
+                    masks[f"keep.{layer}"] = (drawn >= self.dropout) / (1 - self.dropout)
+            if self.hide:
+                for name, unseen in tables:
+                    drawn = torch.rand(rows, len(unseen), generator=generator)
+                    masks[f"keep.{name}"] = drawn >= self.hide
+                    masks[f"unseen.{name}"] = unseen.expand(rows, -1)
+            return masks
+
+        return Stream(tensors, self.batch_size, noise)
+
+    # ── the network, pure functions ─────────────────────────────────────────
+
+    def features(self, params: Params, batch: Batch) -> torch.Tensor:
+        import torch
+        import torch.nn.functional as F
+
+        parts = [batch["numeric"]]
+        # Sorted: parameters read back from a file come in another order.
+        for name in sorted(name for name in params if name.startswith("codes.")):
+            at = batch[name]
+            if f"keep.{name}" in batch:
+                at = torch.where(batch[f"keep.{name}"], at, batch[f"unseen.{name}"])
+            parts.append(F.embedding(at, params[name]).flatten(-2))
+        if "text" in params:
+            rows = F.embedding(batch["terms"], params["text"])  # (n, terms, TEXT_WIDTH)
+            parts.append((rows * batch["term_weights"].unsqueeze(-1)).sum(-2))
+        x = torch.cat(parts, -1)  # (n, inputs)
+        for layer in ("hidden1", "hidden2"):
+            x = F.gelu(F.linear(x, params[f"{layer}.weight"], params[f"{layer}.bias"]))
+            if f"keep.{layer}" in batch:
+                x = x * batch[f"keep.{layer}"]
+        return x
+
+    def head(self, params: Params, features: torch.Tensor) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        return F.linear(features, params["head.weight"], params["head.bias"])
+
+    def loss(self, params: Params, batch: Batch) -> torch.Tensor:
+        """The weighted mean cross-entropy of a labelled batch."""
+        import torch.nn.functional as F
+
+        scores = self.head(params, self.features(params, batch))
+        each = F.cross_entropy(scores, batch["label"], reduction="none")
+        return (each * batch["weight"]).mean() if "weight" in batch else each.mean()
+
+    # ── fitting ─────────────────────────────────────────────────────────────
+
+    def begin(self, prepared: PreparedRows, start: Any, rng: Rng) -> Params:
+        """Fresh parameters for a view, those of a fitted `start` in their place.
+
+        The body of `start` must be of the same shape; its head is taken over
+        where it has as many classes.
+        """
+        import torch
+
+        shape, generator = prepared.shape, torch_generator(rng.child("init"))
+
+        def normal(*size: int) -> torch.Tensor:
+            return torch.randn(*size, generator=generator) * EMBEDDING_SCALE
+
+        def linear(name: str, inputs: int, outputs: int) -> Params:
+            bound = 1 / math.sqrt(max(inputs, 1))
+            weight = torch.rand(outputs, inputs, generator=generator) * 2 - 1
+            return {f"{name}.weight": weight * bound, f"{name}.bias": torch.zeros(outputs)}
+
+        params: Params = {}
+        for width, columns in shape.tables.items():
+            table = normal(sum(shape.levels[column] for column in columns), width)
+            table[shape.offsets(width)] = 0.0  # nothing is known about unseen levels
+            params[f"codes.{width}"] = table
+        if shape.text:
+            params["text"] = normal(TEXT_BUCKETS, TEXT_WIDTH)
+        params |= linear("hidden1", shape.inputs, self.width)
+        params |= linear("hidden2", self.width, self.width)
+        params |= linear("head", self.width, shape.n_classes)
+        return params if start is None else self._over(params, start)
+
+    def fit(
+        self,
+        prepared: PreparedRows,
+        *,
+        weight: Array | None = None,
+        start: Any = None,
+        prior: Any = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> MixedNetwork:
+        assert prior is None, "a network takes no prior"
+        return self.tune(prepared, Tuning(), weight=weight, start=start, rng=rng, tick=tick)
+
+    def tune(
+        self,
+        prepared: PreparedRows,
+        tuning: Tuning,
+        *,
+        weight: Array | None = None,
+        start: Any = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> MixedNetwork:
+        """`fit`, with what a strategy changes about it."""
+        if "label" not in prepared.tensors or not prepared.n:
+            raise StrategyError(
+                f"Expected labelled rows to fit a network on, found {prepared.n} rows"
+                f"{'' if 'label' in prepared.tensors else ' without labels'}. "
+                "Give the target or the source rows with labels."
+            )
+        tick()
+        stream = self.stream(prepared, weight, tuning.trainable)
+
+        def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Params:
+            penalties = {name: value(params) for name, value in tuning.penalties.items()}
+            return {"rows": self.loss(params, batches["rows"]), **penalties}
+
+        params = train(
+            step,
+            self.begin(prepared, start, rng),
+            batches=together({"rows": stream}, rng.child("batches")),
+            steps=self.steps(stream),
+            combine=tuning.combine,
+            update=AdamW(self.rate, self.weight_decay, tuning.multipliers, tuning.anchored),
+            trainable=tuning.trainable,
+            tick=tick,
+        )
+        return self.holding(prepared, params)
+
+    def steps(self, stream: Stream) -> int:
+        """Steps that `epochs` passes make, within 200 … 3000; 0 for no epochs."""
+        wanted = self.epochs * stream.batches_a_pass
+        return min(max(wanted, FEWEST_STEPS), MOST_STEPS) if self.epochs else 0
+
+    def holding(self, prepared: PreparedRows, params: Params) -> MixedNetwork:
+        """This network, fitted with these parameters."""
+        learned = {name: value.detach().numpy().copy() for name, value in params.items()}
+        return replace(self, shape=prepared.shape, learned=learned)
+
+    # ── using what was learned ──────────────────────────────────────────────
+
+    def predict(self, query: RowView, context: Any = None) -> Probabilities:
+        import torch
+
+        def scores(params: Params, batch: Batch) -> torch.Tensor:
+            return self.head(params, self.features(params, batch))
+
+        p = torch.softmax(torch.from_numpy(self._apply(scores, query)), 1).numpy()
+        return Probabilities(p)
+
+    def embed(self, view: RowView) -> Array:
+        return self._apply(self.features, view)
+
+    def body(self) -> frozenset[str]:
+        return frozenset(self._fitted().learned) - self.heads()
+
+    def heads(self) -> frozenset[str]:
+        return frozenset({"head.weight", "head.bias"})
+
+    def layers(self) -> tuple[frozenset[str], ...]:
+        hidden = [frozenset({f"{x}.weight", f"{x}.bias"}) for x in ("hidden1", "hidden2")]
+        return (self.body() - hidden[0] - hidden[1], *hidden, self.heads())
+
+    def parameters(self) -> Params:
+        import torch
+
+        return {name: torch.from_numpy(v.copy()) for name, v in self._fitted().learned.items()}
+
+    def state(self) -> State:
+        fitted = self._fitted()
+        settings = {
+            name: getattr(self, name)
+            for name in self.__dataclass_fields__
+            if name not in ("shape", "learned", "kind", "form", "takes_weights")
+        }
+        assert fitted.shape is not None
+        shape = asdict(fitted.shape) | {"levels": list(fitted.shape.levels)}
+        return State(self.kind, {"settings": settings, "shape": shape}, dict(self.learned))
+
+    @classmethod
+    def restore(cls, state: State) -> MixedNetwork:
+        shape = dict(state.meta["shape"])
+        shape["levels"] = tuple(shape["levels"])
+        learned = {name: np.asarray(value) for name, value in state.tensors.items()}
+        return cls(**state.meta["settings"], shape=Shape(**shape), learned=learned)
+
+    # ── inside ──────────────────────────────────────────────────────────────
+
+    def _fitted(self) -> MixedNetwork:
+        assert self.shape is not None, "the network has not been fitted"
+        return self
+
+    def _over(self, params: Params, start: Any) -> Params:
+        """`params`, replaced by what `start` learned; its head only if classes agree."""
+        learned = start.parameters()
+        found = {name: tuple(value.shape) for name, value in learned.items()}
+        wanted = {name: tuple(value.shape) for name, value in params.items()}
+        body = set(params) - self.heads()
+        if {k: wanted[k] for k in body} != {
+            k: v for k, v in found.items() if k in start.body()
+        }:
+            raise StrategyError(
+                f"The network to start from has a body of shape {found}, "
+                f"but these rows and settings need {wanted}. "
+                "Fit both on views of the same encoder with the same width."
+            )
+        kept = body | {name for name in self.heads() if found.get(name) == wanted[name]}
+        return params | {name: learned[name] for name in kept}
+
+    def _apply(self, function: Callable[[Params, Batch], torch.Tensor], view: RowView) -> Array:
+        """`function` of the learned parameters and a view, a piece at a time."""
+        import torch
+
+        prepared = self.prepare(view)
+        if prepared.shape != self._fitted().shape:
+            raise StrategyError(
+                f"The network was fitted on {self.shape}, but was asked about "
+                f"{prepared.shape}. Encode the query with the encoder of the fit."
+            )
+        params, pieces = self.parameters(), []
+        with torch.no_grad():
+            for first in range(0, max(prepared.n, 1), ROWS_AT_ONCE):
+                rows = slice(first, first + ROWS_AT_ONCE)
+                batch = {name: value[rows] for name, value in prepared.tensors.items()}
+                pieces.append(function(params, batch).numpy())
+        return np.concatenate(pieces).astype(np.float64)
+
+
+def heaviest_terms(sparse: Sparse) -> tuple[Tensor, Tensor]:
+    """The heaviest terms of each row, folded into TEXT_BUCKETS.
+
+    sparse   (n, h) CSR
+    returns  (n, k) int32 buckets and (n, k) float32 weights, k ≤ TEXT_TERMS the most
+             terms any row keeps; places left over hold bucket 0 with weight 0
+    """
+    size = np.diff(sparse.indptr)
+    row = np.repeat(np.arange(len(size)), size)
+    order = np.lexsort((-np.abs(sparse.data), row))
+    rank = np.arange(len(row)) - np.repeat(sparse.indptr[:-1], size)
+    kept = rank < TEXT_TERMS
+    shape = (len(size), max(1, min(int(size.max(initial=0)), TEXT_TERMS)))
+    terms, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    at = (row[kept], rank[kept])
+    terms[at] = (sparse.indices[order] % TEXT_BUCKETS)[kept]
+    weights[at] = sparse.data[order][kept]
+    return terms, weights
