@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acclimate.arrays import Array, Ints, Sparse
+from acclimate.arrays import Array, Bools, Ints, Sparse
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 
@@ -217,3 +217,21 @@ def require_label(label: Ints | None, n_classes: int) -> Ints:
             f"{label.max()}. Encode the rows under the problem's own classes."
         )
     return label
+
+
+def absent_share(weight: Array, n_classes: int) -> float:
+    """The probability of a class that no row of positive weight holds (Jeffreys)."""
+    return 0.5 / (float(weight.sum()) + 0.5 * n_classes)
+
+
+def share_with_absent(chance: Array, known: Bools, absent: float) -> Array:
+    """Probabilities over all classes from those over the known ones.
+
+    chance   (n, number of known) rows sum to 1
+    known    (n_classes,)
+    absent   what each class that is not known gets; the known ones share the rest
+    returns  (n, n_classes) rows sum to 1
+    """
+    p = np.full((len(chance), len(known)), absent)
+    p[:, known] = chance * (1.0 - absent * float((~known).sum()))
+    return p

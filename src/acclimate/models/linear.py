@@ -27,10 +27,19 @@ from acclimate.arrays import Array, Bools, Ints, Tensor
 from acclimate.domains.exam import Probabilities
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
-from acclimate.models.design import Design, Layout, design, require_label, require_weight
+from acclimate.models.design import (
+    Design,
+    Layout,
+    absent_share,
+    design,
+    require_label,
+    require_weight,
+    share_with_absent,
+)
 from acclimate.models.model import State, Tick, idle
 from acclimate.rng import Rng
 
+INTERCEPT_CERTAINTY = 0.1  # of a prior, relative to its other coefficients
 STEPS = 100
 CONJUGATE_STEPS = 250
 BLOCK = 4096  # rows; a block of the weighted design stays in cache
@@ -42,12 +51,14 @@ class LinearPrior:
     """A Gaussian on the coefficients: what sources know about them.
 
     mean       (width, k) in the layout of the design, the intercept first
-    precision  (width, k) ≥ 0, on the scale of summed loss
-    classes    (n_classes,) whether the sources saw the class; of another the prior says nothing
+    precision  ≥ 0, on the scale of summed loss; a number, or an array that broadcasts
+               to (width, k)
+    classes    (n_classes,) whether the sources saw the class; of another the prior
+               says nothing
     """
 
     mean: Array
-    precision: Array
+    precision: Array | float
     classes: Bools
 
     def times(self, strength: float) -> LinearPrior:
@@ -121,19 +132,19 @@ class Linear:
         layout, n_classes = prepared.layout, prepared.n_classes
         n_columns = 1 if n_classes == 2 else n_classes
         classes = np.bincount(label, weight, minlength=n_classes) > 0
-        precision = np.full((layout.width, n_columns), self.penalty)
+        precision = np.full((layout.width, n_columns), float(self.penalty))
         precision[0] = 0.0
         centre = np.zeros_like(precision)
         if prior is not None:
-            _require_prior(prior, precision.shape)
+            certainty = _certainty(prior, precision.shape)
             classes = classes | prior.classes
             # Two quadratics are one: around the mean weighed by precision.
-            total = precision + prior.precision
-            pull = prior.precision * prior.mean
+            total = precision + certainty
+            pull = certainty * prior.mean
             centre = np.divide(pull, total, out=centre, where=total > 0)
             precision = total
         coefficients = centre.copy()  # right already where the rows are silent
-        absent = 0.5 / (float(weight.sum()) + 0.5 * n_classes)
+        absent = absent_share(weight, n_classes)
         if classes.sum() > 1:
             told = np.ones(1, bool) if n_columns == 1 else classes
             part = np.ix_(prepared.columns, np.flatnonzero(told))
@@ -154,24 +165,19 @@ class Linear:
             _probabilities(fitted, fitted.layout.scores(query, fitted.coefficients))
         )
 
-    def as_prior(self, prepared: Design, weight: Array | None = None) -> LinearPrior:
-        """What this fitted model says to another fit: its coefficients, and how sure it is.
+    def as_prior(self) -> LinearPrior:
+        """What this fitted model says to another fit, at strength 1.
 
-        prepared  the design it was fitted on, with the weights of that fit
-        returns   a prior worth about one of these rows (Laplace's approximation, its
-                  diagonal, per unit of weight); `times(strength)` makes it worth more
+        Every coefficient is equally sure, and the intercept a tenth as sure: base
+        rates differ between markets more than what drives them.  The source's own
+        curvature as precision (Laplace) lost to this on made domains with drifting
+        coefficients, flipped signs and other base rates, and won only where rare
+        categories alone had changed.
         """
         fitted = self._known()
-        weight = require_weight(weight, prepared.n)
-        coefficients = fitted.coefficients
-        told = np.ones(1, bool) if coefficients.shape[1] == 1 else fitted.classes
-        part = np.ix_(prepared.columns, np.flatnonzero(told))
-        chance = _chance(prepared.matrix @ coefficients[part])
-        precision = np.zeros_like(coefficients)
-        precision[:, told] = self.penalty
-        precision[0] = 0.0
-        precision[part] += _diagonal(prepared.matrix, weight[:, None] * chance * (1 - chance))
-        return LinearPrior(coefficients, precision / weight.sum(), fitted.classes)
+        precision = np.ones_like(fitted.coefficients)
+        precision[0] = INTERCEPT_CERTAINTY
+        return LinearPrior(fitted.coefficients, precision, fitted.classes)
 
     def _known(self) -> LinearFit:
         assert self.fitted is not None, "fit() comes first"
@@ -206,18 +212,25 @@ class Linear:
         return cls(float(meta["penalty"]), fitted)
 
 
-def _require_prior(prior: LinearPrior, shape: tuple[int, ...]) -> None:
-    if prior.mean.shape != shape or prior.precision.shape != shape:
+def _certainty(prior: LinearPrior, shape: tuple[int, ...]) -> Array:
+    """(width, k) the prior's precision; 0 for the classes it does not know."""
+    if prior.mean.shape != shape:
         raise StrategyError(
-            f"Expected a prior over {shape[0]} columns × {shape[1]}, found mean "
-            f"{prior.mean.shape} and precision {prior.precision.shape}. "
+            f"Expected a prior over {shape[0]} columns × {shape[1]}, found "
+            f"{' × '.join(map(str, prior.mean.shape))}. "
             "Encode source and target with the same encoder."
         )
-    if not np.isfinite(prior.precision).all() or (prior.precision < 0).any():
+    certainty = np.broadcast_to(np.asarray(prior.precision, np.float64), shape).copy()
+    if not np.isfinite(certainty).all() or (certainty < 0).any():
         raise StrategyError(
             "Expected finite precisions of at least 0 in the prior, found others. "
             "Lower the strength."
         )
+    if shape[1] > 1:
+        certainty[:, ~prior.classes] = 0.0
+    elif not prior.classes.all():
+        certainty[:] = 0.0
+    return certainty
 
 
 def _one_hot(label: Ints, k: int) -> Array:
@@ -248,14 +261,14 @@ def _loss(scores: Array, target: Array, weight: Array) -> float:
 def _probabilities(fitted: LinearFit, scores: Array) -> Array:
     """(n, n_classes) of scores (n, k), with the constant share of unknown classes."""
     known = fitted.classes
-    p = np.full((len(scores), len(known)), fitted.absent)
-    if scores.shape[1] == 1 and known.all():
-        chance = _chance(scores)
-        return np.column_stack([1.0 - chance, chance])
-    # One known class takes all that is left: a softmax over one column is 1.
-    chance = np.ones((len(scores), 1)) if known.sum() == 1 else _chance(scores[:, known])
-    p[:, known] = chance * (1.0 - fitted.absent * (~known).sum())
-    return p
+    if known.sum() == 1:
+        chance = np.ones((len(scores), 1))
+    elif scores.shape[1] == 1:
+        second = _chance(scores)
+        chance = np.column_stack([1.0 - second, second])
+    else:
+        chance = _chance(scores[:, known])
+    return share_with_absent(chance, known, fitted.absent)
 
 
 def _minimise(
@@ -288,8 +301,9 @@ def _minimise(
         first = size if first is None else first
         if size == 0.0:
             break
-        # A forcing term that falls with the gradient keeps convergence quadratic.
-        step = solve(matrix, weight, chance, precision, gradient, min(0.1, size / first))
+        # Rough far from the minimum, then a thousandth of the gradient a step.
+        accuracy = min(0.1, max(1e-3, size / first))
+        step = solve(matrix, weight, chance, precision, gradient, accuracy)
         slope = float((gradient * step).sum())
         along = np.asarray(matrix @ step)
         length, last = 1.0, -slope < ENOUGH

@@ -1,0 +1,271 @@
+"""Trees: gradient boosting with LightGBM on numbers, category codes and frequent text.
+
+Categories stay categories, code 0 (unseen, rare or missing) among them; a code that
+the fit never saw takes LightGBM's branch for other values.  Text enters as the
+columns that most rows use, so that a row's rare n-grams are not seen at all.
+
+Settings bend to the rows there are: a leaf never asks for more than a tenth of
+them, so that 60 rows still split.  Rows of weight 0 are left out, as if they had
+not been given.  A class without rows gets ½ / (Σw + ½·n_classes), as in `linear`;
+with a single class, or without columns, every row gets the smoothed class shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from acclimate.arrays import Array, Bools, Ints, Sparse, Tensor
+from acclimate.domains.exam import Probabilities
+from acclimate.domains.view import RowView
+from acclimate.models.design import (
+    Layout,
+    absent_share,
+    require_label,
+    require_weight,
+    share_with_absent,
+)
+from acclimate.models.model import State, Tick, idle
+from acclimate.rng import Rng
+from acclimate.settings import settings
+
+TEXT_COLUMNS = 2000  # the most used ones; a histogram is kept for each
+TEXT_ROWS = 5  # a text column used by fewer rows is left out
+ROUNDS_A_TICK = 5
+FEW_ROWS = 5000  # below, a second thread costs more than it brings
+
+
+@dataclass(frozen=True)
+class TreeRows:
+    """A view as LightGBM takes it.
+
+    matrix  (n, numeric + categories + text columns kept) dense, or CSR with text
+    text    positions of the text columns kept, increasing
+    """
+
+    matrix: Array | Sparse
+    text: Ints
+    layout: Layout
+    label: Ints | None
+    n_classes: int
+
+
+@dataclass(frozen=True)
+class TreesFit:
+    """What was learned.
+
+    model    LightGBM's own text, or "" where there was nothing to split on
+    shares   (n_classes,) smoothed share of each class among the weights
+    classes  (n_classes,) whether the class had rows
+    absent   the constant probability of each class that had none
+    text     the text columns that `model` reads
+    """
+
+    layout: Layout
+    model: str = field(repr=False)
+    shares: Array
+    classes: Bools
+    absent: float
+    text: Ints
+
+    @cached_property
+    def booster(self) -> Any:
+        """Read from `model` and never from training, so that a restored fit agrees."""
+        import lightgbm
+
+        return lightgbm.Booster(model_str=self.model)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Gradient-boosted trees.
+
+    leaves    ≥ 2, of each tree
+    rate      0 < rate ≤ 1, learning rate
+    rounds    > 0, trees (times the number of classes, beyond two)
+    min_rows  ≥ 1, rows in a leaf; lowered to a tenth of the rows where they are few
+    """
+
+    leaves: int = 15
+    rate: float = 0.05
+    rounds: int = 200
+    min_rows: int = 20
+    fitted: TreesFit | None = field(default=None, repr=False, compare=False)
+
+    kind: ClassVar[str] = "trees"
+    form: ClassVar[str] = "rows"
+    takes_weights: ClassVar[bool] = True
+
+    def why_not(self) -> str | None:
+        return None
+
+    def grid(self) -> tuple[Trees, ...]:
+        return (
+            Trees(leaves=3, rounds=60, min_rows=10),
+            Trees(leaves=4, rounds=200, min_rows=5),
+            Trees(leaves=8, rounds=100, min_rows=20),
+            Trees(),
+            Trees(leaves=31, rounds=200, min_rows=40),
+            Trees(leaves=63, rounds=300, min_rows=100),
+        )
+
+    def prepare(self, view: RowView) -> TreeRows:
+        kept = np.zeros(0, np.int64)
+        if view.sparse is not None:
+            used = np.bincount(view.sparse.indices, minlength=view.sparse.shape[1])
+            order = np.argsort(-used, kind="stable")[:TEXT_COLUMNS]
+            kept = np.sort(order[used[order] >= min(TEXT_ROWS, max(1, view.n // 10))])
+        layout = Layout.of(view)
+        return TreeRows(_matrix(view, kept), kept, layout, view.label, view.n_classes)
+
+    def fit(
+        self,
+        prepared: TreeRows,
+        *,
+        weight: Array | None = None,
+        start: Any = None,
+        prior: Any = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> Trees:
+        """Boost for `rounds`; `rng` chooses which columns each tree may split on.
+
+        Raises StrategyError without labelled rows, and for weights that are
+        negative or all zero.
+        """
+        assert prior is None, "trees take no prior"
+        matrix, n_classes = prepared.matrix, prepared.n_classes
+        weight = require_weight(weight, int(matrix.shape[0]))
+        label = require_label(prepared.label, n_classes)
+        used = np.flatnonzero(weight > 0)
+        if len(used) < len(weight):
+            matrix, weight, label = matrix[used], weight[used], label[used]
+        total = np.bincount(label, weight, minlength=n_classes)
+        classes = total > 0
+        shares = (total + 0.5) / (total.sum() + 0.5 * n_classes)
+        model = ""
+        tick()
+        if classes.sum() > 1 and matrix.shape[1]:
+            position = np.cumsum(classes) - 1
+            columns = np.arange(len(prepared.layout.levels)) + prepared.layout.numeric
+            model = self._boost(matrix, position[label], weight, columns, rng, tick)
+        absent = absent_share(weight, n_classes)
+        fitted = TreesFit(prepared.layout, model, shares, classes, absent, prepared.text)
+        return replace(self, fitted=fitted)
+
+    def _boost(
+        self, matrix: Any, label: Ints, weight: Array, categories: Ints, rng: Rng, tick: Tick
+    ) -> str:
+        import lightgbm
+
+        n, n_classes = len(label), int(label.max()) + 1
+        parameters: dict[str, Any] = {
+            "objective": "binary" if n_classes == 2 else "multiclass",
+            "num_class": 1 if n_classes == 2 else n_classes,
+            "num_leaves": self.leaves,
+            "learning_rate": self.rate,
+            "min_data_in_leaf": max(1, min(self.min_rows, n // 10)),
+            # LightGBM wants 100 rows behind a category, which few rows never have.
+            "min_data_per_group": max(1, min(100, n // 10)),
+            "feature_fraction": 0.8,
+            "lambda_l2": 1.0,
+            "seed": rng.seed,
+            "num_threads": _threads(n),
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+        rows = lightgbm.Dataset(
+            matrix,
+            label.astype(np.float64),
+            weight=weight,
+            categorical_feature=categories.tolist(),
+            params=parameters,
+            free_raw_data=True,
+        )
+        booster = lightgbm.train(
+            parameters, rows, num_boost_round=self.rounds, callbacks=[_ticking(tick)]
+        )
+        text: str = booster.model_to_string()
+        return text
+
+    def predict(self, query: RowView, context: Any = None) -> Probabilities:
+        """(n, n_classes) for any rows encoded as those of the fit were."""
+        fitted = self._known()
+        fitted.layout.require(query)
+        if not fitted.model:
+            return Probabilities(np.tile(fitted.shares, (query.n, 1)))
+        if not query.n:
+            return Probabilities(np.zeros((0, len(fitted.classes))))
+        matrix = _matrix(query, fitted.text)
+        chance = fitted.booster.predict(matrix, num_threads=_threads(query.n))
+        if chance.ndim == 1:
+            chance = np.column_stack([1.0 - chance, chance])
+        return Probabilities(share_with_absent(chance, fitted.classes, fitted.absent))
+
+    def _known(self) -> TreesFit:
+        assert self.fitted is not None, "fit() comes first"
+        return self.fitted
+
+    def state(self) -> State:
+        fitted = self._known()
+        layout = fitted.layout
+        meta: dict[str, Any] = {
+            "leaves": self.leaves,
+            "rate": self.rate,
+            "rounds": self.rounds,
+            "min_rows": self.min_rows,
+            "layout": [layout.numeric, list(layout.levels), layout.text],
+            "absent": fitted.absent,
+        }
+        tensors: dict[str, Tensor] = {
+            "model": np.frombuffer(fitted.model.encode(), np.uint8),
+            "shares": fitted.shares,
+            "classes": fitted.classes.astype(np.uint8),
+            "text": fitted.text,
+        }
+        return State(self.kind, meta, tensors)
+
+    @classmethod
+    def restore(cls, state: State) -> Trees:
+        meta, tensors = state.meta, state.tensors
+        numeric, levels, text = meta["layout"]
+        fitted = TreesFit(
+            Layout(int(numeric), tuple(levels), int(text)),
+            np.asarray(tensors["model"], np.uint8).tobytes().decode(),
+            np.asarray(tensors["shares"], np.float64),
+            np.asarray(tensors["classes"]).astype(bool),
+            float(meta["absent"]),
+            np.asarray(tensors["text"], np.int64),
+        )
+        return cls(meta["leaves"], meta["rate"], meta["rounds"], meta["min_rows"], fitted)
+
+
+def _matrix(view: RowView, text: Ints) -> Array | Sparse:
+    """[numeric | codes | text columns], dense unless there is text."""
+    import scipy.sparse as sp
+
+    dense = np.hstack([view.numeric, view.codes.astype(np.float64)])
+    if view.sparse is None or not len(text):
+        return dense
+    columns = sp.csr_array(sp.csr_array(view.sparse)[:, text])
+    return sp.csr_array(sp.hstack([sp.csr_array(dense), columns], format="csr"))
+
+
+def _ticking(tick: Tick) -> Callable[[Any], None]:
+    """A LightGBM callback; what it raises ends the training."""
+
+    def callback(environment: Any) -> None:
+        if environment.iteration % ROUNDS_A_TICK == 0:
+            tick()
+
+    return callback
+
+
+def _threads(n: int) -> int:
+    """Threads for n rows, 0 meaning all; a function of the size and the settings alone."""
+    return settings().threads or (1 if n < FEW_ROWS else 0)
