@@ -120,7 +120,7 @@ def test_a_column_that_is_called_like_a_role_makes_way(tmp_path: Path) -> None:
     assert "'label' was renamed 'label_'" in messages(domain)
 
 
-def test_a_folder_in_place_of_a_missing_path_is_named(tmp_path: Path) -> None:
+def test_a_path_where_nothing_is_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DomainError, match="found nothing there"):
         open_market(tmp_path / "nowhere")
     with pytest.raises(DomainError, match="found nothing there"):

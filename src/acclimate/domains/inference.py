@@ -282,7 +282,7 @@ def _may_be_label(series: pl.Series) -> bool:
 def _levels(series: pl.Series) -> int:
     if series.dtype.is_nested() or series.dtype == pl.Binary:
         return series.len()
-    return int(canonical(series).drop_nulls().n_unique())
+    return int(canonical(series.unique()).drop_nulls().n_unique())
 
 
 def _repeats(series: pl.Series) -> bool:

@@ -141,7 +141,7 @@ def _contents(path: Path) -> bytes:
             raise _too_large(path, f"{size:,} bytes", limit)
         with path.open("rb") as handle:
             if not path.name.lower().endswith(".gz"):
-                return handle.read(limit)
+                return handle.read(size)
             return _unpack(handle, path, min(limit, max(_FLOOR, _RATIO * size)))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise _bad_gzip(path, error) from None

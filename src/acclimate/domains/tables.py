@@ -107,7 +107,7 @@ def build(
             f"Expected usable rows in {origin!r}, found none after those without "
             f"{' or '.join(understood.roles)} were dropped. Check these columns."
         )
-    _constant(door, understood.types, sliced_by)
+    _constant(door, sliced_by)
     if understood.table in ("events", "rows"):
         twice = table.height - table.n_unique()
         if twice:
@@ -225,20 +225,21 @@ def _feature(door: _Door, column: str, kind: ColumnType) -> pl.Series | None:
     return door.kept(text(series))
 
 
-def _constant(door: _Door, types: object, sliced_by: str | None) -> None:
+def _constant(door: _Door, sliced_by: str | None) -> None:
     """Say which columns cannot tell rows apart."""
     if door.understood.table == "events":
         return
-    constant, empty = [], []
+    constant: list[str] = []
+    empty: list[str] = []
     for column, kind in door.understood.types.items():
         series = door.frame[column]
         if column == sliced_by or series.dtype.is_nested() or series.dtype == pl.Object:
             continue
+        if kind != ColumnType.IGNORED and door.keep is None:
+            continue  # a whole file's constants were recognised as such
         levels = int(door.kept(series).drop_nulls().n_unique())
-        if levels == 0:
-            empty.append(column)
-        elif levels == 1 and (kind == ColumnType.IGNORED or door.keep is not None):
-            constant.append(column)
+        if levels < 2:
+            (constant if levels else empty).append(column)
     if empty:
         door.find(f"Empty columns: {', '.join(empty)}.")
     if constant:
@@ -270,18 +271,26 @@ def _look_for_leaks(
     door: _Door, table: pl.DataFrame, types: dict[str, ColumnType], levels: int
 ) -> None:
     known = table.filter(pl.col("label").is_not_null())
-    label = known["label"]
     renamed = levels <= _FEW_LEVELS and known.height >= _ENOUGH_ROWS
     for name, kind in types.items():
         if kind == ColumnType.IGNORED or name not in known.columns:
             continue
-        values = canonical(known[name])
-        same = bool((values == label).all()) and not values.null_count()
-        if not same and renamed and int(values.n_unique()) == levels:
-            same = pl.DataFrame([label, values.alias("value")]).n_unique() == levels
-        if same:
+        pair = known.select("label", pl.col(name).alias("value"))
+        # Nearly every column already differs within the first rows.
+        if all(_says_the_same(part, renamed) for part in (pair.head(_ENOUGH_ROWS), pair)):
             door.find(
                 f"{name!r} says the same as the label {door.understood.roles['label']!r} in "
                 'every row, and gives it away. Give it the type "ignored".',
                 "warning",
             )
+
+
+def _says_the_same(pair: pl.DataFrame, renamed: bool) -> bool:
+    """Whether `value` equals `label`, or, if `renamed`, is another name for each label."""
+    label, values = pair["label"], canonical(pair["value"])
+    if values.null_count():
+        return False
+    if bool((values == label).all()):
+        return True
+    pairs = pl.DataFrame([label, values]).n_unique()
+    return renamed and pairs == label.n_unique() == values.n_unique()

@@ -27,7 +27,7 @@ _COMPACT = (
     r"(?:T?(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2}))?$"
 )
 _DATETIME = pl.Datetime("us")
-_SAMPLE = 1000
+_SAMPLE, _SPREAD = 1000, 20_000  # values looked at first; values spread over a long column
 EARLIEST = datetime(1990, 1, 1)
 _LATEST = datetime(2100, 1, 1)
 _UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
@@ -68,9 +68,11 @@ def recognise(series: pl.Series, named: bool) -> Notation | None:
         return Notation(unit=unit)
     if not _looks_dated(head, named):
         return None
-    day_first, ambiguous = _day_first(raw)
+    spread = raw.gather_every(max(1, raw.len() // _SPREAD))
+    parted = bool(spread.str.contains(_PARTS).any())
+    day_first, ambiguous = _day_first(raw) if parted else (False, False)
     notation = Notation(None, day_first, ambiguous, digits=named)
-    read = read_times(raw, notation)
+    read = read_times(spread, notation)
     return notation if 1 - read.null_count() / read.len() >= need else None
 
 

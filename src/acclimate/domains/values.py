@@ -43,6 +43,13 @@ def canonical(series: pl.Series) -> pl.Series:
     """Every value in its one spelling (see the rule above); nulls stay null."""
     if series.dtype != pl.String:
         return text(series)
+    distinct = series.unique()
+    if distinct.len() * 2 > series.len():
+        return _canonical_text(series)
+    return series.replace_strict(distinct, _canonical_text(distinct), return_dtype=pl.String)
+
+
+def _canonical_text(series: pl.Series) -> pl.Series:
     frame = pl.DataFrame({"x": text(series)})
     x = pl.col("x")
     lower = x.str.to_lowercase()
