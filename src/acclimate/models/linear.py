@@ -153,9 +153,6 @@ class Linear:
             coefficients[part] = _minimise(
                 prepared.matrix, target, weight, centre[part], precision[part], tick
             )
-            if n_columns > 1 and not precision[0].any():
-                # Adding a constant to every intercept changes nothing: fix their mean.
-                coefficients[0, told] -= coefficients[0, told].mean()
         return replace(self, fitted=LinearFit(layout, coefficients, classes, absent))
 
     def predict(self, query: RowView, context: Any = None) -> Probabilities:
@@ -284,7 +281,7 @@ def _minimise(
     matrix             (n, a) dense or CSR
     target             (n, k) indicators
     centre, precision  (a, k)
-    returns            (a, k)
+    returns            (a, k); where nothing else decides, intercepts have mean 0
     """
     direct = target.shape[1] == 1 and isinstance(matrix, np.ndarray)
     solve = _by_cholesky if direct else _by_conjugate_gradients
@@ -321,7 +318,21 @@ def _minimise(
         beta, scores, value = moved, scores + length * along, new
         if last:
             break
-    return beta
+    return beta if target.shape[1] == 1 else _settled(beta, centre, precision)
+
+
+def _settled(beta: Array, centre: Array, precision: Array) -> Array:
+    """Move each row of (a, k) to where the quadratic alone wants it.
+
+    The same number added to every class's coefficient of a column changes no
+    probability, so Newton steps hardly see that direction where precision is small.
+    """
+    total = precision.sum(axis=1, keepdims=True)
+    pulled = (precision * (beta - centre)).sum(axis=1, keepdims=True)
+    settled: Array = beta - np.divide(
+        pulled, total, out=beta.mean(axis=1, keepdims=True), where=total > 0
+    )
+    return settled
 
 
 def _by_cholesky(

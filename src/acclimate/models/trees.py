@@ -4,10 +4,11 @@ Categories stay categories, code 0 (unseen, rare or missing) among them; a code 
 the fit never saw takes LightGBM's branch for other values.  Text enters as the
 columns that most rows use, so that a row's rare n-grams are not seen at all.
 
-Settings bend to the rows there are: a leaf never asks for more than a tenth of
-them, so that 60 rows still split.  Rows of weight 0 are left out, as if they had
-not been given.  A class without rows gets ½ / (Σw + ½·n_classes), as in `linear`;
-with a single class, or without columns, every row gets the smoothed class shares.
+Settings bend to the rows there are: neither a leaf nor a group of categories asks
+for more than a tenth of them, so that 60 rows still split.  Rows of weight 0 are
+left out, as if they had not been given.  A class without rows gets
+½ / (Σw + ½·n_classes), as in `linear`; with a single class, or without columns,
+every row gets the smoothed class shares.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from acclimate.arrays import Array, Bools, Ints, Sparse, Tensor
+from acclimate.arrays import Array, Bools, Ints, Tensor
 from acclimate.domains.exam import Probabilities
 from acclimate.domains.view import RowView
 from acclimate.models.design import (
@@ -47,7 +48,7 @@ class TreeRows:
     text    positions of the text columns kept, increasing
     """
 
-    matrix: Array | Sparse
+    matrix: Any
     text: Ints
     layout: Layout
     label: Ints | None
@@ -169,8 +170,12 @@ class Trees:
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
             "min_data_in_leaf": max(1, min(self.min_rows, n // 10)),
-            # LightGBM wants 100 rows behind a category, which few rows never have.
+            # LightGBM wants 100 rows behind a group of categories and ignores one of
+            # fewer than cat_smooth = 10 rows; with 60 rows it would split on none.  On
+            # made markets these lower log loss at 60 and 150 rows and change nothing
+            # from 500.
             "min_data_per_group": max(1, min(100, n // 10)),
+            "cat_smooth": max(1.0, min(10.0, n / 50)),
             "feature_fraction": 0.8,
             "lambda_l2": 1.0,
             "seed": rng.seed,
@@ -245,15 +250,16 @@ class Trees:
         return cls(meta["leaves"], meta["rate"], meta["rounds"], meta["min_rows"], fitted)
 
 
-def _matrix(view: RowView, text: Ints) -> Array | Sparse:
+def _matrix(view: RowView, text: Ints) -> Any:
     """[numeric | codes | text columns], dense unless there is text."""
     import scipy.sparse as sp
 
     dense = np.hstack([view.numeric, view.codes.astype(np.float64)])
     if view.sparse is None or not len(text):
         return dense
-    columns = sp.csr_array(sp.csr_array(view.sparse)[:, text])
-    return sp.csr_array(sp.hstack([sp.csr_array(dense), columns], format="csr"))
+    columns = sp.csr_array(view.sparse)[:, text]
+    # LightGBM knows SciPy's matrix, and warns of what it must convert.
+    return sp.csr_matrix(sp.hstack([sp.csr_array(dense), columns], format="csr"))
 
 
 def _ticking(tick: Tick) -> Callable[[Any], None]:
