@@ -1,0 +1,1 @@
+"""Measurements of acclimate: `python -m benchmarks --list` names them."""
