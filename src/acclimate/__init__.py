@@ -1,3 +1,64 @@
-"""acclimate: take what your models know into a new market, and prove whether it helped."""
+"""acclimate: take what your models know into a new market, and prove whether it helped.
+
+    import acclimate as ac
+    result = ac.adapt(task=ac.Recommend(k=10), sources=["markets/us"], target="markets/jp")
+    result.verdict
+
+Names are loaded when they are first used, so that importing the package is fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from acclimate.domains.domain import Domain
+    from acclimate.domains.market import open_market
+    from acclimate.domains.split import Cut
+    from acclimate.errors import AcclimateError
+    from acclimate.result import Result
+    from acclimate.tasks.classify import Classify
+    from acclimate.tasks.recommend import Recommend
+    from acclimate.workflow import Options, adapt, assess, predict
+
+_HOME = {
+    "AcclimateError": "acclimate.errors",
+    "Classify": "acclimate.tasks.classify",
+    "Cut": "acclimate.domains.split",
+    "Domain": "acclimate.domains.domain",
+    "Options": "acclimate.workflow",
+    "Recommend": "acclimate.tasks.recommend",
+    "Result": "acclimate.result",
+    "adapt": "acclimate.workflow",
+    "assess": "acclimate.workflow",
+    "open_market": "acclimate.domains.market",
+    "predict": "acclimate.workflow",
+}
+
+__all__ = [
+    "AcclimateError",
+    "Classify",
+    "Cut",
+    "Domain",
+    "Options",
+    "Recommend",
+    "Result",
+    "__version__",
+    "adapt",
+    "assess",
+    "open_market",
+    "predict",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'acclimate' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

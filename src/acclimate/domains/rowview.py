@@ -89,6 +89,14 @@ class RowEncoder:
         digest.update(b"-" if self.idf is None else self.idf.tobytes())
         return digest.hexdigest()
 
+    @property
+    def numeric_names(self) -> list[str]:
+        """The name of each column of a view's `numeric`."""
+        names = []
+        for name, (_, _, _, missing) in self.scales.items():
+            names += [name, f"{name} missing"] if missing else [name]
+        return names
+
     def encode(self, sample: Rows) -> RowView:
         numbers, columns = _numbers(sample), []
         for name, (scale, mean, spread, missing) in self.scales.items():

@@ -120,28 +120,24 @@ class Interactions:
         return len(self.user)
 
     def folds(self, k: int, rng: Rng) -> list[tuple[Interactions, Case]]:
-        """Hide a k-th of every user's items, k times; truth is what was hidden.
+        """Roll the origin back k times: fold j asks for each user's j-th last item.
 
-        Users with one item keep it: nobody is ranked without a history.
+        What a user took from then on is hidden, so that inner folds claim what the
+        exam claims: the same users, later.  At least one item of each user stays.
         """
-        order = rng.child("folds").generator().permutation(self.n)
-        by_user = order[np.argsort(self.user[order], kind="stable")]
-        user = self.user[by_user]
-        start = np.r_[0, np.flatnonzero(np.diff(user)) + 1]
-        size = np.diff(np.r_[start, len(user)])
-        rank = np.arange(len(user)) - np.repeat(start, size)
-        offset = rng.child("offset").generator().integers(0, k, len(size))
-        fold = np.full(self.n, -1)
-        spread_out = (rank + np.repeat(offset, size)) % k
-        fold[by_user] = np.where(np.repeat(size, size) >= 2, spread_out, -1)
+        count = np.bincount(self.user, minlength=len(self.users))
+        by_user = np.argsort(self.user, kind="stable")
+        rank = np.empty(self.n, np.int64)
+        starts = np.r_[0, np.cumsum(count)[:-1]]
+        rank[by_user] = np.arange(self.n) - np.repeat(starts, count)
+        left = count[self.user] - 1 - rank
         pairs = []
         for number in range(k):
-            held = fold == number
-            # A user whose items all fell into one fold would lose the whole history.
-            left = np.bincount(self.user[~held], minlength=len(self.users))
-            held &= left[self.user] > 0
-            if held.any() and not held.all():
-                rest = self.take(np.flatnonzero(~held))
+            enough = count[self.user] >= number + 2
+            held = enough & (left == number)
+            hidden = enough & (left <= number)
+            if held.any():
+                rest = self.take(np.flatnonzero(~hidden))
                 pairs.append((rest, rest.ask(self.take(np.flatnonzero(held)))))
         return pairs
 

@@ -80,7 +80,7 @@ def _reason(arm: Arm, problem: Problem, gap: Sequence[Gap]) -> str:
         return "what transfer must beat"
     if kind in ("source-only", "pooled"):
         return "the simplest way to transfer; always tried"
-    far = [each for each in gap if each.measure == "proxy-a-distance" and each.value > FAR]
+    far = [each for each in gap if each.measure == "a-distance" and each.value > FAR]
     ratio = f"{theirs:,} source observations to {mine:,} of the target"
     if far:
         return (

@@ -92,8 +92,8 @@ def run(
         if failed:
             raise AcclimateError(f"No target-only arm could be fitted: {'; '.join(failed)}")
         raise BudgetError(
-            f"Expected at least one target-only arm within {budget.seconds:g} s; none finished. "
-            "Raise --budget: doing without must be known before transfer can be judged."
+            f"Expected at least one target-only arm within {budget.seconds:g} s; none "
+            "finished. Raise --budget: transfer cannot be judged before doing without is known."
         )
     return trials
 
@@ -139,7 +139,6 @@ def _answer(
     budget.saw_fit(time.monotonic() - start)
     if cross_fit:
         if tuned.prediction is None or tuned.truth is None:
-            # Too few units to cut even two folds: the fit rows themselves, and no claim on them.
             raise AcclimateError("fewer than two independent units to choose on")
         return tuned.arm, tuned.prediction, tuned.truth
     answers = [(fitted.answer(case), case.truth) for case in exam.choose]
@@ -151,7 +150,7 @@ def interval(
 ) -> tuple[float, float, float]:
     """The primary metric with a 95 % percentile bootstrap over units."""
     value = float(task.score(prediction, truth)[0])
-    if truth.n_units < 2:
+    if truth.n_units < 2 or not np.isfinite(value):
         return value, float("nan"), float("nan")
     replicates = task.score(prediction, truth, _weights(truth.n_units, rng))
     known = replicates[np.isfinite(replicates)]
@@ -197,7 +196,8 @@ def _within_one_error(trial: Trial, best: Trial, task: Task, rng: Rng) -> bool:
     units = best.answer[1].n_units
     weights = _weights(units, rng.child("pick"))
     gaps = task.score(*best.answer, weights) - task.score(*trial.answer, weights)
-    error = float(np.nanstd(gaps))
+    known = gaps[np.isfinite(gaps)]
+    error = float(known.std()) if len(known) else 0.0
     return task.metric.sign * (best.value - trial.value) <= error
 
 
@@ -208,8 +208,9 @@ def _weights(units: int, rng: Rng) -> Array:
 
 
 def _done(trials: Sequence[Trial]) -> list[Trial]:
-    return [t for t in trials if t.status == "done" and np.isfinite(t.value)]
+    return [t for t in trials if t.status == "done"]
 
 
 def _best(trials: Sequence[Trial], sign: float) -> Trial:
-    return max(trials, key=lambda trial: sign * trial.value)
+    """The highest; where nothing could be scored, the first."""
+    return max(trials, key=lambda t: sign * t.value if np.isfinite(t.value) else -np.inf)

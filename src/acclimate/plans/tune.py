@@ -48,9 +48,14 @@ def tune(
     cross_fit  whether the answers on all folds are wanted
     """
     rows = isinstance(problem.fit, Rows)
-    folds = problem.inner(5 if rows else 3, rng.child("folds"))
+    folds = [
+        (inner, task.protocol(held, problem.fit, rng.child(f"protocol/{number}")))
+        for number, (inner, held) in enumerate(
+            problem.inner(5 if rows else 2, rng.child("folds"))
+        )
+    ]
     behind = problem.fit.n + sum(source.sample.n for source in problem.sources)
-    few = folds[:2] if behind > LARGE or not rows else folds
+    few = folds[:2] if behind > LARGE else folds
     models = arm.model.grid()
     variants = len(models) + len(arm.strategy.grid(problem)) - 1
     if not folds:

@@ -12,10 +12,10 @@ import polars as pl
 
 from acclimate.arrays import Array, Ints
 from acclimate.domains.domain import Domain
-from acclimate.domains.exam import Exam, Prediction, Probabilities, Truth
+from acclimate.domains.exam import Case, Exam, Prediction, Probabilities, Truth
 from acclimate.domains.problem import Problem
 from acclimate.domains.rowview import RowRecipe
-from acclimate.domains.sample import Rows
+from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.source import Source
 from acclimate.domains.split import Cut, cut_rows
@@ -144,6 +144,9 @@ class Classify:
         )
         note = f"classes in fit: {seen}; scored by {name}"
         return replace(self, score_by=name, positive=classes[at], positive_at=at), [note]
+
+    def protocol(self, case: Case, taken: Sample, rng: Rng) -> Case:
+        return case
 
     def score(self, prediction: Prediction, truth: Truth, weight: Array | None = None) -> Array:
         assert isinstance(prediction, Probabilities) and truth.label is not None

@@ -12,9 +12,9 @@ import polars as pl
 
 from acclimate.arrays import Array, Ints, Strings
 from acclimate.domains.domain import Domain
-from acclimate.domains.exam import Exam, Prediction, Ranking, Truth
+from acclimate.domains.exam import Case, Exam, Prediction, Ranking, Truth
 from acclimate.domains.problem import Problem
-from acclimate.domains.sample import Interactions
+from acclimate.domains.sample import Interactions, Sample
 from acclimate.domains.source import Source
 from acclimate.domains.split import Cut, EventParts, cut_events
 from acclimate.domains.view import ItemRecipe
@@ -23,6 +23,9 @@ from acclimate.rng import Rng
 from acclimate.tasks import ranking as per_user
 from acclimate.tasks.task import Metric, Posed
 
+# Users whose random keys over the catalogue are drawn at once: 512 × 50,000 are 205 MB.
+BLOCK = 512
+
 
 @dataclass(frozen=True)
 class Recommend:
@@ -30,11 +33,14 @@ class Recommend:
 
     k        1 … 100, length of the list
     at_most  ≥ 2, items a model keeps; the rest are pruned and count as misses
+    negatives  ≥ 0; above 0 each truth is ranked among that many sampled items the user
+             never took, to repeat a published protocol; 0 ranks the whole catalogue
     The independent unit is the user; the primary metric is nDCG@k.
     """
 
     k: int = 10
     at_most: int = 6000
+    negatives: int = 0
 
     kind: ClassVar[str] = "recommend"
     form: ClassVar[str] = "items"
@@ -59,7 +65,7 @@ class Recommend:
         end = events["time"].max() if "time" in events.columns else None
         last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
         whole = self._problem(target.name, events, everything, last, parts)
-        exam = self._exam(problem, parts)
+        exam = self._exam(problem, parts, events, rng.child("negatives"))
         judged = exam.judge[0].truth
         assert judged.missed is not None
         notes = [*parts.notes, note, f"{judged.n_units:,} users to judge on"]
@@ -104,13 +110,27 @@ class Recommend:
             recipe=ItemRecipe(catalogue, self.at_most),
         )
 
-    def _exam(self, problem: Problem, parts: EventParts) -> Exam:
+    def _exam(
+        self, problem: Problem, parts: EventParts, events: pl.DataFrame, rng: Rng
+    ) -> Exam:
         fit = problem.fit
         assert isinstance(fit, Interactions)
         context = interactions(parts.context, fit.users, fit.items)
         choose = fit.ask(*_later(parts.choose, parts.fit, fit))
         judge = context.ask(*_later(parts.judge, parts.context, context))
-        return Exam((choose,), (judge,))
+        taken = interactions(events, fit.users, fit.items)
+        return Exam(
+            (self.protocol(choose, taken, rng.child("choose")),),
+            (self.protocol(judge, taken, rng.child("judge")),),
+        )
+
+    def protocol(self, case: Case, taken: Sample, rng: Rng) -> Case:
+        """With `negatives`, candidates are the truths and items never taken, drawn once."""
+        if not self.negatives:
+            return case
+        assert isinstance(taken, Interactions)
+        candidates = _candidates(case, taken, self.negatives, rng)
+        return replace(case, query=replace(case.query, candidates=candidates))
 
     def score(self, prediction: Prediction, truth: Truth, weight: Array | None = None) -> Array:
         scores = self.unit_scores(prediction, truth)
@@ -218,3 +238,34 @@ def _later(
     inside = (user >= 0) & (item >= 0)
     missed = np.bincount(user[outside], minlength=len(asked.users)).astype(np.int64)
     return Interactions(user[inside], item[inside], asked.users, asked.items), missed
+
+
+def _candidates(case: Case, taken: Interactions, negatives: int, rng: Rng) -> Ints:
+    """(n_users, negatives + most truths of a user) catalogue positions, padded with −1.
+
+    Negatives are uniform without replacement over the items a user never took; a
+    catalogue too small for that many gives all it has.
+    """
+    truth = case.truth
+    assert truth.user is not None and truth.item is not None
+    users, size = len(case.query.users), len(taken.items)
+    row_of = {user: row for row, user in enumerate(case.query.users)}
+    row = np.array([row_of.get(user, -1) for user in taken.users], np.int64)[taken.user]
+    generator = rng.generator()
+    order = np.argsort(truth.user, kind="stable")
+    truth_user, truth_item = truth.user[order], truth.item[order]
+    counts = np.bincount(truth_user, minlength=users)
+    place = np.arange(len(order)) - np.repeat(np.r_[0, np.cumsum(counts)[:-1]], counts)
+    candidates = np.full((users, int(counts.max(initial=0)) + negatives), -1, np.int64)
+    candidates[truth_user, negatives + place] = truth_item
+    for start in range(0, users, BLOCK):
+        stop = min(start + BLOCK, users)
+        key = generator.random((stop - start, size))
+        mine = (row >= start) & (row < stop)
+        key[row[mine] - start, taken.item[mine]] = np.inf
+        inside = (truth_user >= start) & (truth_user < stop)
+        key[truth_user[inside] - start, truth_item[inside]] = np.inf
+        drawn = np.argsort(key, axis=1)[:, :negatives]
+        free = np.isfinite(np.take_along_axis(key, drawn, axis=1))
+        candidates[start:stop, : drawn.shape[1]] = np.where(free, drawn, -1)
+    return candidates

@@ -12,8 +12,9 @@ from typing import ClassVar, Protocol
 
 from acclimate.arrays import Array
 from acclimate.domains.domain import Domain
-from acclimate.domains.exam import Exam, Prediction, Truth
+from acclimate.domains.exam import Case, Exam, Prediction, Truth
 from acclimate.domains.problem import Problem
+from acclimate.domains.sample import Sample
 from acclimate.domains.split import Cut
 from acclimate.rng import Rng
 
@@ -70,6 +71,13 @@ class Task(Protocol):
 
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
         """Cut a Problem and an Exam; raises DataError where the tables cannot serve."""
+        ...
+
+    def protocol(self, case: Case, taken: Sample, rng: Rng) -> Case:
+        """The case as this task asks it; published protocols draw candidates here.
+
+        taken  everything known of the entities asked about, the truth included
+        """
         ...
 
     def score(self, prediction: Prediction, truth: Truth, weight: Array | None = None) -> Array:

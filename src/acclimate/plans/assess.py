@@ -1,0 +1,168 @@
+"""Measure the gap between a problem's target and each of its sources.
+
+Before: a task posed the problem.  After: the plan orders its arms by what is
+found here.  Only `fit` and unlabelled target rows are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from acclimate.arrays import Array
+from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.sample import Interactions, Rows, stack_rows
+from acclimate.domains.source import Source
+from acclimate.domains.view import ItemEncoder, ItemView, RowView
+from acclimate.gaps.covariates import column_shift, mmd_test, proxy_a_distance
+from acclimate.gaps.gap import Gap
+from acclimate.gaps.labels import label_shift
+from acclimate.gaps.overlap import event_overlap, overlap
+from acclimate.gaps.transferability import source_ranking_power
+from acclimate.models.ease import Ease
+from acclimate.models.popularity import Popularity
+from acclimate.rng import Rng
+from acclimate.strategies.fitted import Fitted
+from acclimate.strategies.relation.itemprior import SourceSettings, map_items, source_items
+from acclimate.tasks.task import Task
+
+# Rows of a side that a measure looks at; distances settle long before.
+AT_MOST = 2_000
+# Category levels that become indicator columns; the rest say little about distance.
+LEVELS = 20
+SHOWN_COLUMNS = 3
+
+
+def assess(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
+    """Every measure that applies, source by source.
+
+    Raises nothing for a side that is too small: what cannot be measured is left out.
+    """
+    found: list[Gap] = []
+    if isinstance(problem.fit, Rows):
+        for source in problem.sources:
+            found += _rows_gap(problem, source, rng.child(source.name))
+        return found
+    for source in problem.sources:
+        found += _items_gap(problem, source)
+    return found + _ranking_power(task, problem, rng.child("ranking"))
+
+
+def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
+    me, them = problem.target, source.name
+    fit, theirs = problem.fit, source.sample
+    assert isinstance(fit, Rows) and isinstance(theirs, Rows)
+    mine = fit.unlabelled()
+    if isinstance(problem.unlabelled, Rows):
+        mine = stack_rows([mine, problem.unlabelled])
+    some_mine = _some(mine, rng.child("target"))
+    some_theirs = _some(theirs, rng.child("source"))
+    both = replace(
+        problem, fit=some_mine, sources=(replace(source, sample=some_theirs),)
+    ).encoded(Statistics.BOTH)
+    xs, columns = _matrix(both, some_theirs)
+    xt, _ = _matrix(both, some_mine)
+    if min(len(xs), len(xt)) < 10 or not columns:
+        return []
+    found = [
+        mmd_test(xs, xt, rng.child("mmd"), source=them, target=me),
+        proxy_a_distance(xs, xt, rng.child("a-distance"), source=them, target=me),
+    ]
+    if theirs.label is not None and fit.label is not None:
+        shift = label_shift(
+            theirs.label,
+            fit.label,
+            len(fit.classes),
+            rng.child("labels"),
+            source=them,
+            target=me,
+        )
+        found.append(shift)
+    for shifted in column_shift(xs, xt, columns)[:SHOWN_COLUMNS]:
+        if shifted.p < 0.05:
+            found.append(
+                Gap(
+                    measure=f"column: {shifted.name}",
+                    source=them,
+                    target=me,
+                    value=shifted.ks,
+                    low=None,
+                    high=None,
+                    p=shifted.p,
+                    null_low=None,
+                    null_high=None,
+                    n_source=len(xs),
+                    n_target=len(xt),
+                    sentence=f"{shifted.name} differs most between {them} and "
+                    f"{me} (largest gap of the two distributions {shifted.ks:.2f})",
+                )
+            )
+    return found
+
+
+def _some(rows: Rows, rng: Rng) -> Rows:
+    if rows.n <= AT_MOST:
+        return rows
+    return rows.take(np.sort(rng.generator().choice(rows.n, AT_MOST, replace=False)))
+
+
+def _matrix(problem: Problem, rows: Rows) -> tuple[Array, list[str]]:
+    """Numbers and indicators of frequent category levels, with a name for each column."""
+    view = problem.view(rows)
+    assert isinstance(view, RowView)
+    encoder = problem.encoder
+    names, columns = [], []
+    for position, name in enumerate(getattr(encoder, "numeric_names", ())):
+        names.append(name)
+        columns.append(view.numeric[:, position])
+    for position, (name, known) in enumerate(getattr(encoder, "levels", {}).items()):
+        for code, level in enumerate(known[:LEVELS], start=1):
+            names.append(f"{name} = {level}")
+            columns.append((view.codes[:, position] == code).astype(float))
+    if not columns:
+        return np.zeros((rows.n, 0)), []
+    return np.column_stack(columns), names
+
+
+def _items_gap(problem: Problem, source: Source) -> list[Gap]:
+    mine, theirs = problem.fit, source.sample
+    assert isinstance(mine, Interactions) and isinstance(theirs, Interactions)
+    names = {"source": source.name, "target": problem.target}
+    return [
+        overlap(list(theirs.users), list(mine.users)).gap("users", **names),
+        overlap(list(theirs.items), list(mine.items)).gap("items", **names),
+        event_overlap(list(theirs.items), list(mine.items[mine.item]), **names),
+    ]
+
+
+def _ranking_power(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
+    """How much better than the target's popularity each source alone ranks an inner fold."""
+    folds = problem.inner(2, rng.child("folds"))
+    if not folds or not problem.sources:
+        return []
+    inner, held = folds[0]
+    held = task.protocol(held, problem.fit, rng.child("protocol"))
+    if held.truth.n_units < 2:
+        return []
+    encoded = inner.encoded(Statistics.BOTH)
+    encoder = encoded.encoder
+    assert isinstance(encoder, ItemEncoder)
+    view = encoded.view(encoded.fit)
+    assert isinstance(view, ItemView)
+    floor = Fitted(encoder, Popularity(view.popularity))
+    scores = {}
+    for source in problem.sources:
+        if {"gram"} <= source.shares:
+            given = map_items(source.derive(source_items, SourceSettings()), encoder)
+            alone = Fitted(encoder, Ease(matrix=given.matrix, popularity=given.popularity))
+            scores[source.name] = task.unit_scores(alone.answer(held), held.truth)
+    if not scores:
+        return []
+    return source_ranking_power(
+        scores,
+        task.unit_scores(floor.answer(held), held.truth),
+        rng.child("bootstrap"),
+        metric=task.metric.name,
+        target=problem.target,
+    )

@@ -1,0 +1,124 @@
+"""Sit the exam: fit the contenders once more and compare them on `judge`.
+
+Before: the runner picked on `choose`.  After: what ships is refitted.  This is
+the only place that looks at `judge`, and every look is entered in the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from acclimate.arrays import Array
+from acclimate.domains.exam import Exam, Prediction, Truth
+from acclimate.domains.problem import Problem
+from acclimate.plans.runner import Trial, best_baseline, best_of, pick
+from acclimate.rng import Rng
+from acclimate.tasks.task import Task
+from acclimate.verdicts.compare import Contrast, Effect, paired_effect
+from acclimate.verdicts.ledger import Ledger, level_at
+from acclimate.verdicts.verdict import Verdict, judge
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The verdict and the arms behind it.
+
+    baseline  the best target-only trial
+    chosen    the transfer trial that was picked, or None where none finished
+    scores    arm → every metric on `judge`
+    """
+
+    verdict: Verdict
+    baseline: Trial
+    chosen: Trial | None
+    scores: dict[str, dict[str, float]]
+
+
+def examine(
+    trials: Sequence[Trial],
+    task: Task,
+    problem: Problem,
+    exam: Exam,
+    rng: Rng,
+    ledger: Ledger,
+    procedure: str,
+) -> Examined:
+    """Judge the picked arm against target-only, source-only and pooled.
+
+    rng        the runner's, so that refitted arms equal the tried ones
+    procedure  everything that decides the outcome, for the ledger
+    """
+    baseline = best_baseline(trials, task.metric.sign)
+    chosen = pick(trials, task, rng)
+    unit = "users" if task.form == "items" else "rows"
+    if chosen is None:
+        verdict = Verdict(
+            "keep-target-only",
+            arm=baseline.arm.name,
+            baseline=baseline.arm.name,
+            metric=task.metric.name,
+            effect=None,
+            low=None,
+            high=None,
+            n=sum(case.truth.n_units for case in exam.judge),
+            probability=None,
+            reason="no way to transfer could be tried, so there is nothing to compare",
+            unit=unit,
+        )
+        return Examined(verdict, baseline, None, {})
+    looks = ledger.look(judge_fingerprint(problem.target, exam), procedure, datetime.now(UTC))
+    others = [best_of(trials, kind, task.metric.sign) for kind in ("source-only", "pooled")]
+    answers: dict[str, tuple[Prediction, Truth]] = {}
+    for trial in (baseline, chosen, *others):
+        if trial is not None and trial.arm.name not in answers:
+            fitted = trial.arm.fit(problem, rng.child("fit"))
+            cases = [(fitted.answer(case), case.truth) for case in exam.judge]
+            answers[trial.arm.name] = task.join(cases)
+    level = level_at(looks)
+
+    def against(trial: Trial) -> Effect:
+        contrast = contrast_of(task, answers[chosen.arm.name], answers[trial.arm.name])
+        return paired_effect(contrast, rng.child("judge"), level)
+
+    contrasts = [(t.arm.name, against(t)) for t in others if t is not None and t is not chosen]
+    verdict = judge(
+        against(baseline),
+        delta=task.metric.delta,
+        arm=chosen.arm.name,
+        baseline=baseline.arm.name,
+        metric=task.metric.name,
+        looks=looks,
+        against=contrasts,
+        unit=unit,
+    )
+    scores = {name: task.metrics(*answer) for name, answer in answers.items()}
+    return Examined(verdict, baseline, chosen, scores)
+
+
+def contrast_of(
+    task: Task, ours: tuple[Prediction, Truth], theirs: tuple[Prediction, Truth]
+) -> Contrast:
+    """How much better the first answer is, under any reweighting of the units."""
+    sign, units = task.metric.sign, ours[1].n_units
+    if task.metric.mean:
+        return Contrast.of_means(sign * (task.unit_scores(*ours) - task.unit_scores(*theirs)))
+
+    def effect(weight: Array) -> Array:
+        return sign * (task.score(*ours, weight) - task.score(*theirs, weight))
+
+    return Contrast.of_statistic(units, effect)
+
+
+def judge_fingerprint(target: str, exam: Exam) -> str:
+    """What the ledger knows a judge by: the target's name and every truth."""
+    digest = hashlib.sha256(target.encode())
+    for case in exam.judge:
+        digest.update(case.truth.fingerprint.encode())
+        users = getattr(case.query, "users", None)
+        digest.update(repr(None if users is None else np.asarray(users).tolist()).encode())
+    return digest.hexdigest()
