@@ -88,6 +88,7 @@ def objective(
 CASES = {
     "dense binary": made(),
     "dense, three classes": made(n_classes=3, levels=(3,)),
+    "few text columns": made(text=60),
     "text": made(text=400),
     "text, three classes": made(text=400, n_classes=3),
     "wide categories": made(levels=(400, 7)),
