@@ -1,0 +1,263 @@
+"""Answer with an artifact: one door for every task.
+
+    recommend   users         → the best k new items of each distinct user
+                users, items  → a score for every pair, in order
+    classify    rows          → the rows, the likeliest class, the chance of each class
+
+What the model does not know is answered all the same, and `note` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from acclimate.arrays import Array, Bools, Ints, Strings
+from acclimate.artifacts.artifact import Artifact
+from acclimate.artifacts.reading import ReadRows, read_rows
+from acclimate.domains import names
+from acclimate.domains.exam import Probabilities, Ranking, RankQuery
+from acclimate.domains.rowview import RowEncoder
+from acclimate.domains.sample import Interactions
+from acclimate.domains.values import identifiers
+from acclimate.domains.view import ItemEncoder
+from acclimate.errors import DataError, UsageError
+from acclimate.tasks.recommend import interactions
+
+BLOCK = 512  # users; their scores over 6,000 items are 25 MB
+NEW, COLD = "new user: popular items", "no known item in the history: popular items"
+TAKEN, UNKNOWN = "already taken", "unknown item"
+
+
+def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFrame:
+    """Answer every row of a table.
+
+    table    recommend: a column of users (as the target's file called it, `user_id`, or a
+             name that says user), and, or not, one of items; other columns are ignored.
+             classify: the columns that the target's file had
+    k        ≥ 1, length of a user's list
+    returns  recommend, users: user_id, item_id, score, rank (from 1), note; fewer than k
+             rows where a user took nearly everything.
+             recommend, pairs: user_id, item_id, score, note.  An item that the model
+             does not know scores 1 below the lowest score of any it knows, for that user.
+             classify: the table as it is, then prediction, p_CLASS for each class, and
+             note; a name that the table has already gets "_" behind ours
+
+    Raises DataError for a table that lacks every column asked for, UsageError for k < 1.
+    """
+    encoder = artifact.fitted.encoder
+    if isinstance(encoder, RowEncoder):
+        return _classify(artifact, encoder, table)
+    assert isinstance(encoder, ItemEncoder)
+    if k < 1:
+        raise UsageError(f"Expected k of at least 1, the length of a list; found {k}.")
+    roles = artifact.contents.reading.roles
+    user = _id_column(table, "user", names.user, roles.get("user"))
+    item = _id_column(table, "item", names.item, roles.get("item"))
+    if user is None:
+        own = roles.get("user", "user_id")
+        raise DataError(
+            f"Expected a column that names users, {own!r} as in the target's file or "
+            f"'user_id'; found {', '.join(table.columns[:20]) or 'no columns'}. "
+            "Rename the one with users."
+        )
+    users = _ids(table, user).alias("user")
+    if item is None:
+        return _lists(artifact, encoder, users, k)
+    return _pairs(artifact, encoder, users, _ids(table, item).alias("item"))
+
+
+# ── recommend ───────────────────────────────────────────────────────────────
+
+
+def _id_column(table: pl.DataFrame, role: str, rank: names.Rank, own: str | None) -> str | None:
+    for name in (own, f"{role}_id"):
+        if name in table.columns:
+            return name
+    ranked = [(r, i, c) for i, c in enumerate(table.columns) if (r := rank(c)) is not None]
+    return min(ranked)[2] if ranked else None
+
+
+def _ids(table: pl.DataFrame, column: str) -> pl.Series:
+    series = table[column]
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+        raise DataError(
+            f"Expected ids in the column {column!r}, found values of type {series.dtype}. "
+            "Write one id a row, as text or a number."
+        )
+    return identifiers(series).cast(pl.String)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Some distinct users and what is known of them.
+
+    seen  (n,) whether there is a history
+    cold  (n,) whether it lacks every item that the model knows
+    """
+
+    users: Strings
+    context: Interactions
+    seen: Bools
+    cold: Bools
+
+    def notes(self) -> list[str]:
+        """(n,) why a user gets popular items, or ""."""
+        pairs = zip(self.seen, self.cold, strict=True)
+        return [NEW if not seen else COLD if cold else "" for seen, cold in pairs]
+
+
+def _blocks(artifact: Artifact, encoder: ItemEncoder, users: pl.Series) -> Iterator[_Asked]:
+    """Distinct users, a block at a time; null is a user whom nobody knows."""
+    histories = artifact.contents.histories
+    if histories is None:
+        histories = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
+    histories = histories.filter(pl.col("user").is_in(users.drop_nulls().to_list()))
+    for start in range(0, users.len(), BLOCK):
+        block = users.slice(start, BLOCK)
+        theirs = histories.filter(pl.col("user").is_in(block.drop_nulls().to_list()))
+        ids = np.array(block.to_list(), dtype=object)
+        context = interactions(theirs, ids, encoder.catalogue)
+        known = np.isin(context.item, encoder.known)
+        count = np.bincount(context.user[known], minlength=len(ids))
+        seen = block.is_in(theirs["user"].unique().to_list()).fill_null(False).to_numpy()
+        yield _Asked(ids, context, seen, count == 0)
+
+
+def _lists(artifact: Artifact, encoder: ItemEncoder, users: pl.Series, k: int) -> pl.DataFrame:
+    parts = [pl.DataFrame(schema=_LIST)]
+    for asked in _blocks(artifact, encoder, users.unique(maintain_order=True)):
+        ranking = artifact.fitted.predict(RankQuery(asked.users, None, k), asked.context)
+        assert isinstance(ranking, Ranking)
+        row, place = np.nonzero(ranking.items >= 0)
+        found = {
+            "user_id": asked.users[row].tolist(),
+            "item_id": encoder.catalogue[ranking.items[row, place]].tolist(),
+            "score": ranking.scores[row, place],
+            "rank": place + 1,
+            "note": np.array(asked.notes(), dtype=object)[row].tolist(),
+        }
+        parts.append(pl.DataFrame(found, schema=_LIST))
+    return pl.concat(parts)
+
+
+_LIST = {
+    "user_id": pl.String,
+    "item_id": pl.String,
+    "score": pl.Float64,
+    "rank": pl.Int64,
+    "note": pl.String,
+}
+
+
+def _pairs(
+    artifact: Artifact, encoder: ItemEncoder, users: pl.Series, items: pl.Series
+) -> pl.DataFrame:
+    distinct = users.unique(maintain_order=True)
+    order = pl.DataFrame({"user": distinct, "at": np.arange(distinct.len())})
+    frame = pl.DataFrame([users, items])
+    joined = frame.join(order, on="user", how="left", nulls_equal=True, maintain_order="left")
+    at = joined["at"].to_numpy().astype(np.int64)
+    column = encoder.columns_of(np.array(items.to_list(), dtype=object))
+    score, note = np.zeros(len(at)), np.full(len(at), "", dtype=object)
+    by_user = np.argsort(at, kind="stable")
+    start = 0
+    for asked in _blocks(artifact, encoder, distinct):
+        stop = start + len(asked.users)
+        rows = by_user[slice(*np.searchsorted(at[by_user], [start, stop]))]
+        score[rows] = _scores(artifact, encoder, asked, at[rows] - start, column[rows])
+        note[rows] = np.array(asked.notes(), dtype=object)[at[rows] - start]
+        start = stop
+    taken = _taken(artifact, frame)
+    notes = [
+        "; ".join(filter(None, parts))
+        for parts in zip(
+            note, np.where(column < 0, UNKNOWN, ""), np.where(taken, TAKEN, ""), strict=True
+        )
+    ]
+    return pl.DataFrame(
+        [
+            users.alias("user_id"),
+            items.alias("item_id"),
+            pl.Series("score", score, pl.Float64),
+            pl.Series("note", notes, pl.String),
+        ]
+    )
+
+
+def _scores(
+    artifact: Artifact, encoder: ItemEncoder, asked: _Asked, row: Ints, column: Ints
+) -> Array:
+    """(n,) the plain score of each pair; 1 below the user's lowest for unknown items."""
+    every = np.tile(encoder.known, (len(asked.users), 1))
+    ranking = artifact.fitted.predict(RankQuery(asked.users, every), asked.context)
+    assert isinstance(ranking, Ranking)
+    if not len(encoder.known):
+        return np.full(len(row), -1.0)
+    lowest = ranking.scores.min(axis=1)
+    found: Array = np.where(column >= 0, ranking.scores[row, column], lowest[row] - 1.0)
+    return found
+
+
+def _taken(artifact: Artifact, pairs: pl.DataFrame) -> Bools:
+    """(n,) whether the user has taken the item before."""
+    histories = artifact.contents.histories
+    if histories is None:
+        return np.zeros(pairs.height, bool)
+    mine = histories.select("user", "item").unique().with_columns(taken=pl.lit(True))
+    joined = pairs.join(mine, on=["user", "item"], how="left", maintain_order="left")
+    found: Bools = joined["taken"].fill_null(False).to_numpy()
+    return found
+
+
+# ── classify ────────────────────────────────────────────────────────────────
+
+
+def _classify(artifact: Artifact, encoder: RowEncoder, table: pl.DataFrame) -> pl.DataFrame:
+    read = read_rows(table, artifact.contents.reading, encoder)
+    p = np.zeros((0, len(encoder.classes)))
+    notes: list[str] = []
+    if table.height:
+        answer = artifact.fitted.predict(read.rows)
+        assert isinstance(answer, Probabilities)
+        p, notes = answer.p, _notes(read, encoder.unseen(read.rows))
+    best = np.array(encoder.classes, dtype=object)[p.argmax(axis=1)]
+    answers = [
+        pl.Series("prediction", best.tolist(), pl.String),
+        *(
+            pl.Series(f"p_{each}", p[:, at].astype(np.float64), pl.Float64)
+            for at, each in enumerate(encoder.classes)
+        ),
+        pl.Series("note", notes, pl.String),
+    ]
+    return table.hstack([_renamed(each, table.columns) for each in answers])
+
+
+def _renamed(series: pl.Series, taken: Sequence[str]) -> pl.Series:
+    """The series under a name that the input does not use."""
+    name = series.name
+    while name in taken:
+        name += "_"
+    return series.alias(name)
+
+
+def _notes(read: ReadRows, unseen: Sequence[str]) -> list[str]:
+    """(n,) what was missing, unreadable or new in each row, joined by "; "."""
+    absent = f"missing column: {', '.join(read.missing)}" if read.missing else ""
+    bad: list[list[str]] = [[] for _ in unseen]
+    for column, rows in read.unreadable.items():
+        for row in np.flatnonzero(rows):
+            bad[row].append(column)
+    notes = []
+    for new, wrong in zip(unseen, bad, strict=True):
+        called = [read.names.get(name, name) for name in new.split(", ")] if new else []
+        parts = [
+            absent,
+            f"unreadable: {', '.join(wrong)}" if wrong else "",
+            f"unseen: {', '.join(called)}" if called else "",
+        ]
+        notes.append("; ".join(filter(None, parts)))
+    return notes

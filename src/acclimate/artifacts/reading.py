@@ -1,0 +1,179 @@
+"""How new input is read: the columns, types and classes that the target's file had.
+
+Before: an artifact and a table as it was written.  After: `Rows` that the
+model's encoder takes.  Values are read as they were for training; what is not
+there or cannot be read counts as missing, and is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from acclimate.arrays import Array, Bools
+from acclimate.domains.domain import Domain
+from acclimate.domains.rowview import RowEncoder
+from acclimate.domains.sample import Rows, Sample
+from acclimate.domains.schema import ColumnType
+from acclimate.domains.times import Notation, read_times, recognise
+from acclimate.domains.values import MISSING, canonical, numbers, text
+from acclimate.errors import DataError
+
+_ROLES = ("label", "time", "entity")
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the target's file was understood to be.
+
+    roles    role → column as the file called it: user and item, or label, time, entity
+    types    feature → how the model reads it; empty where there are no rows
+    written  feature → how the file was read, before target and sources agreed on `types`
+    classes  the label's values, in the order of their probabilities
+    """
+
+    roles: Mapping[str, str]
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
+    written: Mapping[str, ColumnType] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, target: Domain, fit: Sample) -> Reading:
+        """How the target was read, for a model fitted on `fit`."""
+        table = target.schema.tables["rows" if isinstance(fit, Rows) else "events"]
+        if not isinstance(fit, Rows):
+            return cls(dict(table.roles))
+        written = {name: table.types[name] for name in fit.types}
+        return cls(dict(table.roles), dict(fit.types), written, fit.classes)
+
+    def as_row(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {
+            "roles": dict(self.roles),
+            "types": {name: str(kind) for name, kind in self.types.items()},
+            "written": {name: str(kind) for name, kind in self.written.items()},
+            "classes": list(self.classes),
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Reading:
+        """What `as_row` wrote; raises KeyError, TypeError or ValueError if it is not that."""
+        return cls(
+            dict(row["roles"]),
+            {name: ColumnType(kind) for name, kind in row["types"].items()},
+            {name: ColumnType(kind) for name, kind in row["written"].items()},
+            tuple(row["classes"]),
+        )
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """A table as rows.
+
+    missing     columns that the model uses and the table lacks
+    unreadable  column → (n,) where a value was there and could not be read
+    names       feature → the table's name for it, where they differ
+    """
+
+    rows: Rows
+    missing: tuple[str, ...]
+    unreadable: Mapping[str, Bools]
+    names: Mapping[str, str]
+
+
+def read_rows(table: pl.DataFrame, reading: Reading, encoder: RowEncoder) -> ReadRows:
+    """The rows of a table as the encoder takes them.
+
+    Raises DataError if the table has none of the columns that the model uses.
+    """
+    used = {name: kind for name, kind in reading.types.items() if _uses(encoder, name, kind)}
+    columns = {name: _column(table, name, reading) for name in used}
+    moment = reading.roles.get("time")
+    timed = moment is not None and "hour (sin)" in encoder.scales
+    wanted = [*used, *([moment] if timed and moment else [])]
+    missing = [name for name, column in columns.items() if column is None]
+    if timed and moment and moment not in table.columns:
+        missing.append(moment)
+    if wanted and len(missing) == len(wanted):
+        raise DataError(
+            f"Expected at least one of the columns that the model reads: "
+            f"{', '.join(wanted[:_SHOWN])}; "
+            f"found {', '.join(table.columns[:_SHOWN]) or 'none'}. "
+            "Rename the input's columns as they were called in the target's file."
+        )
+    unreadable: dict[str, Bools] = {}
+    features: list[pl.Series] = []
+    for name, column in columns.items():
+        if column is None:
+            features.append(pl.Series(name, [None] * table.height, _DTYPE[used[name]]))
+            continue
+        values, bad = _read(table[column], reading.written[name])
+        features.append(_typed(values, used[name]).alias(name))
+        if bad.any():
+            unreadable[column] = bad
+    time: Array | None = None
+    if timed and moment and moment in table.columns:
+        stamps, bad = _read(table[moment], ColumnType.TIME)
+        micros = stamps.dt.epoch("us").cast(pl.Float64)
+        time = micros.fill_null(float("nan")).to_numpy() / 1e6
+        if bad.any():
+            unreadable[moment] = bad
+    rows = Rows(pl.DataFrame(features), used, reading.classes, time=time)
+    names = {name: column for name, column in columns.items() if column not in (None, name)}
+    return ReadRows(rows, tuple(missing), unreadable, {n: c for n, c in names.items() if c})
+
+
+_DTYPE: Mapping[ColumnType, pl.DataType] = {
+    ColumnType.NUMERIC: pl.Float64(),
+    ColumnType.CATEGORY: pl.String(),
+    ColumnType.TEXT: pl.String(),
+    ColumnType.TIME: pl.Datetime("us"),
+}
+
+
+def _uses(encoder: RowEncoder, name: str, kind: ColumnType) -> bool:
+    if kind == ColumnType.NUMERIC:
+        return name in encoder.scales
+    if kind == ColumnType.TIME:
+        return f"{name} (days before)" in encoder.scales
+    return name in encoder.levels or name in encoder.text
+
+
+def _column(table: pl.DataFrame, feature: str, reading: Reading) -> str | None:
+    """The table's column for a feature, or None."""
+    if feature in table.columns:
+        return feature
+    # A feature called like a role was renamed when the file was read: `time` → `time_`.
+    plain = feature.rstrip("_")
+    renamed = feature != plain and plain in _ROLES and plain not in reading.roles.values()
+    return plain if renamed and plain in table.columns else None
+
+
+def _read(series: pl.Series, kind: ColumnType) -> tuple[pl.Series, Bools]:
+    """Values as the door of a market reads them, and (n,) where that failed."""
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+        nothing = pl.Series(series.name, [None] * series.len(), _DTYPE[kind])
+        return nothing, series.is_not_null().to_numpy()
+    if kind == ColumnType.CATEGORY:
+        return canonical(series), np.zeros(series.len(), bool)
+    if kind == ColumnType.TEXT:
+        return text(series), np.zeros(series.len(), bool)
+    if kind == ColumnType.TIME:
+        values = read_times(series, recognise(series, named=True) or Notation(digits=True))
+    else:
+        values = numbers(series).values
+    raw = text(series)
+    bad = values.is_null() & raw.is_not_null() & ~raw.is_in(MISSING)
+    return values, bad.fill_null(False).to_numpy()
+
+
+def _typed(values: pl.Series, kind: ColumnType) -> pl.Series:
+    """As `tasks.classify` hands columns to an encoder."""
+    if kind == ColumnType.TIME:
+        return values
+    return values.cast(_DTYPE[kind], strict=False)

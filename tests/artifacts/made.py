@@ -1,0 +1,88 @@
+"""Tiny markets, and artifacts fitted on them as `adapt` would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from acclimate.artifacts.artifact import Artifact, Contents
+from acclimate.domains.market import open_market
+from acclimate.domains.split import Cut
+from acclimate.models.model import Model
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.strategies.baselines import TargetOnly
+from acclimate.tasks.classify import Classify
+from acclimate.tasks.recommend import Recommend
+from acclimate.tasks.task import Posed, Task
+from acclimate.verdicts.verdict import provisional
+
+
+def events(seed: int, users: int = 24, items: int = 15) -> pl.DataFrame:
+    """CustomerID, StockCode, InvoiceDate; popular items have small numbers."""
+    generator = np.random.default_rng(seed)
+    n = 8 * users
+    return pl.DataFrame(
+        {
+            "CustomerID": [str(100 + n) for n in generator.integers(0, users, n)],
+            "StockCode": [f"i{n}" for n in (items * generator.random(n) ** 2).astype(int)],
+            "InvoiceDate": [f"2024-0{1 + i * 8 // n}-{1 + i % 28:02d}" for i in range(n)],
+        }
+    )
+
+
+def rows(seed: int, n: int = 120) -> pl.DataFrame:
+    """amount, browser, comment, signup, time, fraud; more amount, more fraud."""
+    generator = np.random.default_rng(seed)
+    amount = generator.lognormal(3, 1, n).round(2)
+    browser = generator.choice(["firefox", "safari", "edge"], n)
+    odds = np.log(amount) - 3 + (browser == "edge")
+    fraud = generator.random(n) < 1 / (1 + np.exp(-odds))
+    words = np.array(
+        ["gift for mother please wrap", "leave with the neighbour", "asap thank you"]
+    )
+    comment = [f"{words[generator.integers(3)]} {generator.integers(10**6)}" for _ in range(n)]
+    return pl.DataFrame(
+        {
+            "amount": amount,
+            "browser": browser,
+            "comment": comment,
+            "signup": [f"2023-0{1 + i % 9}-11" for i in range(n)],
+            "time": [f"2024-03-{1 + i % 28:02d} {i % 24:02d}:30:00" for i in range(n)],
+            "fraud": np.where(fraud, "yes", "no"),
+        }
+    )
+
+
+def contents(folder: Path, model: Model, posed_for: Task | None = None) -> Contents:
+    """A model fitted on a made target, with what an artifact keeps of the run."""
+    recommend = model.form == "items"
+    table = events if recommend else rows
+    markets = []
+    for name, seed in (("jp", 1), ("us", 2)):
+        path = folder / "markets" / f"{name}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table(seed).write_csv(path)
+        markets.append(open_market(path))
+    task: Task = posed_for or (Recommend(k=5) if recommend else Classify())
+    posed: Posed = task.pose(markets[0], markets[1:], Cut(), Rng.of(0))
+    arm = Arm(TargetOnly(), model)
+    return Contents.of(
+        posed,
+        arm.fit(posed.whole, Rng.of(0)),
+        markets[0],
+        markets[1:],
+        arm=arm.name,
+        settings=arm.settings,
+        verdict=provisional(arm="pooled/ease", metric=posed.task.metric.name),
+        plan=[{"arm": arm.name, "reason": "what transfer must beat"}],
+        seed=0,
+        threads=1,
+    )
+
+
+def in_memory(made: Contents) -> Artifact:
+    """The same contents as if they had been loaded."""
+    return Artifact(made, Path("nowhere"), "0" * 64, "0")
