@@ -102,7 +102,8 @@ class AdamW:
         for group in memory.param_groups:
             group["lr"] = rate * group["multiplier"]
         for name, value in params.items():
-            value.grad = grads[name]
+            # The fused kernel reads memory in order and ignores strides, without a word.
+            value.grad = grads[name].contiguous()
         memory.step()
         return params
 
@@ -136,7 +137,10 @@ def train(
 
     names = [name for name in params if trainable is None or name in trainable]
     assert trainable is None or set(trainable) <= set(params), "a name that is no parameter"
-    held = {name: value.detach().clone() for name, value in params.items()}
+    held = {
+        name: value.detach().clone(memory_format=torch.contiguous_format)
+        for name, value in params.items()
+    }
     moving = {name: held[name].requires_grad_() for name in names}
     update = AdamW() if update is None else update
     memory: Any = update.begin(moving) if steps and moving else None
@@ -263,6 +267,7 @@ class Tuning:
     multipliers  parameter → factor on its rate
     anchored     parameters the optimiser must not decay
     penalties    name → function of the parameters, added as a loss of its own
+    epochs       passes over the rows, None for those of the network's settings
     combine      how the gradients of the losses become one
     """
 
@@ -270,6 +275,7 @@ class Tuning:
     multipliers: Mapping[str, float] = field(default_factory=dict)
     anchored: Collection[str] = frozenset()
     penalties: Mapping[str, Penalty] = field(default_factory=dict)
+    epochs: int | None = None
     combine: Combine = total
 
 
