@@ -1,0 +1,256 @@
+"""Three figures: the leaderboard, the verdict's contrasts, and the gap.
+
+Before: a summary, with numbers that may be unknown.  After: the page shows each
+figure above its table.  A value's place is the linear image of the value;
+shape and words carry what colour carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from acclimate.reports.svg import (
+    Scale,
+    at,
+    axis,
+    dot,
+    figure,
+    square,
+    tag,
+    upright,
+    whisker,
+    words,
+)
+from acclimate.reports.wording import finite, interval, number, shorten, signed
+
+Row = Mapping[str, Any]
+
+# A figure says what a table cannot while it can be taken in; the table has the rest.
+SHOWN_ARMS = 30
+SHOWN_GAPS = 40
+
+ROW, GAP_ROW, HEADING, LABEL_WIDTH = 38, 52, 30, 36  # pixels; the last in letters
+
+# Measures that live on a known range are drawn on all of it.
+RANGES = {"a-distance": (0.0, 2.0), "label-shift": (0.0, 1.0)}
+
+
+def leaderboard(rows: Sequence[Row], chosen: str | None) -> Markup | None:
+    """Value and interval of every arm that finished; the others listed below in grey.
+
+    rows    of the leaderboard, best first
+    chosen  arm that was picked, or None
+
+    None where no arm has a value.
+    """
+    known = [row for row in rows if finite(row.get("value")) is not None]
+    others = [row for row in rows if finite(row.get("value")) is None]
+    scale = Scale.around(_numbers(known, "value", "low", "high"))
+    if scale is None:
+        return None
+    drawn = _most_telling(known, chosen)
+    below = others[: max(0, SHOWN_ARMS - len(drawn))]
+    bottom = 8 + ROW * len(drawn)
+    parts: list[str] = [*axis(scale, 4, bottom)]
+    best_alone = next((row for row in known if _is_alone(row)), None)
+    if best_alone is not None:
+        parts.append(upright(scale, float(best_alone["value"]), 4, bottom, "reference"))
+    for position, row in enumerate(drawn):
+        parts.append(_arm(row, scale, 8 + ROW * position, chosen))
+    for position, row in enumerate(below):
+        y = bottom + 42 + 20 * position
+        name = shorten(str(row.get("arm")), LABEL_WIDTH)
+        parts.append(words(name, "0", y, "label off"))
+        status = str(row.get("status"))
+        parts.append(
+            words("not known" if status == "done" else status, "100%", y, "off", "end")
+        )
+    metric = str(known[0].get("metric"))
+    best = known[0]
+    description = (
+        f"One line an arm, best first. Best: {best.get('arm')} with {number(best.get('value'))}"
+        f" ({interval(best.get('low'), best.get('high'))}). Squares learn from the target "
+        "alone. The table below holds every number."
+    )
+    height = bottom + 24 + (20 * len(below) + 12 if below else 0)
+    title = f"{metric} of each arm on choose, with 95 % intervals"
+    return figure("leaderboard", title, description, height, *parts)
+
+
+def left_out(rows: Sequence[Row]) -> int:
+    """How many arms of the leaderboard its figure leaves to the table."""
+    return max(0, len(rows) - SHOWN_ARMS)
+
+
+def contrasts(verdict: Row) -> Markup | None:
+    """What the chosen arm gains over each baseline on `judge`, beside zero and δ.
+
+    None where nothing could be compared.
+    """
+    rows = [row for row in compared(verdict) if finite(row.get("effect")) is not None]
+    if not rows:
+        return None
+    delta = finite(verdict.get("delta")) or 0.0
+    scale = Scale.around([0.0, delta, *_numbers(rows, "effect", "low", "high")])
+    assert scale is not None
+    top, bottom = 22, 28 + ROW * len(rows)
+    parts: list[str] = [*axis(scale, top, bottom)]
+    parts.append(upright(scale, 0.0, top - 4, bottom, "zero"))
+    # Left of its line and right of its line: the two cannot meet.
+    parts.append(words("0 ", at(scale.x(0.0)), 13, "tick", "end"))
+    if delta > 0:
+        parts.append(upright(scale, delta, top - 4, bottom, "delta"))
+        parts.append(words("δ", at(scale.x(delta)), 13, "tick", "start"))
+    for position, row in enumerate(rows):
+        y = 28 + ROW * position
+        low, high = finite(row.get("low")), finite(row.get("high"))
+        class_ = "better" if low is not None and low > 0 else "plain"
+        if high is not None and high < 0:
+            class_ = "worse"
+        effect = float(row["effect"])
+        name = shorten(f"against {row.get('baseline')}", LABEL_WIDTH)
+        parts.append(
+            tag(
+                "g",
+                words(name, "0", y + 10, "label"),
+                words(signed(effect), "100%", y + 10, "label", "end"),
+                whisker(scale, low, high, y + 23, class_),
+                dot(scale, effect, y + 23, class_),
+                class_="row",
+            )
+        )
+    parts.append(words("← worse", "0", bottom + 34, "tick"))
+    parts.append(words("better →", "100%", bottom + 34, "tick", "end"))
+    said = "; ".join(
+        f"against {row.get('baseline')} {signed(row.get('effect'))} "
+        f"({interval(row.get('low'), row.get('high'), sign=True)})"
+        for row in rows
+    )
+    title = f"What {verdict.get('arm')} gains in {verdict.get('metric')} on judge"
+    return figure("contrasts", title, f"{said}. Right of zero is better.", bottom + 42, *parts)
+
+
+def compared(verdict: Row) -> list[Row]:
+    """The binding baseline first, then the others, each with effect, low and high."""
+    binding = {
+        "baseline": verdict.get("baseline") or "target-only",
+        **{key: verdict.get(key) for key in ("effect", "low", "high")},
+    }
+    return [binding, *(verdict.get("against") or ())]
+
+
+def gaps(rows: Sequence[Row]) -> Markup | None:
+    """Every measure's value on its own axis, with its null band or interval, by source.
+
+    One measure has one axis for all sources, so that sources can be compared.
+    None where no measure has a value.
+    """
+    known = [row for row in rows if finite(row.get("value")) is not None][:SHOWN_GAPS]
+    if not known:
+        return None
+    axes = {str(row.get("measure")): _axis_of(str(row.get("measure")), known) for row in known}
+    parts: list[str] = []
+    y = 0
+    for source in dict.fromkeys(str(row.get("source")) for row in known):
+        parts.append(words(shorten(source, LABEL_WIDTH + 8), "0", y + 20, "heading"))
+        y += HEADING
+        for row in known:
+            if str(row.get("source")) == source:
+                parts.append(_gap(row, axes[str(row.get("measure"))], y))
+                y += GAP_ROW
+        y += 8
+    description = (
+        "One line a measure, grouped by source. The shaded band is where the value would lie "
+        "were both markets one; the line is the 95 % interval. The table below holds every "
+        "number."
+    )
+    return figure("gaps", "How far each source is from the target", description, y, *parts)
+
+
+def _arm(row: Row, scale: Scale, y: int, chosen: str | None) -> Markup:
+    alone, picked = _is_alone(row), row.get("arm") == chosen
+    value = float(row["value"])
+    class_ = "alone" if alone else "picked" if picked else "plain"
+    label = shorten(str(row.get("arm")), LABEL_WIDTH) + (" · chosen" if picked else "")
+    mark = square if alone else dot
+    return tag(
+        "g",
+        words(label, "0", y + 10, "label strong" if picked else "label"),
+        words(number(value), "100%", y + 10, "label", "end"),
+        whisker(scale, finite(row.get("low")), finite(row.get("high")), y + 23, class_),
+        mark(scale, value, y + 23, class_),
+        class_="row",
+    )
+
+
+def _gap(row: Row, scale: Scale, y: int) -> Markup:
+    value = float(row["value"])
+    null_low, null_high = finite(row.get("null_low")), finite(row.get("null_high"))
+    said = number(value)
+    within = False
+    parts = [
+        tag(
+            "line",
+            x1=at(scale.x(scale.low)),
+            x2=at(scale.x(scale.high)),
+            y1=y + 25,
+            y2=y + 25,
+            class_="grid",
+        )
+    ]
+    if null_low is not None and null_high is not None:
+        within = null_low <= value <= null_high
+        said += " · within chance" if within else " · beyond chance"
+        left, right = scale.x(null_low), scale.x(null_high)
+        parts.append(
+            tag("rect", x=at(left), y=y + 17, width=at(right - left), height=16, class_="null")
+        )
+    class_ = "hollow" if within else "plain"
+    parts.append(
+        whisker(scale, finite(row.get("low")), finite(row.get("high")), y + 25, class_)
+    )
+    parts.append(dot(scale, value, y + 25, class_))
+    return tag(
+        "g",
+        words(shorten(str(row.get("measure")), LABEL_WIDTH), "0", y + 10, "label"),
+        words(said, "100%", y + 10, "label", "end"),
+        *parts,
+        words(number(scale.low), at(scale.x(scale.low)), y + 44, "tick", "middle"),
+        words(number(scale.high), at(scale.x(scale.high)), y + 44, "tick", "middle"),
+        class_="row",
+    )
+
+
+def _axis_of(measure: str, rows: Sequence[Row]) -> Scale:
+    same = [row for row in rows if str(row.get("measure")) == measure]
+    share = measure.endswith("overlap") or measure.startswith("column: ")
+    natural = RANGES.get(measure, (0.0, 1.0) if share else (0.0, 0.0))
+    found = _numbers(same, "value", "low", "high", "null_low", "null_high")
+    scale = Scale.around([*natural, *found], room=0.0)
+    assert scale is not None
+    return scale
+
+
+def _most_telling(rows: Sequence[Row], chosen: str | None) -> list[Row]:
+    """The best arms, and always the chosen one and the best that learns alone."""
+    if len(rows) <= SHOWN_ARMS:
+        return list(rows)
+    alone = next((row for row in rows if _is_alone(row)), None)
+    must = [row for row in rows if row.get("arm") == chosen or row is alone]
+    keep = {id(row) for row in must}
+    for row in rows:
+        if len(keep) >= SHOWN_ARMS:
+            break
+        keep.add(id(row))
+    return [row for row in rows if id(row) in keep]
+
+
+def _is_alone(row: Row) -> bool:
+    return row.get("strategy") == "target-only"
+
+
+def _numbers(rows: Sequence[Row], *keys: str) -> list[float | None]:
+    return [finite(row.get(key)) for row in rows for key in keys]

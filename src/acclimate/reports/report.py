@@ -1,0 +1,255 @@
+"""Write a run down: one HTML page that needs nothing else, and run.json beside it.
+
+Before: the workflow summarised a run.  After: a person reads the page, and
+`read_summary` gives the run back to a program.  The page holds no script and
+asks for nothing from outside; strings from users' data are never markup.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import acclimate
+from acclimate.errors import IntegrityError, UsageError
+from acclimate.reports import figures, tables
+from acclimate.reports.plain import plain
+from acclimate.reports.wording import count, seconds
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+SUMMARY = "run.json"
+NEEDED = ("task", "target", "sources", "verdict", "leaderboard")
+LARGEST_BYTES = 256 * 2**20
+
+BADGES = {  # answer → class, sign, words: the sign says it without colour
+    "adopt": ("adopt", "✓", "Adopt"),
+    "keep-target-only": ("keep", "■", "Keep target-only"),
+    "not-enough-data": ("unsure", "?", "Not enough data"),
+    "provisional": ("provisional", "~", "Provisional"),
+}
+NO_BADGE = ("keep", "–", "No verdict")
+
+
+def render(summary: Mapping[str, Any]) -> str:
+    """A complete HTML page.
+
+    summary  as `Result.summary`; whatever is missing or unknown is said to be so,
+             and `samples`, rows of example predictions, may be added
+    """
+    return _template().render(**_page(plain(summary)))
+
+
+def write_report(summary: Mapping[str, Any], path: Path) -> None:
+    """Write the page to `path` and the summary to run.json beside it.
+
+    Each file is either the old one or the new one at any instant; nothing is
+    replaced before both are on disk.
+    Raises UsageError where they cannot be written.
+    """
+    path = Path(path)
+    clean = plain(summary)
+    page = _template().render(**_page(clean))
+    text = json.dumps(clean, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace({path.with_name(SUMMARY): text, path: page})
+    except OSError as error:
+        raise UsageError(
+            f"Expected to write the report to {str(path)!r}; found that this is not possible "
+            f"({error.strerror or error}). Name a folder with --out that can be written to."
+        ) from error
+
+
+def read_summary(folder: Path | str) -> dict[str, Any]:
+    """The summary that `write_report` left in a run's folder.
+
+    Raises UsageError where there is none, IntegrityError where it is damaged.
+    """
+    path = Path(folder) / SUMMARY
+    if not path.is_file():
+        raise UsageError(
+            f"Expected the folder of a run, with a {SUMMARY} in it, at {str(folder)!r}; found "
+            f"{_contents(Path(folder))}. Name the folder that was given to "
+            "`acclimate adapt --out`, or run that first."
+        )
+    if path.stat().st_size > LARGEST_BYTES:
+        raise _damaged(path, f"{count(path.stat().st_size)} bytes")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except OSError as error:
+        raise UsageError(
+            f"Expected a {SUMMARY} that can be read at {str(path)!r}; found {error.strerror}. "
+            "Give yourself the right to read it."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"text that is not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise _damaged(path, f"a {type(found).__name__}")
+    missing = [key for key in NEEDED if key not in found]
+    if missing:
+        raise _damaged(path, f"no {', '.join(missing)}")
+    return found
+
+
+def _page(run: dict[str, Any]) -> dict[str, Any]:
+    """What the template shows, section by section."""
+    verdict = run.get("verdict") or {}
+    board = run.get("leaderboard") or []
+    gap = run.get("gap") or []
+    answer = verdict.get("answer")
+    badge = BADGES.get(answer, NO_BADGE) if isinstance(answer, str) else NO_BADGE
+    chosen = verdict.get("arm") if verdict.get("arm") != verdict.get("baseline") else None
+    return {
+        "task": run.get("task") or "run",
+        "target": run.get("target") or "no target",
+        "unit": verdict.get("unit") or "units",
+        "badge": badge,
+        "sentence": run.get("sentence") or verdict.get("reason") or "Nothing was decided.",
+        "facts": tables.facts(verdict),
+        "sources": [str(name) for name in run.get("sources") or []],
+        "contrasts": (figures.contrasts(verdict), tables.contrasts(verdict)),
+        "shipped": _shipped(run, verdict),
+        "refitted": (run.get("shipped") or {}).get("refit") is True,
+        "artifact": run.get("artifact"),
+        "command": _command(run.get("artifact")),
+        "leaderboard": (
+            figures.leaderboard(board, chosen),
+            tables.leaderboard(board, chosen) if board else None,
+        ),
+        "left_out": figures.left_out(board),
+        "judged": tables.judged(run.get("judged") or {}),
+        "gaps": (figures.gaps(gap), tables.gap(gap)),
+        "gaps_left_out": max(0, len(gap) - figures.SHOWN_GAPS),
+        "sentences": _sentences(gap),
+        "plan": tables.plan(run.get("plan") or []),
+        "refused": tables.refused(run.get("refused") or []),
+        "unfinished": tables.unfinished(board, run.get("failed") or {}),
+        "markets": [_market(each, run) for each in run.get("markets") or []],
+        "notes": [str(note) for note in run.get("notes") or []],
+        "samples": tables.samples(run.get("samples") or []),
+        "settings": tables.settings(run.get("settings") or {}),
+        "seed": run.get("seed"),
+        "took": seconds(run.get("seconds")),
+        "version": acclimate.__version__,
+    }
+
+
+def _shipped(run: Mapping[str, Any], verdict: Mapping[str, Any]) -> str:
+    """Which arm ships, and why this one."""
+    arm = (run.get("shipped") or {}).get("arm")
+    if not arm:
+        return "Nothing has been made to ship."
+    if verdict.get("answer") == "adopt":
+        return f"{arm} ships, as the verdict is to adopt it."
+    if arm != verdict.get("baseline"):
+        return (
+            f"{arm} ships as the best guess, as was asked for; the verdict is not to adopt it."
+        )
+    return f"{arm} ships: it learns from the target alone, as the verdict is not to adopt."
+
+
+def _market(found: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    """Heading, table and findings of one market."""
+    name = str(found.get("name"))
+    return {
+        "heading": f"{name} (target)" if name == run.get("target") else name,
+        "table": tables.market(found),
+        "findings": [
+            (str(each.get("level") or "note"), each.get("table"), str(each.get("message")))
+            for each in found.get("findings") or []
+        ],
+    }
+
+
+def _command(artifact: object) -> str | None:
+    """How to use what ships, ready to paste."""
+    if not artifact:
+        return None
+    return f"acclimate predict {shlex.quote(str(artifact))} INPUT --out OUT"
+
+
+def _sentences(gap: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The findings in words, by source."""
+    found: dict[str, list[str]] = {}
+    for row in gap:
+        if row.get("sentence"):
+            found.setdefault(str(row.get("source")), []).append(str(row["sentence"]))
+    return found
+
+
+@cache
+def _template() -> Template:
+    # Imported here: a command that writes no report need not wait for it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("acclimate.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
+
+
+def _replace(texts: Mapping[Path, str]) -> None:
+    """Put every text in its place, once all of them are on disk."""
+    waiting: list[tuple[Path, Path]] = []
+    try:
+        for path, text in texts.items():
+            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+            waiting.append((temporary, path))
+            with temporary.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        for temporary, path in waiting:
+            os.replace(temporary, path)  # noqa: PTH105 - one name for what must be atomic
+    finally:
+        for temporary, _ in waiting:
+            temporary.unlink(missing_ok=True)
+    for folder in {path.parent for path in texts}:
+        _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    """The names, too, must survive a crash."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _contents(folder: Path) -> str:
+    if folder.is_file():
+        return "a file"
+    try:
+        names = sorted(each.name for each in folder.iterdir())
+    except OSError:
+        return "no such folder"
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "an empty folder"
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _damaged(path: Path, found: str) -> IntegrityError:
+    return IntegrityError(
+        f"Expected {str(path)!r} to be the summary of a run, a JSON object with "
+        f"{', '.join(NEEDED)}; found {found}. A crash or an edit may have changed it: "
+        "run `acclimate adapt` again, or bring the file back from a copy."
+    )

@@ -1,0 +1,100 @@
+"""How numbers and values read on a page: four significant places, and never NaN.
+
+Before: a summary holds JSON values, some of them unknown.  After: `tables` and
+`figures` show them.  What is not known is a dash, never a zero.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+UNKNOWN = "–"
+
+
+def finite(value: object) -> float | None:
+    """The number, or None for anything that is not a finite one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number_ = float(value)
+    except OverflowError:
+        return None
+    return number_ if math.isfinite(number_) else None
+
+
+def number(value: object) -> str:
+    """Four significant places: 0.1235, 12.3, 12,350, 1.2e-05."""
+    x = finite(value)
+    if x is None:
+        return UNKNOWN
+    rounded = float(f"{x:.4g}") + 0.0  # + 0.0 turns -0.0 into 0
+    if 1_000 <= abs(rounded) < 1e15:
+        return f"{rounded:,.0f}"
+    return f"{rounded:.4g}"
+
+
+def signed(value: object) -> str:
+    """As `number`, with a plus where it is above zero."""
+    x, text = finite(value), number(value)
+    return f"+{text}" if x is not None and x > 0 else text
+
+
+def interval(low: object, high: object, sign: bool = False) -> str:
+    """`0.123 to 0.145`; a dash where an end is not known."""
+    write = signed if sign else number
+    if finite(low) is None or finite(high) is None:
+        return UNKNOWN
+    return f"{write(low)} to {write(high)}"
+
+
+def count(value: object) -> str:
+    """A whole number with thousands separators."""
+    x = finite(value)
+    return UNKNOWN if x is None else f"{round(x):,}"
+
+
+def percent(share: object) -> str:
+    """A share of one as `95 %`."""
+    x = finite(share)
+    return UNKNOWN if x is None else f"{float(f'{100 * x:.6g}'):.4g} %"
+
+
+def seconds(value: object) -> str:
+    """`0.41 s`, `83.2 s`, `12 min 5 s`."""
+    x = finite(value)
+    if x is None:
+        return UNKNOWN
+    if x < 120:
+        return f"{number(x)} s"
+    minutes, rest = divmod(round(x), 60)
+    return f"{minutes:,} min {rest} s"
+
+
+def plain_value(value: Any) -> str:
+    """Any JSON value as text.  Whole numbers keep their digits: they may be ids."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {plain_value(each)}" for key, each in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(plain_value(each) for each in value)
+    return str(value)
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` columns, the end replaced by …; East Asian letters take two."""
+    used = 0
+    for position, letter in enumerate(text):
+        used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        if used > width:
+            return text[: max(0, position - 1)].rstrip() + "…"
+    return text
