@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 import acclimate
 from acclimate.artifacts.artifact import Contents, load, save
@@ -82,8 +83,9 @@ def assess(
     """How far each source is from the target, measured on what may be fitted on."""
     options = options or Options()
     rng = Rng.of(options.seed)
-    posed = _posed(task, sources, target, options, rng)[0]
-    return measure(posed.task, posed.problem, rng.child("gap"))
+    with threadpool_limits(settings().threads):
+        posed = _posed(task, sources, target, options, rng)[0]
+        return measure(posed.task, posed.problem, rng.child("gap"))
 
 
 def adapt(
@@ -106,6 +108,18 @@ def adapt(
     Raises AcclimateError with what to do for anything the caller can mend.
     """
     options = options or Options(**settings_of_options)
+    with threadpool_limits(settings().threads):
+        return _adapt(task, sources, target, out, options, listen)
+
+
+def _adapt(
+    task: Task,
+    sources: Sequence[Market],
+    target: Market,
+    out: str | Path | None,
+    options: Options,
+    listen: Listener,
+) -> Result:
     start, budget, rng = time.monotonic(), Budget(options.budget_seconds), Rng.of(options.seed)
     posed, target_domain, source_domains = _posed(task, sources, target, options, rng, listen)
     listen("posed", posed)
@@ -221,16 +235,18 @@ def _write(
     """Artifact first, then summary and report: what is named exists."""
     artifact, report = out / "artifact", out / "report.html"
     summary |= {"artifact": str(artifact), "report": str(report)}
-    save(artifact, _contents(summary, posed, fitted, target, sources))
+    contents = Contents.of(
+        posed,
+        fitted,
+        target,
+        sources,
+        arm=summary["shipped"]["arm"],
+        settings=summary["shipped"]["settings"],
+        verdict=examined.verdict,
+        plan=summary["plan"],
+        seed=summary["seed"],
+        threads=settings().threads,
+    )
+    save(artifact, contents)
     write_report(summary, report)
     return Result(summary, examined.verdict, fitted, artifact, report)
-
-
-def _contents(
-    summary: dict[str, Any],
-    posed: Posed,
-    fitted: Fitted,
-    target: Domain,
-    sources: Sequence[Domain],
-) -> Contents:
-    raise NotImplementedError

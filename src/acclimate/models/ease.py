@@ -14,7 +14,7 @@ B = A − P · diag(A ⊘ P).  Without sources this is eq. 8; as one μ grows it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -44,11 +44,15 @@ class ItemPrior:
     popularity: Array
 
 
-def solve(gram: Array, penalty: float, prior: ItemPrior | None = None) -> Array:
+def solve(
+    gram: Array, penalty: float, prior: ItemPrior | None = None, rows: Sparse | None = None
+) -> Array:
     """The item–item matrix B of the module's formula.
 
     gram     (n, n) symmetric, XᵀX
     penalty  λ > 0, in users
+    rows     (n_users, n) the X behind `gram`, where it is at hand: with few users the
+             inverse is theirs, and the cost n_users·n² instead of n³
     returns  (n, n) with a zero diagonal
 
     Raises StrategyError if the penalty or a strength is not a usable number.
@@ -59,19 +63,39 @@ def solve(gram: Array, penalty: float, prior: ItemPrior | None = None) -> Array:
             f"Expected a penalty above 0 and strengths of at least 0; found {penalty} and "
             f"{strengths}. Both are in users: 100 is a common start."
         )
-    P = inverse(gram, penalty + sum(strengths))
-    if prior is None:
-        # A = PG = I − λP has a simpler form; dividing by diag P finishes eq. 8.
+    ridge = penalty + sum(strengths)
+    few = rows is not None and rows.shape[0] < len(gram) / 3
+    P, times = _by_rows(rows, ridge) if few and rows is not None else _by_items(gram, ridge)
+    if prior is None or not strengths:
+        # A = PG = I − λP; dividing by diag P finishes eq. 8.
         B = P / -np.diag(P)
     else:
         # PG = I − (λ + Σμ)P saves one of two matrix products.
-        pull = sum(mu * B_s for mu, B_s in zip(strengths, prior.matrices, strict=True))
-        A = P @ np.asarray(pull) if strengths else np.zeros_like(P)
-        A -= (penalty + sum(strengths)) * P
+        A = times(sum(mu * B_s for mu, B_s in zip(strengths, prior.matrices, strict=True)))
+        A -= ridge * P
         A[np.diag_indices_from(A)] += 1.0
         B = A - P * (np.diag(A) / np.diag(P))
     np.fill_diagonal(B, 0.0)
     return B
+
+
+Times = Callable[[Any], Array]
+
+
+def _by_items(gram: Array, ridge: float) -> tuple[Array, Times]:
+    """P = (G + ridge·I)⁻¹ by Cholesky, and M ↦ PM."""
+    P = inverse(gram, ridge)
+    return P, lambda matrix: P @ matrix
+
+
+def _by_rows(rows: Sparse, ridge: float) -> tuple[Array, Times]:
+    """The same by Woodbury: P = (I − Xᵀ(XXᵀ + ridge·I)⁻¹X) / ridge."""
+    X = rows.toarray()
+    half = inverse(X @ X.T, ridge) @ X
+    P = X.T @ half
+    P /= -ridge
+    P[np.diag_indices_from(P)] += 1.0 / ridge
+    return P, lambda matrix: (matrix - X.T @ (half @ matrix)) / ridge
 
 
 def inverse(gram: Array, ridge: float) -> Array:
@@ -129,7 +153,7 @@ class Ease:
         if prior is not None:
             # Less than one user in all: sources order only what the target has not told apart.
             popularity = popularity + prior.popularity / (1.0 + prior.popularity.sum())
-        matrix = solve(prepared.gram, self.penalty, prior)
+        matrix = solve(prepared.gram, self.penalty, prior, prepared.rows)
         return replace(self, matrix=matrix.astype(np.float32), popularity=popularity)
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:

@@ -25,10 +25,12 @@ class ItemGram:
 
     gram        (n_items, n_items) G = XᵀX, users who took both
     popularity  (n_items,) users per item
+    rows        (n_users, n_items) the X behind it
     """
 
     gram: Array
     popularity: Array
+    rows: Sparse
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def gram_of(view: ItemView) -> ItemGram:
         for start in range(0, users, BLOCK):
             block = matrix[start : start + BLOCK].toarray().astype(np.float32)
             gram += block.T @ block
-        return ItemGram(gram.astype(np.float64), view.popularity)
-    return ItemGram((matrix.T @ matrix).toarray(), view.popularity)
+        return ItemGram(gram.astype(np.float64), view.popularity, matrix)
+    return ItemGram((matrix.T @ matrix).toarray(), view.popularity, matrix)
 
 
 def rank(

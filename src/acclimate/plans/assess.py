@@ -151,10 +151,10 @@ def _ranking_power(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
     view = encoded.view(encoded.fit)
     assert isinstance(view, ItemView)
     floor = Fitted(encoder, Popularity(view.popularity))
-    scores = {}
+    scores, settings = {}, SourceSettings.for_recipe(problem.recipe)
     for source in problem.sources:
         if {"gram"} <= source.shares:
-            given = map_items(source.derive(source_items, SourceSettings()), encoder)
+            given = map_items(source.derive(source_items, settings), encoder)
             alone = Fitted(encoder, Ease(matrix=given.matrix, popularity=given.popularity))
             scores[source.name] = task.unit_scores(alone.answer(held), held.truth)
     if not scores:

@@ -15,7 +15,7 @@ import numpy as np
 from acclimate.arrays import Array, Strings, Tensor
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Interactions, Sample
-from acclimate.domains.view import ItemEncoder, ItemRecipe
+from acclimate.domains.view import ItemEncoder, ItemRecipe, Recipe
 from acclimate.models.ease import Ease, ItemPrior, solve
 from acclimate.models.items import gram_of
 from acclimate.models.model import Model, Tick, idle
@@ -33,6 +33,12 @@ class SourceSettings:
 
     penalty: float = 300.0
     at_most: int = 6000
+
+    @classmethod
+    def for_recipe(cls, recipe: Recipe, penalty: float = 300.0) -> SourceSettings:
+        """As many items for a source as the problem's recipe gives the target."""
+        assert isinstance(recipe, ItemRecipe)
+        return cls(penalty, recipe.at_most)
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,12 @@ def source_items(sample: Sample, settings: SourceSettings) -> SourceItems:
 class ItemItemPrior(Strategy):
     """EASE with Σ μ_s ‖B − B_s‖² added to its loss.
 
-    strength  μ > 0, in users: weight of each source's matrix
+    strength        μ > 0, in users: weight of each source's matrix
+    source_penalty  λ_s > 0, in users: penalty of each source's own matrix
     """
 
     strength: float = 100.0
-    source: SourceSettings = SourceSettings()
+    source_penalty: float = 300.0
 
     kind: ClassVar[str] = "item-prior"
     reads: ClassVar[frozenset[str]] = frozenset({"gram"})
@@ -79,10 +86,11 @@ class ItemItemPrior(Strategy):
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         encoder = problem.encoder
         assert isinstance(encoder, ItemEncoder)
+        settings = SourceSettings.for_recipe(problem.recipe, self.source_penalty)
         matrices, popularity = [], np.zeros(len(encoder.known))
         for source in problem.sources:
             tick()
-            mapped = map_items(source.derive(source_items, self.source), encoder)
+            mapped = map_items(source.derive(source_items, settings), encoder)
             matrices.append(mapped.matrix)
             popularity += mapped.popularity
         prior = ItemPrior(matrices, [self.strength] * len(matrices), popularity)

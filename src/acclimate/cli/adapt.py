@@ -1,0 +1,84 @@
+"""`acclimate adapt`: learn for a target, and know whether it helped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from acclimate.cli.asked import Asked, TaskKind, task_of
+from acclimate.errors import NotAdopted
+
+
+def adapt(
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe file (TOML).")] = None,
+    task: Annotated[
+        TaskKind | None, typer.Option(help="recommend or classify; guessed from the target.")
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="A source market; repeat for several.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The target market.")] = None,
+    label: Annotated[str | None, typer.Option(help="classify: the label column.")] = None,
+    positive: Annotated[str | None, typer.Option(help="classify: the positive class.")] = None,
+    metric: Annotated[str | None, typer.Option(help="classify: the primary metric.")] = None,
+    labels: Annotated[
+        int | None, typer.Option(help="classify: labelled target rows that may be used.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(help="recommend: length of the list.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Seconds for everything; 300.")] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option(help="A strategy to try besides the baselines; repeat.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="auto, time, last or random.")] = None,
+    when_unsure: Annotated[
+        str | None,
+        typer.Option(help="What ships without a clear answer: target-only, best-guess."),
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="Folder to write to; runs/TARGET.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random choice; 0.")] = None,
+    require_adopt: Annotated[
+        bool, typer.Option("--require-adopt", help="Exit 4 unless the verdict is adopt.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Try the ways to transfer, judge the best against doing without, and ship the winner."""
+    from acclimate import workflow
+    from acclimate.cli.console import Console
+
+    asked = Asked.read(recipe) if recipe is not None else Asked()
+    asked = asked.over("top", target=target, sources=source, out=out, seed=seed)
+    asked = asked.over("task", kind=task, label=label, positive=positive, score_by=metric, k=k)
+    asked = asked.over(
+        "plan", budget_seconds=budget, strategies=strategy, when_unsure=when_unsure
+    )
+    asked = asked.over("split", labels=labels, by=split)
+    sources, goal = asked.markets()
+    options = asked.options()
+    said = dict(asked.task)
+    problem = task_of(said.pop("kind", None), goal, **said)
+    console = Console(as_json)
+    with console.listening() as listen:
+        result = workflow.adapt(
+            problem,
+            sources,
+            goal,
+            out=asked.top.get("out") or Path("runs") / default_name(goal),
+            options=options,
+            listen=listen,
+        )
+    console.finish(result)
+    if require_adopt and result.verdict.answer != "adopt":
+        raise NotAdopted(
+            f"Expected the verdict adopt; found {result.verdict.answer}. "
+            f"{result.verdict.sentence}"
+        )
+
+
+def default_name(target: str) -> str:
+    """A folder name for a target that was given as a path or a slice."""
+    kept = [c if c.isalnum() or c in "-_" else "-" for c in Path(target.split("::")[0]).name]
+    tail = target.partition("::")[2]
+    kept += [c if c.isalnum() or c in "-_" else "-" for c in f"-{tail}"] if tail else []
+    return "".join(kept).strip("-") or "target"

@@ -1,0 +1,164 @@
+"""What a command line or a recipe asks for, as a task and options."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acclimate.errors import UsageError
+
+if TYPE_CHECKING:
+    from acclimate.tasks.task import Task
+    from acclimate.workflow import Options
+
+
+class TaskKind(StrEnum):
+    """The tasks a command can name."""
+
+    RECOMMEND = "recommend"
+    CLASSIFY = "classify"
+
+
+# section → key → type, as a recipe may hold them
+KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
+    "": {"target": str, "sources": list, "out": str, "seed": int},
+    "task": {
+        "kind": str,
+        "label": str,
+        "k": int,
+        "at_most": int,
+        "score_by": str,
+        "positive": str,
+    },
+    "plan": {"strategies": list, "budget_seconds": (int, float), "when_unsure": str},
+    "split": {"judge": float, "choose": float, "labels": int, "by": str},
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A recipe, with what the command line said on top of it.
+
+    Every section is a plain mapping; absent keys keep their defaults.
+    """
+
+    top: Mapping[str, Any] = field(default_factory=dict)
+    task: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    split: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Asked:
+        """A recipe file; its paths are relative to its own folder."""
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+            found = tomllib.loads(text)
+        except OSError as error:
+            raise UsageError(
+                f"Expected a recipe at {str(path)!r}; it cannot be read ({error.strerror}). "
+                "Name an existing .toml file, or give --source and --target."
+            ) from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(
+                f"Expected TOML in the recipe {str(path)!r}; found a mistake: {error}. Mend it."
+            ) from None
+        _check(found, path)
+        top = {key: found[key] for key in KEYS[""] if key in found}
+        for key in ("target", "out"):
+            if key in top:
+                top[key] = _beside(path, top[key])
+        if "sources" in top:
+            top["sources"] = [_beside(path, source) for source in top["sources"]]
+        return cls(top, found.get("task", {}), found.get("plan", {}), found.get("split", {}))
+
+    def over(self, section: str, **said: Any) -> Asked:
+        """The same with what the command line said; None says nothing."""
+        from dataclasses import replace
+
+        heard = {key: value for key, value in said.items() if value not in (None, [])}
+        return replace(self, **{section: {**getattr(self, section), **heard}})
+
+    def options(self) -> Options:
+        from acclimate.domains.split import Cut
+        from acclimate.workflow import Options
+
+        plan = dict(self.plan)
+        if "strategies" in plan:
+            plan["strategies"] = tuple(plan["strategies"])
+        return Options(seed=self.top.get("seed", 0), cut=Cut(**self.split), **plan)
+
+    def markets(self) -> tuple[list[str], str]:
+        """(sources, target), or a UsageError that says which is missing."""
+        sources, target = self.top.get("sources", []), self.top.get("target")
+        if not target or not sources:
+            missing = "--target" if not target else "--source"
+            raise UsageError(
+                f"Expected {missing}; found none. Give --source and --target, or a recipe that "
+                "names `sources` and `target`."
+            )
+        return sources, target
+
+
+def task_of(kind: str | None, target: str, **said: Any) -> Task:
+    """The task by name; without one, recommend where the target has events."""
+    from acclimate.domains.market import open_market
+    from acclimate.tasks.classify import Classify
+    from acclimate.tasks.recommend import Recommend
+
+    heard = {key: value for key, value in said.items() if value is not None}
+    if kind is None:
+        tables = open_market(target).tables
+        events = "events" in tables and "label" not in heard
+        kind = TaskKind.RECOMMEND if events else TaskKind.CLASSIFY
+    if kind not in list(TaskKind):
+        raise UsageError(f"Expected a task among {', '.join(TaskKind)}; found {kind!r}.")
+    fitting: dict[str, tuple[str, ...]] = {
+        "recommend": ("k", "at_most"),
+        "classify": ("label", "score_by", "positive"),
+    }
+    strange = sorted(set(heard) - set(fitting[kind]))
+    if strange:
+        raise UsageError(
+            f"Expected only {', '.join(fitting[kind])} for {kind}; found {', '.join(strange)}."
+        )
+    return Recommend(**heard) if kind == TaskKind.RECOMMEND else Classify(**heard)
+
+
+def _check(found: Mapping[str, Any], path: Path) -> None:
+    sections = {name for name in KEYS if name}
+    unknown = sorted(set(found) - sections - set(KEYS[""]))
+    if unknown:
+        known = ", ".join([*KEYS[""], *(f"[{name}]" for name in sorted(sections))])
+        raise UsageError(
+            f"Expected {known} in the recipe {str(path)!r}; found {', '.join(unknown)}."
+        )
+    for section, keys in KEYS.items():
+        values = found.get(section, {}) if section else found
+        if not isinstance(values, Mapping):
+            raise UsageError(f"Expected [{section}] to be a table in {str(path)!r}.")
+        for key, value in values.items():
+            if not section and key in sections:
+                continue
+            if key not in keys:
+                raise UsageError(
+                    f"Expected {', '.join(keys)} under [{section}] in {str(path)!r}; "
+                    f"found {key}."
+                )
+            kinds = keys[key] if isinstance(keys[key], tuple) else (keys[key],)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                wanted = " or ".join(kind.__name__ for kind in kinds)  # type: ignore[union-attr]
+                raise UsageError(
+                    f"Expected {key} to be {wanted} in {str(path)!r}; "
+                    f"found {value!r} ({type(value).__name__})."
+                )
+            if isinstance(value, list) and not all(isinstance(each, str) for each in value):
+                raise UsageError(f"Expected {key} to list strings in {str(path)!r}.")
+
+
+def _beside(recipe: Path, name: str) -> str:
+    path = Path(name)
+    return name if path.is_absolute() else str(recipe.parent / path)

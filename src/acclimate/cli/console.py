@@ -1,0 +1,192 @@
+"""What a person sees while a command runs; with `--json` it goes to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import rich.console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from acclimate.domains.domain import Domain
+    from acclimate.gaps.gap import Gap
+    from acclimate.plans.plan import Plan
+    from acclimate.result import Result
+    from acclimate.tasks.task import Posed
+
+
+class Console:
+    """Prints stages as they come.
+
+    as_json  True: people read stderr, one JSON object goes to stdout
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._out = rich.console.Console(stderr=as_json, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def listening(self) -> Iterator[Callable[[str, Any], None]]:
+        """A listener for `workflow.adapt` with a progress bar and time left."""
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self._out,
+            transient=True,
+        )
+        number = bar.add_task("reading", total=1, left="")
+
+        def listen(stage: str, value: Any) -> None:
+            if stage == "markets":
+                for domain in value:
+                    self.market(domain)
+                bar.update(number, description="measuring the gap")
+            elif stage == "posed":
+                self._posed(value)
+            elif stage == "gap":
+                self.gap(value)
+            elif stage == "plan":
+                self._plan(value)
+            elif stage == "trial":
+                self._trial(bar, number, *value)
+            elif stage == "trials":
+                bar.update(number, description="judging and refitting", left="")
+
+        with bar:
+            yield listen
+
+    def market(self, domain: Domain) -> None:
+        """Tables with roles, types and findings of one market."""
+        table = Table(title=escape(str(domain)), title_justify="left", show_edge=False)
+        for heading in ("table", "rows", "roles", "columns"):
+            table.add_column(heading, justify="right" if heading == "rows" else "left")
+        for name, schema in domain.schema.tables.items():
+            if name not in domain.tables:
+                continue
+            kinds: dict[str, list[str]] = {}
+            for column, kind in schema.types.items():
+                kinds.setdefault(str(kind), []).append(column)
+            columns = "; ".join(f"{kind}: {_some(names)}" for kind, names in kinds.items())
+            roles = ", ".join(f"{role}={column}" for role, column in schema.roles.items())
+            rows = f"{domain.tables[name].height:,}"
+            table.add_row(name, rows, escape(roles), escape(columns))
+        self._out.print(table)
+        for finding in domain.findings:
+            colour = "yellow" if finding.level == "warning" else "dim"
+            text = escape(f"{finding.level}: {finding.table}: {finding.message}")
+            self._out.print(f"  [{colour}]{text}[/]")
+
+    def gap(self, found: Sequence[Gap]) -> None:
+        """One sentence a measure."""
+        self._out.print("[bold]gap[/]")
+        for each in found:
+            self._out.print(f"  {escape(each.sentence)}")
+        if not found:
+            self._out.print("  too little data to measure one")
+
+    def finish(self, result: Result) -> None:
+        """Leaderboard, verdict, and where things are; or the JSON object."""
+        summary = result.summary
+        table = Table(title="leaderboard on choose", title_justify="left", show_edge=False)
+        for heading in ("arm", "metric", "value", "95 %", "n", "seconds", "status"):
+            table.add_column(heading)
+        for row in summary["leaderboard"]:
+            known = row["value"] is not None
+            interval = (
+                f"{row['low']:.4f} to {row['high']:.4f}" if row["low"] is not None else ""
+            )
+            table.add_row(
+                row["arm"],
+                row["metric"],
+                f"{row['value']:.4f}" if known else "",
+                interval,
+                f"{row['n']:,}",
+                f"{row['seconds']:.1f}",
+                row["status"],
+            )
+        self._out.print(table)
+        if summary["refused"]:
+            self._out.print(f"[dim]{len(summary['refused'])} arms do not apply:[/]")
+            whys: dict[str, list[str]] = {}
+            for row in summary["refused"]:
+                whys.setdefault(row["why"], []).append(f"{row['strategy']}/{row['model']}")
+            for why, names in whys.items():
+                self._out.print(f"  [dim]{escape(_some(names))}: {escape(why)}[/]")
+        colour = "green" if result.verdict.answer == "adopt" else "cyan"
+        answer = escape(result.verdict.answer)
+        self._out.print(f"[bold {colour}]verdict: {answer}[/]")
+        self._out.print(escape(result.verdict.sentence))
+        self._out.print(f"ships: {escape(summary['shipped']['arm'])}")
+        for name, path in (("artifact", result.artifact), ("report", result.report)):
+            if path is not None:
+                self._out.print(f"{name}: {escape(str(path))}")
+        self.result(summary)
+
+    def say(self, text: str) -> None:
+        """A plain line for people."""
+        self._out.print(escape(text))
+
+    def table(self, rows: Sequence[Mapping[str, Any]], title: str) -> None:
+        """Rows as a small table."""
+        table = Table(title=escape(title), title_justify="left", show_edge=False)
+        for column in rows[0] if rows else ():
+            table.add_column(column)
+        for row in rows:
+            table.add_row(*(escape(str(value)) for value in row.values()))
+        self._out.print(table)
+
+    def result(self, value: Mapping[str, Any]) -> None:
+        """The JSON object, where it was asked for."""
+        if self._as_json:
+            sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def _posed(self, posed: Posed) -> None:
+        problem = posed.problem
+        theirs = ", ".join(f"{s.name} {s.sample.n:,}" for s in problem.sources) or "none"
+        self._out.print(
+            f"[bold]problem[/] {escape(posed.task.kind)} for {escape(problem.target)}: "
+            f"{problem.fit.n:,} observations to fit on; sources {escape(theirs)}; "
+            f"claim: {problem.claim}"
+        )
+        for note in posed.notes:
+            self._out.print(f"  [dim]{escape(note)}[/]")
+
+    def _plan(self, plan: Plan) -> None:
+        self._out.print("[bold]plan[/]")
+        reasons: dict[str, list[str]] = {}
+        for step in plan.steps:
+            reasons.setdefault(step.reason, []).append(step.arm.name)
+        for reason, names in reasons.items():
+            self._out.print(f"  {escape(', '.join(names))}: {escape(reason)}")
+
+    def _trial(
+        self, bar: Progress, number: Any, text: str, done: int, total: int, budget: Any
+    ) -> None:
+        pace = budget.spent / done * (total - done) if done else budget.left
+        left = max(0.0, min(pace, budget.left))
+        bar.update(
+            number,
+            description=f"trying {text}",
+            completed=done,
+            total=total,
+            left=f"about {left:.0f} s left",
+        )
+        if not self._out.is_terminal:
+            self._out.print(
+                f"  [{done}/{total}] {text} (about {left:.0f} s left)", markup=False
+            )
+
+
+def _some(names: Sequence[str], at_most: int = 12) -> str:
+    shown = ", ".join(names[:at_most])
+    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"

@@ -1,0 +1,32 @@
+"""`acclimate gap`: how far each source is from the target."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from acclimate.cli.asked import TaskKind, task_of
+
+
+def gap(
+    source: Annotated[list[str], typer.Option(help="A source market; repeat for several.")],
+    target: Annotated[str, typer.Option(help="The target market.")],
+    task: Annotated[
+        TaskKind | None, typer.Option(help="recommend or classify; guessed from the target.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="The label column of rows.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Measure how far each source is from the target, and say what differs."""
+    from acclimate.cli.console import Console
+    from acclimate.workflow import Options, assess
+
+    console = Console(as_json)
+    asked = task_of(task, target, label=label)
+    found = assess(asked, source, target, Options(seed=seed))
+    console.gap(found)
+    console.result(
+        {"target": target, "sources": source, "gap": [each.as_row() for each in found]}
+    )

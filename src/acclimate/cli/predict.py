@@ -1,0 +1,28 @@
+"""`acclimate predict`: one door for every task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    artifact: Annotated[Path, typer.Argument(help="The artifact folder of a run.")],
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="Users, user–item pairs, or rows to predict."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where to write: .csv, .parquet, .jsonl, or .gz.")],
+    k: Annotated[int, typer.Option(help="recommend: items per user.", min=1)] = 10,
+) -> None:
+    """Answer a table: top-k for users, a score for pairs, classes for rows."""
+    from acclimate import workflow
+    from acclimate.domains.readers import read_table
+    from acclimate.domains.writers import write_table
+
+    asked = read_table(table)
+    answers = workflow.predict(artifact, asked, k)
+    write_table(answers, out)
+    typer.echo(f"{answers.height:,} rows written to {out}", err=True)
