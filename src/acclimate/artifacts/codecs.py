@@ -21,9 +21,14 @@ from acclimate.settings import settings
 
 
 def to_json(value: Any, strict: bool = False) -> bytes:
-    """JSON, keys in their order, which encoders mean; `strict` writes what JSON lacks as text."""
-    plain = _plain(value, strict)
-    return (json.dumps(plain, ensure_ascii=False, indent=1) + "\n").encode()
+    """JSON with its keys in the given order: columns of an encoder stand in it.
+
+    strict  write what JSON lacks (infinity, paths) as text; otherwise numbers come
+            back as they were and anything else is our own mistake
+    """
+    written = json.dumps(_plain(value, strict), ensure_ascii=False, indent=1) + "\n"
+    # A market named by bytes that are no text keeps its name: JSON reads the escape back.
+    return written.encode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any, strict: bool) -> Any:

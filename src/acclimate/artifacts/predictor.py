@@ -157,17 +157,19 @@ def _pairs(
     artifact: Artifact, encoder: ItemEncoder, users: pl.Series, items: pl.Series
 ) -> pl.DataFrame:
     distinct = users.unique(maintain_order=True)
-    order = pl.DataFrame({"user": distinct, "at": np.arange(distinct.len())})
     frame = pl.DataFrame([users, items])
-    joined = frame.join(order, on="user", how="left", nulls_equal=True, maintain_order="left")
-    at = joined["at"].to_numpy().astype(np.int64)
+    order = pl.DataFrame({"user": distinct, "at": np.arange(distinct.len())})
+    joined = frame.join(order, on="user", how="left", maintain_order="left")["at"]
+    nobody = distinct.is_null().arg_max() or 0  # where null stands; nulls join nothing
+    at = joined.fill_null(nobody).to_numpy().astype(np.int64)
     column = encoder.columns_of(np.array(items.to_list(), dtype=object))
     score, note = np.zeros(len(at)), np.full(len(at), "", dtype=object)
     by_user = np.argsort(at, kind="stable")
+    sorted_at = at[by_user]
     start = 0
     for asked in _blocks(artifact, encoder, distinct):
         stop = start + len(asked.users)
-        rows = by_user[slice(*np.searchsorted(at[by_user], [start, stop]))]
+        rows = by_user[slice(*np.searchsorted(sorted_at, [start, stop]))]
         score[rows] = _scores(artifact, encoder, asked, at[rows] - start, column[rows])
         note[rows] = np.array(asked.notes(), dtype=object)[at[rows] - start]
         start = stop

@@ -5,10 +5,10 @@ A folder is written beside its place and renamed into it, so that a kill at any
 instant leaves the old artifact or the new one; where the kill fell between the
 two renames, the old one lies beside its place and is read from there.
 
-`DIGEST` holds the artifact's own digest and below it one line a file, in the
-form of sha256sum: `tail -n +2 DIGEST | sha256sum --check` verifies a folder.
-Histories of users stand outside of it under a checksum of their own, so that
-erasing a user leaves the digest as it was.
+A seal (`DIGEST`) is one line a file, in the form of sha256sum, under the SHA-256
+of these lines: `tail -n +2 DIGEST | sha256sum --check` verifies a folder without
+acclimate.  Histories of users have a seal of their own, so that erasing a user
+leaves the digest as it was.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from acclimate.errors import DataError, IntegrityError, UsageError
@@ -33,7 +33,7 @@ NAMES = (*REQUIRED, HISTORIES, CHECKSUM)
 
 MEND = "Run adapt again or restore it from a copy."
 _READS = 5  # a save that runs meanwhile swaps the folder once
-_LINES = re.compile("".join(rf"([0-9a-f]{{64}})  {re.escape(name)}\n" for name in CONTENT))
+_SEALS = {DIGEST: CONTENT, CHECKSUM: (HISTORIES,)}
 
 
 def sha256(data: bytes) -> str:
@@ -46,20 +46,20 @@ def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
     files  manifest.json, state.json, tensors.safetensors and, or not, histories.parquet
     """
-    lines = "".join(f"{sha256(files[name])}  {name}\n" for name in CONTENT)
-    whole = {**files, DIGEST: f"{sha256(lines.encode())}\n{lines}".encode()}
+    seals = {DIGEST: _seal(CONTENT, files)}
     if HISTORIES in files:
-        whole[CHECKSUM] = _checksum(files[HISTORIES])
-    return whole
+        seals[CHECKSUM] = _seal((HISTORIES,), files)
+    return {**files, **seals}
+
+
+def _seal(names: Sequence[str], files: Mapping[str, bytes]) -> bytes:
+    lines = "".join(f"{sha256(files[name])}  {name}\n" for name in names)
+    return f"{sha256(lines.encode())}\n{lines}".encode()
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:
     """The digest of a sealed artifact: over manifest, state and tensors."""
     return files[DIGEST].split(b"\n", 1)[0].decode()
-
-
-def _checksum(histories: bytes) -> bytes:
-    return f"{sha256(histories)}  {HISTORIES}\n".encode()
 
 
 # ── writing ─────────────────────────────────────────────────────────────────
@@ -261,21 +261,25 @@ def _verify(where: str, names: set[str], files: Mapping[str, bytes]) -> None:
             f"Expected the artifact {where!r} to hold {', '.join(wanted)} and nothing else; "
             f"found {', '.join(others[:5])}. Move what does not belong there away."
         )
-    total, _, rest = files[DIGEST].partition(b"\n")
-    lines = _LINES.fullmatch(rest.decode("latin-1"))
+    for seal, sealed_names in _SEALS.items():
+        if seal in files:
+            _verify_seal(where, seal, sealed_names, files)
+
+
+def _verify_seal(
+    where: str, seal: str, names: Sequence[str], files: Mapping[str, bytes]
+) -> None:
+    total, _, rest = files[seal].partition(b"\n")
+    form = "".join(rf"([0-9a-f]{{64}})  {re.escape(name)}\n" for name in names)
+    lines = re.fullmatch(form, rest.decode("latin-1"))
     if lines is None or total != sha256(rest).encode():
-        raise changed(where, DIGEST, sha256(rest), total.decode("latin-1"))
-    for name, recorded in zip(CONTENT, lines.groups(), strict=True):
+        raise _changed(where, seal, total.decode("latin-1"), sha256(rest))
+    for name, recorded in zip(names, lines.groups(), strict=True):
         if (found := sha256(files[name])) != recorded:
-            raise changed(where, name, recorded, found)
-    if HISTORIES in files and files[CHECKSUM] != (line := _checksum(files[HISTORIES])):
-        recorded = files[CHECKSUM].decode("latin-1")
-        damaged = re.fullmatch(rf"[0-9a-f]{{64}}  {re.escape(HISTORIES)}\n", recorded) is None
-        name = CHECKSUM if damaged else HISTORIES
-        raise changed(where, name, recorded[:64], line[:64].decode())
+            raise _changed(where, name, recorded, found)
 
 
-def changed(where: str, name: str, expected: str, found: str) -> IntegrityError:
+def _changed(where: str, name: str, expected: str, found: str) -> IntegrityError:
     """The refusal of a file that is not what was written."""
     return IntegrityError(
         f"Expected {name} of the artifact {where!r} with SHA-256 {expected[:64]!r}, found "
