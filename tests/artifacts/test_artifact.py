@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import joblib
+import joblib  # type: ignore[import-untyped]
 import numpy as np
 import polars as pl
 import pytest
@@ -160,7 +160,10 @@ def test_settings_that_json_lacks_are_written_as_text(ease: Contents, tmp_path: 
 def test_states_inside_states_keep_their_place_shape_and_order() -> None:
     leaf = State("leaf", {}, {"w": np.asfortranarray(np.arange(6.0).reshape(2, 3))})
     root = State(
-        "root", {"z": 1, "a": [2]}, {"bias": np.float32(3)}, {"body": leaf, "b2": leaf}
+        "root",
+        {"z": 1, "a": [2]},
+        {"bias": np.array(3, np.float32)},
+        {"body": leaf, "b2": leaf},
     )
     tensors: dict[str, Any] = {}
     tree = states._node(root, "model", tensors)

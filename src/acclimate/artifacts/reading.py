@@ -23,7 +23,6 @@ from acclimate.domains.times import Notation, read_times, recognise
 from acclimate.domains.values import MISSING, canonical, numbers, text
 from acclimate.errors import DataError
 
-_ROLES = ("label", "time", "entity")
 _SHOWN = 20
 
 
@@ -95,8 +94,11 @@ def read_rows(table: pl.DataFrame, reading: Reading, encoder: RowEncoder) -> Rea
     columns = {name: _column(table, name, reading) for name in used}
     moment = reading.roles.get("time")
     timed = moment is not None and "hour (sin)" in encoder.scales
-    wanted = [*used, *([moment] if timed and moment else [])]
-    missing = [name for name, column in columns.items() if column is None]
+    wanted = [
+        *(_in_file(name, reading) for name in used),
+        *([moment] if timed and moment else []),
+    ]
+    missing = [_in_file(name, reading) for name, column in columns.items() if column is None]
     if timed and moment and moment not in table.columns:
         missing.append(moment)
     if wanted and len(missing) == len(wanted):
@@ -146,12 +148,20 @@ def _uses(encoder: RowEncoder, name: str, kind: ColumnType) -> bool:
 
 def _column(table: pl.DataFrame, feature: str, reading: Reading) -> str | None:
     """The table's column for a feature, or None."""
-    if feature in table.columns:
-        return feature
-    # A feature called like a role was renamed when the file was read: `time` → `time_`.
+    for name in (feature, _in_file(feature, reading)):
+        if name in table.columns:
+            return name
+    return None
+
+
+def _in_file(feature: str, reading: Reading) -> str:
+    """What the target's file called a feature.
+
+    One called like a role that another column plays was renamed at the door:
+    `time` → `time_`.
+    """
     plain = feature.rstrip("_")
-    renamed = feature != plain and plain in _ROLES and plain not in reading.roles.values()
-    return plain if renamed and plain in table.columns else None
+    return plain if reading.roles.get(plain, plain) != plain else feature
 
 
 def _read(series: pl.Series, kind: ColumnType) -> tuple[pl.Series, Bools]:
