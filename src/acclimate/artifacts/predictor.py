@@ -209,7 +209,8 @@ def _taken(artifact: Artifact, pairs: pl.DataFrame) -> Bools:
     histories = artifact.contents.histories
     if histories is None:
         return np.zeros(pairs.height, bool)
-    mine = histories.select("user", "item").unique().with_columns(taken=pl.lit(True))
+    asked = histories.join(pairs.select("user").unique(), on="user", how="semi")
+    mine = asked.select("user", "item").unique().with_columns(taken=pl.lit(True))
     joined = pairs.join(mine, on=["user", "item"], how="left", maintain_order="left")
     found: Bools = joined["taken"].fill_null(False).to_numpy()
     return found

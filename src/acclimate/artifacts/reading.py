@@ -2,7 +2,8 @@
 
 Before: an artifact and a table as it was written.  After: `Rows` that the
 model's encoder takes.  Values are read as they were for training; what is not
-there or cannot be read counts as missing, and is said.
+there or cannot be read counts as missing, and is said.  How a column writes time
+or separates thousands is recognised anew on each input, as a market's is.
 """
 
 from __future__ import annotations
