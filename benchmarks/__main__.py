@@ -16,6 +16,10 @@ from benchmarks.line import Line
 # name: (module, one line).  A new benchmark is a module and an entry here.
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "guard": ("benchmarks.guard", "how often the verdict adopts what does not help"),
+    "cross_market": (
+        "benchmarks.cross_market",
+        "one market learns from the others",
+    ),
 }
 
 COLUMNS = ("data", "target", "arm", "metric", "value", "low", "high", "n", "reference")

@@ -21,7 +21,7 @@ from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.times import Notation, read_times, recognise
-from acclimate.domains.values import MISSING, canonical, numbers, text
+from acclimate.domains.values import MISSING, canonical, numbers, text, typed
 from acclimate.errors import DataError
 
 _SHOWN = 20
@@ -116,7 +116,7 @@ def read_rows(table: pl.DataFrame, reading: Reading, encoder: RowEncoder) -> Rea
             features.append(pl.Series(name, [None] * table.height, _DTYPE[used[name]]))
             continue
         values, bad = _read(table[column], reading.written[name])
-        features.append(_typed(values, used[name]).alias(name))
+        features.append(typed(values, used[name]).alias(name))
         if bad.any():
             unreadable[column] = bad
     time: Array | None = None
@@ -181,10 +181,3 @@ def _read(series: pl.Series, kind: ColumnType) -> tuple[pl.Series, Bools]:
     raw = text(series)
     bad = values.is_null() & raw.is_not_null() & ~raw.is_in(MISSING)
     return values, bad.fill_null(False).to_numpy()
-
-
-def _typed(values: pl.Series, kind: ColumnType) -> pl.Series:
-    """As `tasks.classify` hands columns to an encoder."""
-    if kind == ColumnType.TIME:
-        return values
-    return values.cast(_DTYPE[kind], strict=False)

@@ -143,8 +143,11 @@ class EventParts:
     notes: tuple[str, ...] = field(default=())
 
 
-def cut_events(events: pl.DataFrame, cut: Cut, rng: Rng) -> EventParts:
+def cut_events(events: pl.DataFrame, cut: Cut, rng: Rng, repeats: bool = False) -> EventParts:
     """Cut events (user, item, time?) into fit, choose and judge.
+
+    repeats  whether a user's later events on the same item count too; published
+             protocols keep them
 
     "auto" cuts by time where enough users have something on both sides, and
     otherwise leaves each user's last items out.  Ties in time keep file order.
@@ -162,7 +165,9 @@ def cut_events(events: pl.DataFrame, cut: Cut, rng: Rng) -> EventParts:
     events = events.with_row_index("_row")
     if timed:
         events = events.sort("time", "_row")
-    first = events.unique(["user", "item"], keep="first", maintain_order=True)
+    first = events
+    if not repeats:
+        first = events.unique(["user", "item"], keep="first", maintain_order=True)
     by_time = _cut_at_times(first, cut) if timed else None
     if by_time is not None and cut.by == "time":
         return by_time

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from acclimate.domains.schema import ColumnType
+
 # What programs write for "no value".  "None" may be a category, so only numbers,
 # times and ids read it as missing.
 BLANK = ("NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "Null")
@@ -149,3 +151,17 @@ def _spell(x: pl.Expr) -> pl.Expr:
         .then(x.cast(pl.Int64, strict=False).cast(pl.String))
         .otherwise(x.cast(pl.String))
     )
+
+
+def typed(values: pl.Series, kind: ColumnType) -> pl.Series:
+    """A feature column as every market and every input spells it for an encoder.
+
+    Numbers that one market writes as words elsewhere become the same categories.
+    """
+    if kind == ColumnType.NUMERIC:
+        return values.cast(pl.Float64, strict=False)
+    if kind == ColumnType.CATEGORY:
+        return canonical(values)
+    if kind == ColumnType.TEXT:
+        return text(values)
+    return values

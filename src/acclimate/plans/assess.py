@@ -142,7 +142,7 @@ def _ranking_power(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
     if not folds or not problem.sources:
         return []
     inner, held = folds[0]
-    held = task.protocol(held, problem.fit, rng.child("protocol"))
+    held = task.protocol(held, problem.fit, rng.child("protocol").seed)
     if held.truth.n_units < 2:
         return []
     encoded = inner.encoded(Statistics.BOTH)

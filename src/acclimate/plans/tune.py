@@ -49,13 +49,13 @@ def tune(
     """
     rows = isinstance(problem.fit, Rows)
     folds = [
-        (inner, task.protocol(held, problem.fit, rng.child(f"protocol/{number}")))
+        (inner, task.protocol(held, problem.fit, rng.child(f"protocol/{number}").seed))
         for number, (inner, held) in enumerate(
-            problem.inner(5 if rows else 2, rng.child("folds"))
+            problem.inner(_fold_count(problem), rng.child("folds"))
         )
     ]
     behind = problem.fit.n + sum(source.sample.n for source in problem.sources)
-    few = folds[:2] if behind > LARGE else folds
+    few = folds[:2] if rows and behind > LARGE else folds
     models = arm.model.grid()
     variants = len(models) + len(arm.strategy.grid(problem)) - 1
     if not folds:
@@ -70,6 +70,13 @@ def tune(
         return Tuned(arm, None, None, variants)
     prediction, truth = _out_of_fold(arm, task, problem, folds, rng, tick)
     return Tuned(arm, prediction, truth, variants)
+
+
+def _fold_count(problem: Problem) -> int:
+    """Five folds of rows; for users as many as give 2,000 held-out answers, 2 to 5."""
+    if isinstance(problem.fit, Rows):
+        return 5
+    return min(5, max(2, -(-2000 // max(len(problem.fit.users), 1))))
 
 
 def _best(

@@ -19,6 +19,7 @@ from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.source import Source
 from acclimate.domains.split import Cut, cut_rows
+from acclimate.domains.values import typed
 from acclimate.errors import DomainError, TaskError, UsageError
 from acclimate.rng import Rng
 from acclimate.tasks import scores
@@ -145,7 +146,7 @@ class Classify:
         note = f"classes in fit: {seen}; scored by {name}"
         return replace(self, score_by=name, positive=classes[at], positive_at=at), [note]
 
-    def protocol(self, case: Case, taken: Sample, rng: Rng) -> Case:
+    def protocol(self, case: Case, taken: Sample, seed: int) -> Case:
         return case
 
     def score(self, prediction: Prediction, truth: Truth, weight: Array | None = None) -> Array:
@@ -274,7 +275,7 @@ def _rows(
     table: pl.DataFrame, types: Mapping[str, ColumnType], classes: tuple[str, ...]
 ) -> Rows:
     """The rows of a table; label −1 marks an unlabelled row until the split removes it."""
-    columns = pl.DataFrame([_typed(table[name], types[name]) for name in types])
+    columns = pl.DataFrame([typed(table[name], types[name]) for name in types])
     label = table["label"].replace_strict(
         list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64
     )
@@ -291,11 +292,3 @@ def _rows(
         entity=None if entity is None else entity.astype(object),
         time=time,
     )
-
-
-def _typed(values: pl.Series, kind: ColumnType) -> pl.Series:
-    if kind == ColumnType.NUMERIC:
-        return values.cast(pl.Float64, strict=False)
-    if kind in (ColumnType.CATEGORY, ColumnType.TEXT):
-        return values.cast(pl.String)
-    return values

@@ -23,9 +23,6 @@ from acclimate.rng import Rng
 from acclimate.tasks import ranking as per_user
 from acclimate.tasks.task import Metric, Posed
 
-# Users whose random keys over the catalogue are drawn at once: 512 × 50,000 are 205 MB.
-BLOCK = 512
-
 
 @dataclass(frozen=True)
 class Recommend:
@@ -34,13 +31,17 @@ class Recommend:
     k        1 … 100, length of the list
     at_most  ≥ 2, items a model keeps; the rest are pruned and count as misses
     negatives  ≥ 0; above 0 each truth is ranked among that many sampled items the user
-             never took, to repeat a published protocol; 0 ranks the whole catalogue
+             never took, to repeat a published protocol, in which an item taken again
+             counts again; 0 ranks the whole catalogue without what was taken
+    negatives_seed  of NumPy's default generator, which draws the judge's negatives user
+             by user in the order of their ids; the next seed draws those of `choose`
     The independent unit is the user; the primary metric is nDCG@k.
     """
 
     k: int = 10
     at_most: int = 6000
     negatives: int = 0
+    negatives_seed: int = 0
 
     kind: ClassVar[str] = "recommend"
     form: ClassVar[str] = "items"
@@ -57,7 +58,7 @@ class Recommend:
 
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
         events = events_of(target)
-        parts = cut_events(events, cut, rng.child("cut"))
+        parts = cut_events(events, cut, rng.child("cut"), repeats=self.negatives > 0)
         catalogue, note = self._catalogue(target, parts.fit)
         known = [source.before(parts.clock) for source in sources]
         problem = self._problem(target.name, parts.fit, catalogue, known, parts)
@@ -65,7 +66,7 @@ class Recommend:
         end = events["time"].max() if "time" in events.columns else None
         last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
         whole = self._problem(target.name, events, everything, last, parts)
-        exam = self._exam(problem, parts, events, rng.child("negatives"))
+        exam = self._exam(problem, parts, events)
         judged = exam.judge[0].truth
         assert judged.missed is not None
         notes = [*parts.notes, note, f"{judged.n_units:,} users to judge on"]
@@ -110,26 +111,25 @@ class Recommend:
             recipe=ItemRecipe(catalogue, self.at_most),
         )
 
-    def _exam(
-        self, problem: Problem, parts: EventParts, events: pl.DataFrame, rng: Rng
-    ) -> Exam:
+    def _exam(self, problem: Problem, parts: EventParts, events: pl.DataFrame) -> Exam:
         fit = problem.fit
         assert isinstance(fit, Interactions)
         context = interactions(parts.context, fit.users, fit.items)
-        choose = fit.ask(*_later(parts.choose, parts.fit, fit))
-        judge = context.ask(*_later(parts.judge, parts.context, context))
+        new = self.negatives == 0
+        choose = fit.ask(*_later(parts.choose, parts.fit, fit, new))
+        judge = context.ask(*_later(parts.judge, parts.context, context, new))
         taken = interactions(events, fit.users, fit.items)
         return Exam(
-            (self.protocol(choose, taken, rng.child("choose")),),
-            (self.protocol(judge, taken, rng.child("judge")),),
+            (self.protocol(choose, taken, self.negatives_seed + 1),),
+            (self.protocol(judge, taken, self.negatives_seed),),
         )
 
-    def protocol(self, case: Case, taken: Sample, rng: Rng) -> Case:
+    def protocol(self, case: Case, taken: Sample, seed: int) -> Case:
         """With `negatives`, candidates are the truths and items never taken, drawn once."""
         if not self.negatives:
             return case
         assert isinstance(taken, Interactions)
-        candidates = _candidates(case, taken, self.negatives, rng)
+        candidates = _candidates(case, taken, self.negatives, seed)
         return replace(case, query=replace(case.query, candidates=candidates))
 
     def score(self, prediction: Prediction, truth: Truth, weight: Array | None = None) -> Array:
@@ -228,11 +228,13 @@ def _positions(values: pl.Series, ids: Strings) -> Ints:
 
 
 def _later(
-    later: pl.DataFrame, before: pl.DataFrame, asked: Interactions
+    later: pl.DataFrame, before: pl.DataFrame, asked: Interactions, only_new: bool
 ) -> tuple[Interactions, Ints]:
-    """What users took later and not before, and how much of it no catalogue holds."""
+    """What users took later, only what is new to them or not, and how much of it no
+    catalogue holds."""
     new = later.select("user", "item").unique(maintain_order=True)
-    new = new.join(before.select("user", "item"), on=["user", "item"], how="anti")
+    if only_new:
+        new = new.join(before.select("user", "item"), on=["user", "item"], how="anti")
     user, item = _positions(new["user"], asked.users), _positions(new["item"], asked.items)
     outside = (user >= 0) & (item < 0)
     inside = (user >= 0) & (item >= 0)
@@ -240,32 +242,36 @@ def _later(
     return Interactions(user[inside], item[inside], asked.users, asked.items), missed
 
 
-def _candidates(case: Case, taken: Interactions, negatives: int, rng: Rng) -> Ints:
+def _candidates(case: Case, taken: Interactions, negatives: int, seed: int) -> Ints:
     """(n_users, negatives + most truths of a user) catalogue positions, padded with −1.
 
-    Negatives are uniform without replacement over the items a user never took; a
-    catalogue too small for that many gives all it has.
+    Negatives are uniform without replacement over the items a user never took, user by
+    user in the case's order; a catalogue too small for that many gives all it has.
     """
     truth = case.truth
     assert truth.user is not None and truth.item is not None
-    users, size = len(case.query.users), len(taken.items)
+    users = len(case.query.users)
     row_of = {user: row for row, user in enumerate(case.query.users)}
     row = np.array([row_of.get(user, -1) for user in taken.users], np.int64)[taken.user]
-    generator = rng.generator()
-    order = np.argsort(truth.user, kind="stable")
-    truth_user, truth_item = truth.user[order], truth.item[order]
-    counts = np.bincount(truth_user, minlength=users)
-    place = np.arange(len(order)) - np.repeat(np.r_[0, np.cumsum(counts)[:-1]], counts)
-    candidates = np.full((users, int(counts.max(initial=0)) + negatives), -1, np.int64)
-    candidates[truth_user, negatives + place] = truth_item
-    for start in range(0, users, BLOCK):
-        stop = min(start + BLOCK, users)
-        key = generator.random((stop - start, size))
-        mine = (row >= start) & (row < stop)
-        key[row[mine] - start, taken.item[mine]] = np.inf
-        inside = (truth_user >= start) & (truth_user < stop)
-        key[truth_user[inside] - start, truth_item[inside]] = np.inf
-        drawn = np.argsort(key, axis=1)[:, :negatives]
-        free = np.isfinite(np.take_along_axis(key, drawn, axis=1))
-        candidates[start:stop, : drawn.shape[1]] = np.where(free, drawn, -1)
+    mine = _grouped(row, taken.item, users)
+    wanted = _grouped(truth.user, truth.item, users)
+    width = negatives + max((len(items) for items in wanted), default=0)
+    candidates = np.full((users, width), -1, np.int64)
+    generator = np.random.default_rng(seed)
+    for user in range(users):
+        free = np.ones(len(taken.items), bool)
+        free[mine[user]] = False
+        free[wanted[user]] = False
+        left = np.flatnonzero(free)
+        drawn = generator.choice(left, min(negatives, len(left)), replace=False)
+        candidates[user, : len(drawn)] = drawn
+        candidates[user, negatives : negatives + len(wanted[user])] = wanted[user]
     return candidates
+
+
+def _grouped(group: Ints, value: Ints, groups: int) -> list[Ints]:
+    """The values of each group 0 … groups − 1; others are left out."""
+    keep = group >= 0
+    order = np.argsort(group[keep], kind="stable")
+    bounds = np.searchsorted(group[keep][order], np.arange(1, groups))
+    return np.split(value[keep][order], bounds)

@@ -73,7 +73,7 @@ class Task(Protocol):
         """Cut a Problem and an Exam; raises DataError where the tables cannot serve."""
         ...
 
-    def protocol(self, case: Case, taken: Sample, rng: Rng) -> Case:
+    def protocol(self, case: Case, taken: Sample, seed: int) -> Case:
         """The case as this task asks it; published protocols draw candidates here.
 
         taken  everything known of the entities asked about, the truth included

@@ -1,0 +1,182 @@
+"""Cross-market recommendation: one market learns from the others of a folder.
+
+Protocol of the published tables (Bonab et al., CIKM 2021): per user the last item
+by date is judged and the one before chooses, ties in file order; the judged item
+is ranked among 99 sampled items the user never took.  Full ranking stands beside
+it.  Nothing but `fit` is fitted on; penalties come from inner folds of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from acclimate.domains.domain import Domain
+from acclimate.domains.exam import Case, Prediction, Truth
+from acclimate.domains.market import open_market
+from acclimate.domains.readers import is_table
+from acclimate.domains.split import Cut
+from acclimate.errors import UsageError
+from acclimate.plans.budget import Budget
+from acclimate.plans.examine import contrast_of
+from acclimate.plans.plan import plan
+from acclimate.plans.runner import Trial, best_baseline, interval, pick
+from acclimate.plans.runner import run as run_plan
+from acclimate.rng import Rng
+from acclimate.settings import settings
+from acclimate.strategies.catalogue import arms
+from acclimate.tasks.recommend import Recommend
+from acclimate.verdicts.compare import paired_effect
+from acclimate.verdicts.verdict import judge
+from benchmarks.line import Line, peak_mb
+
+NAME = "cross_market"
+K = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this benchmark."""
+    parser.add_argument("--data", type=Path, required=True, help="a folder, one file a market")
+    parser.add_argument("--target", required=True, help="the market to adapt to")
+    parser.add_argument("--source", action="append", help="sources; all other files without it")
+    parser.add_argument("--negatives", type=int, default=99, help="sampled items per user")
+    parser.add_argument("--budget", type=float, default=3600.0, help="seconds")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> Iterator[Line]:
+    """One line an arm and metric, then the verdict on each metric."""
+    with threadpool_limits(settings().threads):
+        yield from _lines(args)
+
+
+def _lines(args: argparse.Namespace) -> Iterator[Line]:
+    rng = Rng.of(args.seed)
+    target, sources = markets(args.data, args.target, args.source)
+    print(f"{target.name} from {', '.join(s.name for s in sources)}", file=sys.stderr)
+    sampled, full = Recommend(K, negatives=args.negatives), Recommend(K)
+    posed = sampled.pose(whole_catalogue(target), sources, Cut(by="last"), rng.child("pose"))
+    planned = plan(posed.problem, arms("items"), [])
+    trials = run_plan(
+        planned,
+        posed.task,
+        posed.problem,
+        posed.exam,
+        Budget(args.budget),
+        rng,
+        lambda text, done, total: print(f"[{done}/{total}] {text}", file=sys.stderr),
+    )
+    common: dict[str, Any] = {
+        "benchmark": NAME,
+        "data": args.data.name,
+        "source": "+".join(source.name for source in sources),
+        "target": target.name,
+        "seed": args.seed,
+    }
+    case = posed.exam.judge[0]
+    questions: list[tuple[Recommend, str, Case]] = [
+        (sampled, f"ndcg@{K}", case),
+        (full, f"ndcg@{K}-full", replace(case, query=replace(case.query, candidates=None))),
+    ]
+    answers: dict[str, list[tuple[Prediction, Truth]]] = {}
+    for trial in trials:
+        if trial.status != "done":
+            continue
+        start = time.monotonic()
+        fitted = trial.arm.fit(posed.problem, rng.child("fit"))
+        answers[trial.arm.name] = []
+        for task, metric, question in questions:
+            answer = (fitted.answer(question), question.truth)
+            answers[trial.arm.name].append(answer)
+            value, low, high = interval(task, *answer, rng.child("interval"))
+            yield Line(
+                arm=trial.arm.name,
+                metric=metric,
+                value=value,
+                low=low,
+                high=high,
+                n=question.truth.n_units,
+                seconds=round(trial.seconds + time.monotonic() - start, 2),
+                peak_mb=round(peak_mb()),
+                **common,
+            )
+    yield from _verdicts(trials, questions, answers, common, rng)
+
+
+def _verdicts(
+    trials: list[Trial],
+    questions: list[tuple[Recommend, str, Case]],
+    answers: dict[str, list[tuple[Prediction, Truth]]],
+    common: dict[str, Any],
+    rng: Rng,
+) -> Iterator[Line]:
+    """What was picked on `choose`, judged under both metrics."""
+    chosen = pick(trials, questions[0][0], rng)
+    if chosen is None:
+        return
+    baseline = best_baseline(trials, 1.0)
+    for number, (task, metric, question) in enumerate(questions):
+        contrast = contrast_of(
+            task, answers[chosen.arm.name][number], answers[baseline.arm.name][number]
+        )
+        verdict = judge(
+            paired_effect(contrast, rng.child("judge")),
+            delta=task.metric.delta,
+            arm=chosen.arm.name,
+            baseline=baseline.arm.name,
+            metric=metric,
+            unit="users",
+        )
+        yield Line(
+            arm="verdict",
+            metric=metric,
+            value=verdict.effect,
+            low=verdict.low,
+            high=verdict.high,
+            n=question.truth.n_units,
+            verdict=verdict.as_row(),
+            **common,
+        )
+
+
+def markets(
+    folder: Path, target: str, sources: list[str] | None
+) -> tuple[Domain, list[Domain]]:
+    """The target and its sources among the files of a folder.
+
+    A market may be called by its file's stem or by what stands before the first `_`.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_dir() or is_table(path))
+    known: dict[str, Path] = {}
+    for path in files:
+        stem = path.name.split(".")[0]
+        known[stem] = path
+        known.setdefault(stem.split("_")[0], path)
+    wanted = [target, *(sources or [])]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise UsageError(
+            f"Expected markets among {', '.join(sorted(known))} in {str(folder)!r}; "
+            f"found {', '.join(unknown)}."
+        )
+    others = [known[name] for name in sources or []] or [
+        path for path in files if path != known[target]
+    ]
+    return open_market(known[target]), [open_market(path) for path in others]
+
+
+def whole_catalogue(target: Domain) -> Domain:
+    """The target with every item of its file in the catalogue, as the protocols have it."""
+    items = target.tables["events"].select(pl.col("item").unique().sort())
+    known = target.tables.get("items")
+    if known is not None:
+        items = pl.concat([known.select("item"), items]).unique(maintain_order=True)
+    return replace(target, tables={**target.tables, "items": items})
