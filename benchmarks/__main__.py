@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.cross_market",
         "one market learns from the others",
     ),
+    "twins": ("benchmarks.twins", "real rows beside planted harm and planted benefit"),
 }
 
 COLUMNS = ("data", "target", "arm", "metric", "value", "low", "high", "n", "reference")

@@ -168,8 +168,9 @@ def audited(result: Result, audit: Domain, rng: Rng) -> tuple[float, float, floa
     """The primary metric of what shipped, through the same door that users have."""
     assert result.artifact is not None
     rows = audit.tables["rows"]
-    names = {role: name for role, name in audit.schema.tables["rows"].roles.items()}
-    asked = rows.drop("label").rename({r: n for r, n in names.items() if r in rows.columns[1:]})
+    roles = audit.schema.tables["rows"].roles
+    asked = rows.drop("label")
+    asked = asked.rename({role: name for role, name in roles.items() if role in asked.columns})
     artifact = load(result.artifact)
     task = artifact.contents.task
     assert isinstance(task, Classify)

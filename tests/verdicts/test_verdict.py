@@ -92,6 +92,13 @@ def test_no_units_at_all_are_not_an_error() -> None:
     assert "unknown" in verdict._repr_html_()
 
 
+def test_score_that_the_judge_lacks_is_not_enough_data() -> None:
+    unknown = Effect(math.nan, -math.inf, math.inf, 200, 0.5, math.inf)
+    verdict = judge(unknown, delta=0.01, metric="PR-AUC", unit="rows")
+    assert (verdict.answer, verdict.units_wanted) == ("not-enough-data", None)
+    assert "200 rows say nothing about PR-AUC" in verdict.sentence
+
+
 def test_units_wanted_settle_it_with_eighty_percent_chance() -> None:
     found = Effect(0.1, -0.1, 0.3, 100, 0.84, 0.1)
     wanted = units_to_settle(found, 0.0)

@@ -13,6 +13,9 @@ Departures, with the figures behind them in docs/decisions/0003-interval.md:
   interval (t quantile times √(n/(n−1)));
 - each end of the interval is the wider of BCa and Student's t, because either
   alone adopts too often: BCa on few or zero-heavy units, t on skewed ones;
+- t's standard error is the larger of the bootstrap's, raised by its own
+  Monte-Carlo error of 1/√(2B), and the jackknife's, which errs upwards (Efron &
+  Stein, Annals of Statistics 1981);
 - tied replicates count one half in the bias correction;
 - past 20,000 units, units are dealt at random into 20,000 blocks.
 """
@@ -128,7 +131,7 @@ class Effect:
     n            independent units
     probability  [0, 1] that transfer helps: the confidence at which the interval
                  would end at 0.  Above 1 − level/2 exactly when low > 0
-    se           standard error, ≥ 0; infinite where nothing can be said
+    se           cautious standard error, ≥ 0; infinite where nothing can be said
     level        (0, 1) share of intervals that miss, both sides together
     """
 
@@ -154,12 +157,11 @@ def paired_effect(
     level       (0, 1)  two-sided; the verdict errs towards transfer at level/2
     replicates  ≥ 100   raised, to at most 20,000, until 40 lie beyond each end
 
-    Fewer than two units, or a score that over 5 % of replicates lack, give an
-    infinite interval and a probability of ½.  Memory stays below 64 MB
-    beside what the statistic itself takes.
+    Fewer than two units, or a score that the judge or over 5 % of replicates lack
+    (say, no positive row), give an infinite interval and a probability of ½.
+    Memory stays below 64 MB beside what the statistic itself takes.
 
-    Raises UsageError for a level or number of replicates out of range, DataError
-    for a contrast that has no finite value on the judge itself.
+    Raises UsageError for a level or number of replicates out of range.
     """
     if not 0 < level < 1:
         raise UsageError(f"Expected a level between 0 and 1, found {level}. Try 0.05.")
@@ -169,20 +171,17 @@ def paired_effect(
     if n == 0:
         return Effect(math.nan, -math.inf, math.inf, 0, 0.5, math.inf, level)
     value = float(contrast.statistic(np.ones((1, n)))[0])
-    if not math.isfinite(value):
-        raise DataError(
-            f"The two arms cannot be compared on {n} units: the contrast is {value}. "
-            "A judge needs rows on which both arms have a score, such as one positive."
-        )
     nothing = Effect(value, -math.inf, math.inf, n, 0.5, math.inf, level)
-    if n < 2:
+    if n < 2 or not math.isfinite(value):
         return nothing
     wanted = min(MAX_REPLICATES, max(replicates, math.ceil(80 / level)))
     theta = np.sort(bootstrap(contrast, rng, wanted))
     if theta.size < (1 - LOST) * wanted:
         return nothing
-    a = acceleration(contrast, rng)
-    se = float(np.std(theta, ddof=1)) * math.sqrt(n / (n - 1))
+    a, jackknife_se = jackknife(contrast, rng)
+    noise = 1 + 1 / math.sqrt(2 * theta.size)
+    bootstrap_se = float(np.std(theta, ddof=1)) * math.sqrt(n / (n - 1))
+    se = max(bootstrap_se * noise, jackknife_se)
     if se <= 1e-12 * abs(value):  # every unit agrees; the rest is rounding
         sure = 0.5 + 0.5 * float(np.sign(value))
         return Effect(value, value, value, n, sure, 0.0, level)
@@ -223,8 +222,8 @@ def _summed(difference: Array, weight: Array | None, block: Ints) -> Contrast:
     return Contrast.of_means(np.bincount(block, omega * difference) / mass, mass)
 
 
-def acceleration(contrast: Contrast, rng: Rng) -> float:
-    """Efron's a from a jackknife that leaves out one of at most 200 groups of units.
+def jackknife(contrast: Contrast, rng: Rng) -> tuple[float, float]:
+    """Efron's a and the standard error, leaving out one of at most 200 groups of units.
 
     A group of m units has 1/√m of a unit's skewness and there are 1/m as many,
     so that a is the same in expectation as with single units.
@@ -240,9 +239,14 @@ def acceleration(contrast: Contrast, rng: Rng) -> float:
         parts.append(contrast.statistic((label != left_out[:, None]).astype(np.float64)))
     theta = np.concatenate(parts)
     theta = theta[np.isfinite(theta)]
+    if theta.size < 2:
+        return 0.0, 0.0
     u = theta.mean() - theta  # positive: the effect falls without the group
     spread = float(np.sum(u**2))
-    return float(np.sum(u**3)) / (6 * spread**1.5) if spread > 0 else 0.0
+    if spread == 0:
+        return 0.0, 0.0
+    a = float(np.sum(u**3)) / (6 * spread**1.5)
+    return a, math.sqrt((u.size - 1) / u.size * spread)
 
 
 def dealt(n: int, groups: int, rng: Rng) -> Ints | None:
