@@ -1,0 +1,159 @@
+"""What the contract is checked on: every entry of the catalogue, on tiny made markets.
+
+Models are the catalogue's own with less of everything that takes time; what a
+contract says holds for any setting.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from acclimate.arrays import Array
+from acclimate.domains.domain import Domain
+from acclimate.domains.exam import Case, Prediction, Probabilities, Ranking
+from acclimate.domains.problem import Problem
+from acclimate.domains.rowview import RowRecipe
+from acclimate.domains.source import Derived
+from acclimate.domains.split import Cut
+from acclimate.domains.synthetic import make_events, make_rows
+from acclimate.models.model import Model
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.strategies.catalogue import MODELS, STRATEGIES
+from acclimate.strategies.fitted import Fitted
+from acclimate.strategies.strategy import Strategy
+from acclimate.tasks.classify import Classify
+from acclimate.tasks.recommend import Recommend
+from acclimate.tasks.task import Posed, Task
+
+SEED = Rng.of(0)
+AT_MOST = {"epochs": 1, "width": 8, "rounds": 6}
+FORMS = {"items": "recommend", "rows": "classify"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A task on made markets, and how its target is cut."""
+
+    task: Task
+    target: Domain
+    sources: tuple[Domain, ...]
+    cut: Cut
+
+    def posed(self) -> Posed:
+        """The real task's own problem and exam; rows with few columns of text."""
+        posed = self.task.pose(self.target, self.sources, self.cut, SEED.child("pose"))
+        return replace(posed, problem=light(posed.problem), whole=light(posed.whole))
+
+
+def light(problem: Problem) -> Problem:
+    """The same problem with 64 columns for text instead of 131,072."""
+    if isinstance(problem.recipe, RowRecipe):
+        return replace(problem, recipe=RowRecipe(hash_bits=6))
+    return problem
+
+
+@cache
+def scene(form: str) -> Scene:
+    """Cut by time, so that there is a clock; rows have every type of column."""
+    key = Rng.of(11).child(form)
+    if form == "items":
+        target = make_events(key.child("t"), 60, 30, name="target")
+        near = make_events(key.child("near"), 80, 30, catalogue=0.2, name="near")
+        far = make_events(key.child("far"), 80, 30, catalogue=0.5, taste=0.5, name="far")
+        sources = (near.domain, far.domain)
+        return Scene(Recommend(k=5), target.domain, sources, Cut(0.3, 0.25, by="time"))
+    shared: dict[str, Any] = {"missing": 0.05, "text": True, "time": True}
+    made = [
+        make_rows(key.child(name), n, covariate=dial, name=name, **shared)
+        for name, n, dial in (("target", 120, 0.0), ("near", 150, 0.5), ("far", 150, 2.0))
+    ]
+    first, *others = [each.domain for each in made]
+    return Scene(
+        Classify("label"), first, tuple(others), Cut(0.3, 0.25, by="time", cross_below=20)
+    )
+
+
+@cache
+def posed(form: str) -> Posed:
+    """The scene of a form, posed once."""
+    return scene(form).posed()
+
+
+def quick(arm: Arm) -> Arm:
+    """The same arm with less of what takes time."""
+    return Arm(less(arm.strategy), less(arm.model))
+
+
+def less(value: Any) -> Any:
+    """A model or strategy with less of what takes time."""
+    smaller = {
+        each.name: AT_MOST[each.name]
+        for each in fields(value)
+        if each.name in AT_MOST and (getattr(value, each.name) or 0) > AT_MOST[each.name]
+    }
+    return replace(value, **smaller)
+
+
+def combinations(
+    strategies: Sequence[Strategy] = STRATEGIES, models: Sequence[Model] = MODELS
+) -> list[Arm]:
+    """Every strategy with every model, refused or not."""
+    return [Arm(strategy, model) for strategy in strategies for model in models]
+
+
+@cache
+def applicable() -> tuple[Arm, ...]:
+    """Every combination that is not refused, quick."""
+    return tuple(
+        quick(arm)
+        for arm in combinations()
+        if arm.why_not(posed(arm.model.form).problem) is None
+    )
+
+
+def of_form(form: str) -> list[Arm]:
+    """The applicable combinations of one form."""
+    return [arm for arm in applicable() if arm.model.form == form]
+
+
+def named(arm: Arm) -> str:
+    """A readable id: `pooled/ease`."""
+    return arm.name
+
+
+def cases(of: Posed) -> list[Case]:
+    """Fixed questions: what is chosen and judged on, with what may be known then."""
+    return [*of.exam.choose, *of.exam.judge]
+
+
+def answers(fitted: Fitted, asked: Sequence[Case]) -> list[Array]:
+    """Every number of every answer."""
+    return [numbers(fitted.answer(case)) for case in asked]
+
+
+def numbers(prediction: Prediction) -> Array:
+    """A prediction as one array; a ranking's items stand above its scores."""
+    if isinstance(prediction, Probabilities):
+        return prediction.p
+    assert isinstance(prediction, Ranking)
+    return np.stack([prediction.items.astype(float), prediction.scores])
+
+
+@cache
+def fitted(arm: Arm) -> Fitted:
+    """An arm fitted on its scene, once for all tests that only ask it."""
+    return arm.fit(posed(arm.model.form).problem, SEED.child("fit"))
+
+
+def forget() -> None:
+    """Empty every cache of derived values, as a fresh process would begin."""
+    for value in gc.get_objects():
+        if type(value) is Derived:  # isinstance would ask lazy modules for their class
+            value._values.clear()

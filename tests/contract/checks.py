@@ -1,0 +1,130 @@
+"""The contract as checks that raise AssertionError; `test_bites` shows that they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from acclimate.arrays import Array
+from acclimate.domains.exam import Case, Exam, RankQuery, Truth
+from acclimate.domains.sample import Rows
+from acclimate.plans.tune import tune
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.strategies.fitted import Fitted
+from acclimate.tasks.task import Posed
+from tests.contract.cases import SEED, Scene, answers, cases, forget
+from tests.contract.content import content, reached
+
+
+def same(ours: Iterable[Array], theirs: Iterable[Array], atol: float = 0.0) -> None:
+    """Two lists of answers are equal, infinities and all."""
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=atol)
+
+
+def repeats(arm: Arm, posed: Posed) -> None:
+    """Same seed, same answers: with empty caches, with full ones, and with others' in them."""
+    asked = cases(posed)
+    forget()
+    first = answers(arm.fit(posed.problem, SEED.child("fit")), asked)
+    arm.fit(posed.problem, Rng.of(1).child("fit"))
+    if len(posed.problem.sources) > 1:
+        fewer = posed.problem.with_sources(posed.problem.sources[:1])
+        arm.fit(fewer, SEED.child("fit"))
+    second = answers(arm.fit(posed.problem, SEED.child("fit")), asked)
+    same(first, second)
+
+
+def leaves_inputs(arm: Arm, posed: Posed, scene: Scene) -> None:
+    """Fitting, tuning and answering change nothing they were given."""
+    given = (arm, posed.problem, posed.whole, posed.exam, scene.target, scene.sources)
+    before = [content(each) for each in given]
+    answers(arm.fit(posed.problem, SEED.child("fit")), cases(posed))
+    after = [content(each) for each in given]
+    names = ("arm", "problem", "whole", "exam", "target", "sources")
+    changed = [name for name, b, a in zip(names, before, after, strict=True) if b != a]
+    assert not changed, f"{arm.name} changed its {', '.join(changed)}"
+
+
+def answers_each_alone(fitted: Fitted, case: Case, atol: float) -> None:
+    """Who else is asked about changes no answer, and neither does the truth."""
+    whole = answers(fitted, [case])[0]
+    some = np.arange(0, len(whole) if whole.ndim == 2 else whole.shape[1], 3)
+    if isinstance(case.query, RankQuery):
+        part = replace(
+            case,
+            query=replace(case.query, users=case.query.users[some]),
+            context=case.context.of_users(some),
+        )
+        same([whole[:, some]], answers(fitted, [part]), atol)
+    else:
+        assert isinstance(case.query, Rows)
+        part = replace(case, query=case.query.take(some))
+        same([whole[some]], answers(fitted, [part]), atol)
+    blind = replace(case, truth=Truth(units=np.zeros(0, np.int64)))
+    same([whole], answers(fitted, [blind]))
+
+
+def learned(arm: Arm, posed: Posed, asked: list[Case]) -> tuple[dict[str, Any], list[Array]]:
+    """What a strategy makes of a problem with empty caches: settings, and answers."""
+    forget()
+    encoded = arm.encoded(posed.problem)
+    tuned = tune(arm, posed.task, encoded, SEED.child("tune"), cross_fit=False)
+    return tuned.arm.settings, answers(tuned.arm.fit(encoded, SEED.child("fit")), asked)
+
+
+_CLEAN: dict[tuple[Arm, str], tuple[dict[str, Any], list[Array]]] = {}
+
+
+def _learned_clean(arm: Arm, problem: str, clean: Posed) -> tuple[dict[str, Any], list[Array]]:
+    """What is learned without poison, once for all poisons."""
+    if (arm, problem) not in _CLEAN:
+        _CLEAN[arm, problem] = learned(arm, clean, cases(clean))
+    return _CLEAN[arm, problem]
+
+
+def learns_alike(arm: Arm, clean: Posed, poisoned: Posed) -> None:
+    """Settings and answers to fixed questions do not move with what is poisoned."""
+    asked = cases(clean)
+    ours = _learned_clean(arm, content(clean.problem), clean)
+    theirs = learned(arm, poisoned, asked)
+    assert ours[0] == theirs[0], f"{arm.name} was tuned on what it may not see"
+    same(ours[1], theirs[1])
+
+
+def poses_alike(clean: Scene, poisoned: Scene) -> tuple[Posed, Posed]:
+    """Both scenes pose the very same problem, though their exams differ."""
+    ours, theirs = clean.posed(), poisoned.posed()
+    assert content(ours.exam) != content(theirs.exam), "nothing was poisoned"
+    assert content(ours.problem) == content(theirs.problem), "the problem saw the exam"
+    assert content(ours.task) == content(theirs.task), "the task was settled on the exam"
+    return ours, theirs
+
+
+def hides_exam(posed: Posed) -> None:
+    """No path leads from the problem to a truth, a case, or memory that they share."""
+    objects = reached(posed.problem)
+    kinds = {type(each).__name__ for each in objects}
+    assert not kinds & {"Exam", "Case", "Truth", "Posed", "Domain"}, f"reaches {kinds}"
+    arrays = [each for each in objects if isinstance(each, np.ndarray) and each.size]
+    for secret in truths(posed.exam):
+        for array in arrays:
+            assert array is not secret
+            assert not np.shares_memory(array, secret), "shares memory with a truth"
+            # A copy would do as much harm; short arrays are equal by chance.
+            copied = len(secret) > 5 and array.shape == secret.shape
+            assert not (copied and np.array_equal(array, secret)), "holds a copy of a truth"
+
+
+def truths(exam: Exam) -> list[np.ndarray[Any, Any]]:
+    """What was true; units say nothing about it."""
+    parts = [
+        part
+        for case in (*exam.choose, *exam.judge)
+        for part in (case.truth.label, case.truth.user, case.truth.item)
+    ]
+    return [part for part in parts if part is not None and part.size]

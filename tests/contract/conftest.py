@@ -1,0 +1,30 @@
+"""Networks of the contract are tiny: their size and steps are not what is claimed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from acclimate.models import mixed
+from acclimate.strategies.catalogue import MODELS, STRATEGIES
+from tests.contract.cases import less
+
+
+@pytest.fixture(autouse=True)
+def tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixed, "TEXT_BUCKETS", 256)
+    monkeypatch.setattr(mixed, "STEPS_AN_EPOCH", 4)
+
+
+@pytest.fixture
+def few_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model and strategy tries the first two settings of its grid, quick ones."""
+    kinds: set[Any] = {type(each) for each in (*MODELS, *STRATEGIES)}
+    for kind in kinds:
+        whole = kind.grid
+
+        def some(self: Any, *args: Any, whole: Any = whole) -> tuple[Any, ...]:
+            return tuple(less(each) for each in whole(self, *args)[:2])
+
+        monkeypatch.setattr(kind, "grid", some)
