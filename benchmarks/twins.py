@@ -2,9 +2,9 @@
 
 `real`     the sources as they are
 `harm`     the sources' labels flipped: must never be adopted
-`benefit`  the source is one half of the target's own rows: should be adopted
+`benefit`  the source is a third of the target's own rows: should be adopted
 
-A quarter of the target, the latest where there is time, is kept as `audit`, outside of
+A fifth of the target, the latest where there is time, is kept as `audit`, outside of
 everything acclimate is given; what ships is scored on it.
 """
 
@@ -83,14 +83,14 @@ def _heard(stage: str, value: Any) -> None:
 
 
 def cut_audit(target: Domain, rng: Rng) -> tuple[Domain, Domain]:
-    """The target without a quarter of its labelled rows, and that quarter."""
+    """The target without a fifth of its labelled rows, and that fifth."""
     rows = target.tables["rows"]
     labelled = rows.filter(pl.col("label").is_not_null())
     if "time" in labelled.columns and labelled["time"].null_count() == 0:
         ordered = labelled.sort("time", maintain_order=True)
     else:
         ordered = labelled[rng.generator().permutation(labelled.height)]
-    kept = int(labelled.height * 0.75)
+    kept = int(labelled.height * 0.8)
     return _with_rows(target, ordered[:kept]), _with_rows(target, ordered[kept:])
 
 
@@ -104,11 +104,11 @@ def planted(
         return target, [flipped(source) for source in sources]
     rows = target.tables["rows"]
     order = rng.generator().permutation(rows.height)
-    half = rows.height // 2
+    third = rows.height // 3
     twin_of = replace(
-        _with_rows(target, rows[np.sort(order[:half])]), name=f"{target.name}-twin"
+        _with_rows(target, rows[np.sort(order[:third])]), name=f"{target.name}-twin"
     )
-    return _with_rows(target, rows[np.sort(order[half:])]), [twin_of]
+    return _with_rows(target, rows[np.sort(order[third:])]), [twin_of]
 
 
 def flipped(source: Domain) -> Domain:

@@ -7,7 +7,7 @@ cross-fitting inside `fit` and no rows are set aside for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -26,7 +26,8 @@ WAYS = ("auto", "time", "last", "random")
 class Cut:
     """How a target is cut.
 
-    judge        0 … 1, share of the target kept for the verdict
+    judge        0 … 1, share of the target kept for the verdict; None: 0.3, and half
+                 where a label budget leaves rows that nothing else may use
     choose       0 … 1, share of the rest on which the plan chooses
     labels       ≥ 2 or None: labelled target rows that `fit` and `choose` may use
                  together; the others before the judge are seen without labels
@@ -35,7 +36,7 @@ class Cut:
     cross_below  rows: with fewer in `fit` and `choose` together, cross-fit
     """
 
-    judge: float = 0.3
+    judge: float | None = None
     choose: float = 0.25
     labels: int | None = None
     by: str = "auto"
@@ -45,13 +46,20 @@ class Cut:
         if self.by not in WAYS:
             raise UsageError(f"Expected a split by {', '.join(WAYS)}; found {self.by!r}.")
         for name, share in (("judge", self.judge), ("choose", self.choose)):
-            if not 0 < share < 1:
+            if share is not None and not 0 < share < 1:
                 raise UsageError(f"Expected {name} between 0 and 1, a share; found {share}.")
         if self.labels is not None and self.labels < 2:
             raise UsageError(
                 f"Expected a label budget of at least 2 rows; found {self.labels}. "
                 "Leave it out to use every labelled row."
             )
+
+
+    def judge_share(self, rows: int) -> float:
+        """The share of the target kept for the verdict, of so many labelled rows."""
+        if self.judge is not None:
+            return self.judge
+        return 0.5 if self.labels is not None and self.labels < rows / 2 else 0.3
 
 
 @dataclass(frozen=True)
@@ -90,20 +98,28 @@ def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
         )
     by_time = cut.by != "random" and timed and len(labelled) > 1
     units = rows.units()
-    clock, notes = None, []
+    clock, notes, share = None, [], cut.judge_share(len(labelled))
+    if rows.time is not None and not timed:
+        notes.append("cut at random, as some labelled rows have no time")
     if by_time:
         assert rows.time is not None
         order = labelled[np.argsort(rows.time[labelled], kind="stable")]
-        boundary = rows.time[order[int(len(order) * (1 - cut.judge))]]
+        boundary = rows.time[order[int(len(order) * (1 - share))]]
         early = rows.time < boundary
         pool, judge = labelled[early[labelled]], labelled[~early[labelled]]
         if len(pool) == 0:
-            return cut_rows(rows, Cut(cut.judge, cut.choose, cut.labels, "random"), rng)
+            if cut.by == "time":
+                raise UsageError(
+                    "Expected more than one time among the labelled rows for a split by time; "
+                    f"found nothing before {_naive(float(boundary)):%Y-%m-%d %H:%M}. "
+                    "Check the time column, or split at random."
+                )
+            return cut_rows(rows, replace(cut, by="random"), rng)
         clock = _naive(float(rows.time[pool].max()))
         unlabelled = np.flatnonzero((rows.label < 0) & ~(rows.time >= boundary))
         claim = Claim.LATER
     else:
-        judge = _share(labelled, units, rows.label, cut.judge, rng.child("judge"))
+        judge = _share(labelled, units, rows.label, share, rng.child("judge"))
         pool = np.setdiff1d(labelled, judge)
         unlabelled = np.flatnonzero(rows.label < 0)
         claim = Claim.NEW
@@ -124,6 +140,8 @@ def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
     if by_time and len(choose):
         assert rows.time is not None
         clock = _naive(float(rows.time[fit].max()))
+        # What came while `choose` was collected is later than anything a fit may know.
+        unlabelled = unlabelled[~(rows.time[unlabelled] > rows.time[fit].max())]
     return RowParts(fit, choose, judge, unlabelled, clock, claim, tuple(notes))
 
 
@@ -182,11 +200,11 @@ def cut_events(events: pl.DataFrame, cut: Cut, rng: Rng, repeats: bool = False) 
 
 def _cut_at_times(events: pl.DataFrame, cut: Cut) -> EventParts | None:
     times = events["time"].sort()
-    n = len(times)
+    n, share = len(times), cut.judge_share(0)
     if n < 3:
         return None
-    judge_from = times[int(n * (1 - cut.judge))]
-    choose_from = times[int(n * (1 - cut.judge) * (1 - cut.choose))]
+    judge_from = times[int(n * (1 - share))]
+    choose_from = times[int(n * (1 - share) * (1 - cut.choose))]
     fit = events.filter(pl.col("time") < choose_from)
     choose = events.filter((pl.col("time") >= choose_from) & (pl.col("time") < judge_from))
     judge = events.filter(pl.col("time") >= judge_from)
@@ -222,7 +240,7 @@ def _cut_last(events: pl.DataFrame, timed: bool, rng: Rng) -> EventParts:
 
 def _share(pool: Ints, units: Ints, label: Ints, share: float, rng: Rng) -> Ints:
     """A share of the pool, whole units, classes kept in proportion."""
-    if len(pool) < 2:
+    if len(np.unique(units[pool])) < 2:
         return pool[:0]
     # Twenty slots give shares in steps of 5 %; a small pool gets as many as it has units.
     slots = min(20, len(np.unique(units[pool])))

@@ -52,7 +52,7 @@ class Pooled(Strategy):
     kind: ClassVar[str] = "pooled"
     reads: ClassVar[frozenset[str]] = frozenset({"rows"})
     statistics: ClassVar[Statistics] = Statistics.BOTH
-    complexity: ClassVar[int] = 2
+    complexity: ClassVar[int] = 1
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         views = [problem.view(problem.fit), *source_views(problem)]

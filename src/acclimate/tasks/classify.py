@@ -23,7 +23,7 @@ from acclimate.domains.values import typed
 from acclimate.errors import DomainError, TaskError, UsageError
 from acclimate.rng import Rng
 from acclimate.tasks import scores
-from acclimate.tasks.task import Metric, Posed
+from acclimate.tasks.task import Metric, Posed, left_out
 
 METRICS = {
     "log-loss": Metric("log-loss", higher=False, mean=True, delta=0.005),
@@ -32,8 +32,11 @@ METRICS = {
     "accuracy": Metric("accuracy", higher=True, mean=True, delta=0.005),
 }
 FEATURES = (ColumnType.NUMERIC, ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME)
-# Below this share of the rarer class, log loss is mostly about rows nobody asks for.
-RARE = 0.2
+# Below this share of the rarer class, log loss is mostly about rows nobody asks for.  Above
+# it, log loss settles with fewer rows than an area under a curve does.
+RARE = 0.05
+# From this many classes on, one must be seen twice on average: no number is a class.
+MANY = 20
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Classify:
 
     label    the label column, or None: the one the market's schema names
     score_by the primary metric, or None: PR-AUC where one of two classes is rarer
-             than 20 %, log loss otherwise
+             than 5 %, log loss otherwise
     positive the class that PR-AUC, ROC-AUC, precision and recall are about; None:
              the rarer one in the target
     """
@@ -67,14 +70,15 @@ class Classify:
 
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
         tables = [rows_table(domain) for domain in (target, *sources)]
-        types = shared_types([target, *sources])
         classes = self._classes(target.name, tables)
+        types = shared_types([target, *sources])
         rows = [_rows(table, types, classes) for table in tables]
         mine = rows[0]
         parts = cut_rows(mine, cut, rng.child("cut"))
         assert mine.label is not None
         task, notes = self._settle(target.name, classes, mine.label[parts.fit])
-        kept = [source.before(parts.clock) for source in sources]
+        known = [source.before(parts.clock) for source in sources]
+        kept = _sources(known, types, classes)
         end = tables[0]["time"].max() if "time" in tables[0].columns else None
         last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
         labelled = np.concatenate([parts.fit, parts.choose, parts.judge])
@@ -82,7 +86,7 @@ class Classify:
         problem = Problem(
             target=target.name,
             fit=mine.take(parts.fit),
-            sources=_sources(kept, types, classes),
+            sources=kept,
             claim=parts.claim,
             recipe=RowRecipe(),
             unlabelled=unlabelled,
@@ -97,6 +101,7 @@ class Classify:
             (mine.take(parts.judge).case(),),
         )
         notes = [*parts.notes, *notes, f"{len(parts.judge):,} rows to judge on"]
+        notes += left_out(sources, problem, "labelled rows")
         if parts.clock is not None:
             notes.append(f"nothing after {parts.clock:%Y-%m-%d %H:%M} reaches a fit")
         return Posed(task, problem, exam, whole, tuple(notes))
@@ -112,6 +117,13 @@ class Classify:
             raise TaskError(
                 f"Expected at least two classes in target {target!r}; found only "
                 f"{next(iter(mine))!r}. Check the label column, or label rows of another class."
+            )
+        labelled = tables[0].height - tables[0]["label"].null_count()
+        if len(mine) > max(MANY, labelled // 2):
+            raise TaskError(
+                f"Expected classes that recur in target {target!r}; found {len(mine):,} "
+                f"different labels in {labelled:,} rows, as of a number or an id. Name another "
+                "column with --label, or write the number as a few ranges."
             )
         theirs = set().union(*(table["label"].drop_nulls().unique() for table in tables[1:]))
         if theirs and not (mine & theirs):
@@ -197,7 +209,8 @@ class Classify:
         if p.shape[1] == 2:
             found["pr-auc"] = float(scores.average_precision(p[:, at], positive, equal)[0])
             found["roc-auc"] = float(scores.roc_auc(p[:, at], positive, equal)[0])
-        return found
+        # Where only one class was seen, no threshold tells two apart and there is no area.
+        return {name: value for name, value in found.items() if np.isfinite(value)}
 
     def join(self, answers: Sequence[tuple[Prediction, Truth]]) -> tuple[Prediction, Truth]:
         p = [answer.p for answer, _ in answers if isinstance(answer, Probabilities)]
@@ -248,12 +261,13 @@ def shared_types(domains: Sequence[Domain]) -> Mapping[str, ColumnType]:
             types[name] = ColumnType.TEXT
     if not types:
         listed = "; ".join(
-            f"{domain.name}: {', '.join(table)}"
+            f"{domain.name}: {', '.join(f'{name} ({kind})' for name, kind in table.items())}"
             for domain, table in zip(domains, tables, strict=True)
         )
         raise DomainError(
             "Expected feature columns that target and sources share; found none "
-            f"({listed}). Rename columns so that they meet, or check their types."
+            f"({listed}). Rename columns so that they meet, or set their types in market.toml; "
+            "an empty or constant column is ignored."
         )
     return types
 
@@ -263,7 +277,8 @@ def _sources(
 ) -> tuple[Source, ...]:
     found = []
     for domain in domains:
-        rows = _rows(rows_table(domain), types, classes)
+        # A source of which nothing was known at the clock has an empty table.
+        rows = _rows(domain.tables["rows"], types, classes)
         assert rows.label is not None
         labelled = np.flatnonzero(rows.label >= 0)
         if len(labelled):
