@@ -1,0 +1,74 @@
+"""The README's snippets run, in the order they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from acclimate.domains.synthetic import make_events, make_rows
+from acclimate.domains.writers import write_table
+from acclimate.rng import Rng
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"```{language}\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    assert found, f"the README has no {language} snippet"
+    return [str(block) for block in found]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the markets that the snippets name."""
+    folder = tmp_path_factory.mktemp("readme")
+    rng = Rng.of(0)
+    for name, users in (("us", 120), ("uk", 100), ("jp", 60)):
+        made = make_events(rng.child(name), users, 40)
+        write_table(made.domain.tables["events"], folder / "markets" / name / "events.csv")
+    visitors = pl.DataFrame({"user_id": ["nobody", "somebody"]})
+    write_table(visitors, folder / "markets" / "visitors.csv")
+    parts = []
+    for channel in ("seo", "direct"):
+        rows = make_rows(rng.child(channel), 400).domain.tables["rows"]
+        renamed = rows.rename({"label": "chargeback"})
+        parts.append(renamed.with_columns(pl.lit(channel).alias("channel")))
+    write_table(pl.concat(parts), folder / "orders.csv")
+    return folder
+
+
+def test_every_shell_snippet_runs(place: Path) -> None:
+    command = Path(sys.executable).parent / "acclimate"
+    surroundings = {**os.environ, "ACCLIMATE_HOME": str(place / "home")}
+    for line in "".join(blocks("sh")).splitlines():
+        words = shlex.split(line)
+        assert words[0] == "acclimate"
+        ran = subprocess.run(
+            [str(command), *words[1:]],
+            cwd=place,
+            env=surroundings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{line}\n{ran.stderr}"
+    lists = pl.read_csv(place / "runs" / "lists.csv")
+    assert lists.columns[:4] == ["user_id", "item_id", "score", "rank"]
+    assert lists.height == 10
+    scored = pl.read_csv(place / "runs" / "scored.csv")
+    assert {"prediction", "p_0", "p_1"} <= set(scored.columns)
+
+
+def test_the_python_snippet_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    scope: dict[str, object] = {}
+    for block in blocks("python"):
+        exec(compile(block, str(README), "exec"), scope)
+    assert isinstance(getattr(scope["result"], "leaderboard", None), pl.DataFrame)
