@@ -16,6 +16,7 @@ import numpy as np
 
 from acclimate.arrays import Array, Ints, Sparse, Strings, Tensor
 from acclimate.domains.sample import Interactions, Rows, Sample
+from acclimate.errors import StrategyError
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class ItemRecipe:
 
     at_most  > 0, items; the target's own come first, then those of the sources.
              What is pruned counts as a miss.
+
+    Fitting raises StrategyError where none of the catalogue's items was seen.
     """
 
     catalogue: Strings
@@ -150,6 +153,12 @@ class ItemRecipe:
         mine, theirs = self._counts(whole, own), self._counts(whole, others)
         order = np.lexsort((-theirs, -mine))
         seen = order[(mine + theirs)[order] > 0][: self.at_most]
+        if not len(seen):
+            raise StrategyError(
+                "Expected training events on items of the target's catalogue; found none on "
+                f"any of its {len(self.catalogue):,} items. Give both markets the same item "
+                "ids, or learn from events of the target too."
+            )
         return ItemEncoder(self.catalogue, np.sort(seen))
 
     def _counts(self, whole: ItemEncoder, samples: Sequence[Sample]) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 from acclimate.arrays import Array
 from acclimate.domains.exam import Exam, Prediction, Truth
 from acclimate.domains.problem import Problem
+from acclimate.domains.sample import Rows
 from acclimate.plans.runner import Trial, best_baseline, best_of, pick
 from acclimate.rng import Rng
 from acclimate.tasks.task import Task
@@ -56,6 +57,8 @@ def examine(
     baseline = best_baseline(trials, task.metric.sign)
     chosen = pick(trials, task, rng)
     unit = "users" if task.form == "items" else "rows"
+    if isinstance(problem.fit, Rows) and problem.fit.entity is not None:
+        unit = "entities"
     if chosen is None:
         verdict = Verdict(
             "keep-target-only",
@@ -71,6 +74,17 @@ def examine(
             unit=unit,
         )
         return Examined(verdict, baseline, None, {})
+    if not sum(case.truth.n_units for case in exam.judge):
+        # Nothing to look at is no look.
+        nothing = judge(
+            paired_effect(Contrast.of_means(np.empty(0)), rng.child("judge")),
+            delta=task.metric.delta,
+            arm=chosen.arm.name,
+            baseline=baseline.arm.name,
+            metric=task.metric.name,
+            unit=unit,
+        )
+        return Examined(nothing, baseline, chosen, {})
     looks = ledger.look(judge_fingerprint(problem.target, exam), procedure, datetime.now(UTC))
     others = [best_of(trials, kind, task.metric.sign) for kind in ("source-only", "pooled")]
     answers: dict[str, tuple[Prediction, Truth]] = {}

@@ -16,7 +16,7 @@ import numpy as np
 from acclimate.arrays import Array
 from acclimate.domains.exam import Exam, Prediction, Truth
 from acclimate.domains.problem import Problem
-from acclimate.errors import AcclimateError, BudgetError
+from acclimate.errors import AcclimateError, BudgetError, StrategyError
 from acclimate.plans.budget import Budget, OutOfBudget
 from acclimate.plans.plan import Plan, Step
 from acclimate.plans.tune import tune
@@ -34,7 +34,7 @@ class Trial:
     arm     with the settings tuning chose
     status  "done", "abandoned" (budget) or "failed"
     value   the primary metric on `choose`; low, high its 95 % bootstrap interval
-    n       units of `choose`
+    n       units of `choose`; without any the trial has no value and nothing to pick by
     why     why it failed, in words
     """
 
@@ -87,10 +87,14 @@ def run(
         report(step.arm.name, number, len(plan.steps))
         trials.append(attempt(step, task, problem, exam, budget, rng))
     report("done", len(plan.steps), len(plan.steps))
-    if not any(t.status == "done" and not t.arm.strategy.transfers for t in trials):
-        failed = [t.why for t in trials if t.status == "failed"]
-        if failed:
-            raise AcclimateError(f"No target-only arm could be fitted: {'; '.join(failed)}")
+    alone = [t for t in trials if not t.arm.strategy.transfers]
+    if not _done(alone):
+        if alone and all(t.status == "failed" for t in alone):
+            whys = "; ".join(dict.fromkeys(t.why for t in alone))
+            raise StrategyError(
+                f"Expected at least one target-only arm that can be fitted; found: {whys}. "
+                "Mend the target's data: transfer is judged against doing without."
+            )
         raise BudgetError(
             f"Expected at least one target-only arm within {budget.seconds:g} s; none "
             "finished. Raise --budget: transfer cannot be judged before doing without is known."
@@ -106,31 +110,25 @@ def attempt(
     metric = task.metric.name
     try:
         budget.tick()
-        arm, prediction, truth = _answer(step.arm, task, problem, exam, budget, rng)
+        arm, answer = _answer(step.arm, task, problem, exam, budget, rng)
     except OutOfBudget:
         spent = time.monotonic() - start
         return Trial(step.arm, "abandoned", step.reason, metric, seconds=spent)
     except AcclimateError as error:
         spent = time.monotonic() - start
         return Trial(step.arm, "failed", step.reason, metric, seconds=spent, why=str(error))
-    value, low, high = interval(task, prediction, truth, rng.child("interval"))
-    return Trial(
-        arm,
-        "done",
-        step.reason,
-        metric,
-        value,
-        low,
-        high,
-        truth.n_units,
-        time.monotonic() - start,
-        answer=(prediction, truth),
-    )
+    done = Trial(arm, "done", step.reason, metric, seconds=time.monotonic() - start)
+    if answer is None or not answer[1].n_units:
+        return done
+    value, low, high = interval(task, *answer, rng.child("interval"))
+    n, spent = answer[1].n_units, time.monotonic() - start
+    return replace(done, value=value, low=low, high=high, n=n, seconds=spent, answer=answer)
 
 
 def _answer(
     arm: Arm, task: Task, problem: Problem, exam: Exam, budget: Budget, rng: Rng
-) -> tuple[Arm, Prediction, Truth]:
+) -> tuple[Arm, tuple[Prediction, Truth] | None]:
+    """The tuned arm and its answer on `choose`; None where the target is too small for one."""
     encoded = arm.encoded(problem)
     cross_fit = not exam.choose
     tuned = tune(arm, task, encoded, rng.child("tune"), budget.tick, cross_fit=cross_fit)
@@ -139,10 +137,10 @@ def _answer(
     budget.saw_fit(time.monotonic() - start)
     if cross_fit:
         if tuned.prediction is None or tuned.truth is None:
-            raise AcclimateError("fewer than two independent units to choose on")
-        return tuned.arm, tuned.prediction, tuned.truth
+            return tuned.arm, None
+        return tuned.arm, (tuned.prediction, tuned.truth)
     answers = [(fitted.answer(case), case.truth) for case in exam.choose]
-    return tuned.arm, *task.join(answers)
+    return tuned.arm, task.join(answers)
 
 
 def interval(
@@ -168,7 +166,8 @@ def best_baseline(trials: Sequence[Trial], metric_sign: float) -> Trial:
 def pick(trials: Sequence[Trial], task: Task, rng: Rng) -> Trial | None:
     """The simplest transfer arm within one standard error of the best, or None.
 
-    The standard error is that of the paired difference to the best arm.
+    The standard error is that of the paired difference to the best arm.  Where none
+    has a value, nothing tells them apart and the simplest is taken.
     """
     candidates = [t for t in _done(trials) if t.arm.strategy.transfers]
     if not candidates:
@@ -190,7 +189,7 @@ def forget_answers(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def _within_one_error(trial: Trial, best: Trial, task: Task, rng: Rng) -> bool:
-    if trial is best:
+    if trial is best or not np.isfinite(best.value):
         return True
     assert trial.answer is not None and best.answer is not None
     units = best.answer[1].n_units

@@ -21,7 +21,7 @@ from acclimate.domains.view import ItemRecipe
 from acclimate.errors import TaskError, UsageError
 from acclimate.rng import Rng
 from acclimate.tasks import ranking as per_user
-from acclimate.tasks.task import Metric, Posed
+from acclimate.tasks.task import Metric, Posed, left_out
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Recommend:
 
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
         events = events_of(target)
+        for source in sources:
+            events_of(source)  # a source without any is a mistake, not a source cut by time
         parts = cut_events(events, cut, rng.child("cut"), repeats=self.negatives > 0)
         catalogue, note = self._catalogue(target, parts.fit)
         known = [source.before(parts.clock) for source in sources]
@@ -70,6 +72,7 @@ class Recommend:
         judged = exam.judge[0].truth
         assert judged.missed is not None
         notes = [*parts.notes, note, f"{judged.n_units:,} users to judge on"]
+        notes += left_out(sources, problem, "events")
         if judged.missed.sum():
             notes.append(
                 f"{int(judged.missed.sum()):,} judged items are in no catalogue: misses"

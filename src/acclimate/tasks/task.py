@@ -99,3 +99,16 @@ class Task(Protocol):
     def join(self, answers: Sequence[tuple[Prediction, Truth]]) -> tuple[Prediction, Truth]:
         """Several answered cases as one, units kept apart."""
         ...
+
+
+def left_out(sources: Sequence[Domain], problem: Problem, what: str) -> list[str]:
+    """A note for each source that has nothing to teach by the target's clock.
+
+    what  a plural: "labelled rows", "events"
+    """
+    kept = {source.name for source in problem.sources}
+    return [
+        f"{source.name} is left out: no {what} of it are known where the target's fit ends"
+        for source in sources
+        if source.name not in kept
+    ]
