@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from acclimate.cli.asked import Asked, TaskKind, task_of
-from acclimate.errors import NotAdopted
+from acclimate.errors import NotAdopted, UsageError
 
 
 def adapt(
@@ -58,13 +59,15 @@ def adapt(
     options = asked.options()
     said = dict(asked.task)
     problem = task_of(said.pop("kind", None), goal, **said)
+    folder = Path(asked.top.get("out") or Path("runs") / default_name(goal))
+    require_writable(folder)
     console = Console(as_json)
     with console.listening() as listen:
         result = workflow.adapt(
             problem,
             sources,
             goal,
-            out=asked.top.get("out") or Path("runs") / default_name(goal),
+            out=folder,
             options=options,
             listen=listen,
         )
@@ -73,6 +76,19 @@ def adapt(
         raise NotAdopted(
             f"Expected the verdict adopt; found {result.verdict.answer}. "
             f"{result.verdict.sentence}"
+        )
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a place that cannot be written before minutes go into what should lie there."""
+    found = next(
+        (each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)), None
+    )
+    if found is None or not found.is_dir() or not os.access(found, os.W_OK | os.X_OK):
+        why = "nothing" if found is None else str(found)
+        raise UsageError(
+            f"Expected a folder that can be written to at {str(folder)!r}; found {why!r}, "
+            "which is none. Name another with --out."
         )
 
 

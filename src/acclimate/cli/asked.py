@@ -62,7 +62,7 @@ class Asked:
                 f"Expected a recipe at {str(path)!r}; it cannot be read ({error.strerror}). "
                 "Name an existing .toml file, or give --source and --target."
             ) from None
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"Expected TOML in the recipe {str(path)!r}; found a mistake: {error}. Mend it."
             ) from None
@@ -84,11 +84,13 @@ class Asked:
 
     def options(self) -> Options:
         from acclimate.domains.split import Cut
+        from acclimate.strategies.catalogue import arms
         from acclimate.workflow import Options
 
         plan = dict(self.plan)
         if "strategies" in plan:
             plan["strategies"] = tuple(plan["strategies"])
+            arms("rows", plan["strategies"])  # refuses an unknown one before anything is read
         return Options(seed=self.top.get("seed", 0), cut=Cut(**self.split), **plan)
 
     def markets(self) -> tuple[list[str], str]:
@@ -115,7 +117,9 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
         events = "events" in tables and "label" not in heard
         kind = TaskKind.RECOMMEND if events else TaskKind.CLASSIFY
     if kind not in list(TaskKind):
-        raise UsageError(f"Expected a task among {', '.join(TaskKind)}; found {kind!r}.")
+        raise UsageError(
+            f"Expected a task among {', '.join(TaskKind)}; found {kind!r}. Use one of these."
+        )
     fitting: dict[str, tuple[str, ...]] = {
         "recommend": ("k", "at_most"),
         "classify": ("label", "score_by", "positive"),
@@ -123,7 +127,8 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
     strange = sorted(set(heard) - set(fitting[kind]))
     if strange:
         raise UsageError(
-            f"Expected only {', '.join(fitting[kind])} for {kind}; found {', '.join(strange)}."
+            f"Expected only {', '.join(fitting[kind])} for {kind}; found {', '.join(strange)}. "
+            "Leave it out, or name another task."
         )
     return Recommend(**heard) if kind == TaskKind.RECOMMEND else Classify(**heard)
 
@@ -134,29 +139,36 @@ def _check(found: Mapping[str, Any], path: Path) -> None:
     if unknown:
         known = ", ".join([*KEYS[""], *(f"[{name}]" for name in sorted(sections))])
         raise UsageError(
-            f"Expected {known} in the recipe {str(path)!r}; found {', '.join(unknown)}."
+            f"Expected {known} in the recipe {str(path)!r}; found {', '.join(unknown)}. "
+            "Spell it as one of these, or remove it."
         )
     for section, keys in KEYS.items():
         values = found.get(section, {}) if section else found
         if not isinstance(values, Mapping):
-            raise UsageError(f"Expected [{section}] to be a table in {str(path)!r}.")
+            raise UsageError(
+                f"Expected [{section}] to be a table in {str(path)!r}; found {values!r}. "
+                f"Write [{section}] on a line of its own, with its keys below."
+            )
         for key, value in values.items():
             if not section and key in sections:
                 continue
             if key not in keys:
                 raise UsageError(
                     f"Expected {', '.join(keys)} under [{section}] in {str(path)!r}; "
-                    f"found {key}."
+                    f"found {key}. Spell it as one of these, or remove it."
                 )
             kinds = keys[key] if isinstance(keys[key], tuple) else (keys[key],)
             if not isinstance(value, kinds) or isinstance(value, bool):
                 wanted = " or ".join(kind.__name__ for kind in kinds)  # type: ignore[union-attr]
                 raise UsageError(
                     f"Expected {key} to be {wanted} in {str(path)!r}; "
-                    f"found {value!r} ({type(value).__name__})."
+                    f"found {value!r} ({type(value).__name__}). Change it."
                 )
             if isinstance(value, list) and not all(isinstance(each, str) for each in value):
-                raise UsageError(f"Expected {key} to list strings in {str(path)!r}.")
+                raise UsageError(
+                    f"Expected {key} to list strings in {str(path)!r}; found {value!r}. "
+                    "Put each in quotes."
+                )
 
 
 def _beside(recipe: Path, name: str) -> str:

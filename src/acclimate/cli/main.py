@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import cast
 
-import click
 import typer
 
 import acclimate
 from acclimate.cli import adapt, check, demo, gap, predict, report
-from acclimate.errors import AcclimateError
+from acclimate.errors import AcclimateError, UsageError
+
+STOPPED = 130  # 128 + SIGINT, as shells have it
+
+# Typer has a copy of Click inside since 0.20 and stood on Click before: what all its
+# refusals descend from is found through one that both export.
+Refused = cast(
+    type[typer.BadParameter],
+    next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"),
+)
 
 app = typer.Typer(
     name="acclimate",
     help="Take what models know in rich markets into a new one, and prove whether it helped.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 ok, 2 usage, 3 data, 4 not adopted, 5 drift, 6 budget, 7 integrity.",
@@ -36,37 +45,69 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
     ),
 ) -> None:
     """Options of every command."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(UsageError.exit_code)
+    _require_settings()
 
 
 def main() -> None:
     """Run a command; every mistake of a user ends in one message and an exit code."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _stopped()
-    except click.ClickException as error:
-        error.show()
-        code = 2
+        sys.stdout.flush()
+    except Refused as error:
+        code = _refuse(_understandable(error), UsageError.exit_code)
     except AcclimateError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = _stopped()
+        code = _refuse(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
     except BrokenPipeError:
         # The reader of a pipe went away; Python must not complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        code = _refuse(
+            f"Expected files and folders that can be read and written; found: {error}. Check "
+            "that path, your rights to it and the room on its disk.",
+            UsageError.exit_code,
+        )
+    if code == STOPPED:
+        print("stopped: nothing half-written; run the same command again", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _stopped() -> int:
-    print("stopped: nothing half-written; run the same command again", file=sys.stderr)
-    return 130
+def _refuse(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def _understandable(error: typer.BadParameter) -> str:
+    """What Typer says of a command line, on one line, and where to read on."""
+    path = error.ctx.command_path if error.ctx is not None else "acclimate"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{message}. See `{path} --help`."
+
+
+def _require_settings() -> None:
+    """Refuse surroundings that cannot be: the variables ACCLIMATE_*."""
+    from acclimate.settings import settings
+
+    try:
+        settings()
+    except ValueError as error:
+        found = " ".join(str(error).split())
+        raise UsageError(
+            "Expected variables ACCLIMATE_HOME, ACCLIMATE_DATA (folders), ACCLIMATE_THREADS "
+            f"and ACCLIMATE_MAX_BYTES (whole numbers above 0); found: {found}. "
+            "Mend or unset the one that is named."
+        ) from None
 
 
 if __name__ == "__main__":
