@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from acclimate.plans.assess import assess as measure
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import Examined, examine
 from acclimate.plans.plan import plan
-from acclimate.plans.runner import Trial, run
+from acclimate.plans.remedies import remedies
+from acclimate.plans.runner import Trial, attempt, run
 from acclimate.reports.report import write_report
 from acclimate.result import Result, summarise
 from acclimate.rng import Rng
@@ -127,15 +128,16 @@ def _adapt(
     listen("gap", gap)
     planned = plan(posed.problem, arms(posed.task.form, options.strategies), gap)
     listen("plan", planned)
-    trials = run(
-        planned,
-        posed.task,
-        posed.problem,
-        posed.exam,
-        budget,
-        rng,
-        lambda text, done, total: listen("trial", (text, done, total, budget)),
-    )
+
+    def heard(text: str, done: int, total: int) -> None:
+        listen("trial", (text, done, total, budget))
+
+    exam = posed.exam
+    trials = run(planned, posed.task, posed.problem, exam, budget, rng, heard)
+    more = remedies(trials, posed.task, posed.problem)
+    if more:
+        planned = replace(planned, steps=planned.steps + tuple(more))
+        trials += [attempt(step, posed.task, posed.problem, exam, budget, rng) for step in more]
     listen("trials", trials)
     procedure = _procedure(options, task, target_domain, source_domains, trials)
     ledger = Ledger(settings().home / "ledger.jsonl")

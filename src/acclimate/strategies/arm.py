@@ -16,14 +16,19 @@ from acclimate.strategies.strategy import Strategy
 
 @dataclass(frozen=True)
 class Arm:
-    """A strategy and the specification of a model, not yet fitted."""
+    """A strategy and the specification of a model, not yet fitted.
+
+    only  names of the sources it uses; None: all of them
+    """
 
     strategy: Strategy
     model: Model
+    only: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.strategy.kind}/{self.model.kind}"
+        kinds = f"{self.strategy.kind}/{self.model.kind}"
+        return kinds if self.only is None else f"{kinds} from {'+'.join(self.only)}"
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -41,6 +46,10 @@ class Arm:
         return Fitted(encoded.encoder, model)
 
     def encoded(self, problem: Problem) -> Problem:
+        """The problem with this arm's sources and statistics."""
+        if self.only is not None:
+            kept = [source for source in problem.sources if source.name in self.only]
+            problem = problem.with_sources(kept)
         return problem.encoded(self.strategy.statistics)
 
     def with_model(self, model: Model) -> Arm:
