@@ -54,7 +54,6 @@ class Cut:
                 "Leave it out to use every labelled row."
             )
 
-
     def judge_share(self, rows: int) -> float:
         """The share of the target kept for the verdict, of so many labelled rows."""
         if self.judge is not None:
