@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OPENS = datetime(2017, 8, 1)
 WEEKS = 10
 HOUSEHOLDS = 300
+AT_MOST = 2000  # products a model keeps; the rest are pruned and count as misses
 SOURCES = ("big-stores", "small-stores")
 
 
@@ -43,7 +44,7 @@ def demo(
     write_markets(markets, seed)
     with console.listening() as listen:
         result = workflow.adapt(
-            Recommend(k=10, at_most=3000),
+            Recommend(k=10, at_most=AT_MOST),
             [markets / name for name in SOURCES],
             markets / "new-stores",
             out=out,

@@ -29,6 +29,9 @@ from acclimate.models.items import ItemGram, ItemQuery, gram_of, rank
 from acclimate.models.model import State, Tick, idle
 from acclimate.rng import Rng
 
+# LAPACK fills the lower triangle; blocks of this many rows are mirrored within the cache.
+MIRROR = 256
+
 
 @dataclass(frozen=True)
 class ItemPrior:
@@ -45,7 +48,7 @@ class ItemPrior:
 
 
 def solve(
-    gram: Array, penalty: float, prior: ItemPrior | None = None, rows: Sparse | None = None
+    gram: Tensor, penalty: float, prior: ItemPrior | None = None, rows: Sparse | None = None
 ) -> Array:
     """The item–item matrix B of the module's formula.
 
@@ -82,7 +85,7 @@ def solve(
 Times = Callable[[Any], Array]
 
 
-def _by_items(gram: Array, ridge: float) -> tuple[Array, Times]:
+def _by_items(gram: Tensor, ridge: float) -> tuple[Array, Times]:
     """P = (G + ridge·I)⁻¹ by Cholesky, and M ↦ PM."""
     P = inverse(gram, ridge)
     return P, lambda matrix: P @ matrix
@@ -98,9 +101,10 @@ def _by_rows(rows: Sparse, ridge: float) -> tuple[Array, Times]:
     return P, lambda matrix: (matrix - X.T @ (half @ matrix)) / ridge
 
 
-def inverse(gram: Array, ridge: float) -> Array:
+def inverse(gram: Tensor, ridge: float) -> Array:
     """(G + ridge·I)⁻¹ by Cholesky, symmetric.  ridge > 0."""
-    matrix = gram + ridge * np.eye(len(gram))
+    matrix = np.array(gram, dtype=np.float64, order="F")
+    matrix[np.diag_indices_from(matrix)] += ridge
     factor, failed = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
     if failed:
         raise StrategyError(
@@ -108,8 +112,12 @@ def inverse(gram: Array, ridge: float) -> Array:
             f"at item {failed}. Raise the penalty."
         )
     half, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    lower = np.tril(half)
-    whole: Array = lower + np.tril(lower, -1).T
+    whole: Array = half
+    for start in range(0, len(whole), MIRROR):
+        stop = start + MIRROR
+        whole[start:stop, stop:] = whole[stop:, start:stop].T
+        corner = np.tril(whole[start:stop, start:stop])
+        whole[start:stop, start:stop] = corner + np.tril(corner, -1).T
     return whole
 
 

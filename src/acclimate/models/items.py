@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acclimate.arrays import Array, Ints, Sparse
+from acclimate.arrays import Array, Ints, Sparse, Tensor
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 
@@ -23,12 +23,12 @@ BLOCK = 2048
 class ItemGram:
     """Co-occurrence of items.
 
-    gram        (n_items, n_items) G = XᵀX, users who took both
+    gram        (n_items, n_items) G = XᵀX, users who took both; single precision
     popularity  (n_items,) users per item
     rows        (n_users, n_items) the X behind it
     """
 
-    gram: Array
+    gram: Tensor
     popularity: Array
     rows: Sparse
 
@@ -47,16 +47,7 @@ class ItemQuery:
 
 def gram_of(view: ItemView) -> ItemGram:
     """G = XᵀX of the interactions, dense."""
-    matrix = view.matrix
-    users, items = matrix.shape
-    if matrix.nnz > 0.01 * users * items:
-        # Counts below 2^24 are exact in single precision, at twice the speed.
-        gram = np.zeros((items, items), np.float32)
-        for start in range(0, users, BLOCK):
-            block = matrix[start : start + BLOCK].toarray().astype(np.float32)
-            gram += block.T @ block
-        return ItemGram(gram.astype(np.float64), view.popularity, matrix)
-    return ItemGram((matrix.T @ matrix).toarray(), view.popularity, matrix)
+    return ItemGram(view.gram, view.popularity, view.matrix)
 
 
 def rank(

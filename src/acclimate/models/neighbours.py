@@ -61,14 +61,17 @@ class ItemKnn:
         tick: Tick = idle,
     ) -> ItemKnn:
         norm = np.sqrt(np.diag(prepared.gram))
-        bottom = np.outer(norm, norm) + self.shrink
+        bottom = np.outer(norm, norm)
+        bottom += self.shrink
         # An item nobody took resembles nothing.
-        dense = np.divide(prepared.gram, bottom, where=bottom > 0, out=np.zeros_like(bottom))
+        bottom[bottom == 0] = 1.0
+        dense = prepared.gram / bottom
         np.fill_diagonal(dense, 0.0)
         items = len(dense)
         if self.neighbours < items:
-            edge = np.partition(dense, items - self.neighbours, axis=0)[items - self.neighbours]
-            dense[dense < edge] = 0.0
+            # Symmetric, so that the edge of a column is that of the row, which lies together.
+            edge = np.partition(dense, items - self.neighbours, axis=1)
+            dense[dense < edge[:, items - self.neighbours]] = 0.0
         return replace(
             self, similarity=sp.csr_array(dense), popularity=prepared.popularity.astype(float)
         )

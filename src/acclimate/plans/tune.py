@@ -14,6 +14,7 @@ import numpy as np
 from acclimate.domains.exam import Case, Prediction, Truth
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
+from acclimate.domains.view import ItemEncoder
 from acclimate.models.model import Tick, idle
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
@@ -22,6 +23,7 @@ from acclimate.tasks.task import Task
 # Above this many rows behind one fit, settings are compared on two folds instead of all:
 # the folds then differ little, and five fits of 40,000 rows buy nothing.
 LARGE = 5_000
+MANY_ITEMS = 1_000
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,15 @@ def tune(
 
 
 def _fold_count(problem: Problem) -> int:
-    """Five folds of rows; for users as many as give 2,000 held-out answers, 2 to 5."""
+    """Five folds of rows; of users as many as give 2,000 held-out answers, 2 to 5.
+
+    Above 1,000 items a fold costs seconds, and two have to do.
+    """
     if isinstance(problem.fit, Rows):
         return 5
+    encoder = problem.encoder
+    if isinstance(encoder, ItemEncoder) and len(encoder.known) > MANY_ITEMS:
+        return 2
     return min(5, max(2, -(-2000 // max(len(problem.fit.users), 1))))
 
 

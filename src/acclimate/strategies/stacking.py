@@ -19,7 +19,8 @@ def stack(views: Sequence[View]) -> View:
         return stack_views(rows)
     items = [view for view in views if isinstance(view, ItemView)]
     matrix = sp.csr_array(sp.vstack([view.matrix for view in items], format="csr"))
-    return ItemView(matrix, np.sum([view.popularity for view in items], axis=0))
+    popularity = np.sum([view.popularity for view in items], axis=0)
+    return ItemView(matrix, popularity, tuple(items))
 
 
 def source_views(problem: Problem) -> list[View]:
