@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from acclimate.result import Result
 
 OPENS = datetime(2017, 8, 1)
-WEEKS = 10
-HOUSEHOLDS = 300
+WEEKS = 6
+HOUSEHOLDS = 600
 AT_MOST = 2000  # products a model keeps; the rest are pruned and count as misses
 SOURCES = ("big-stores", "small-stores")
 
