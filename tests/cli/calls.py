@@ -97,7 +97,7 @@ def rows(seed: int, n: int = 80) -> pl.DataFrame:
 
 
 def days(n: int) -> pl.Series:
-    """n different times, a day apart."""
+    """n ≤ 336 different times, about a day apart."""
     return pl.Series(
         "time",
         [

@@ -10,10 +10,12 @@ import pytest
 from acclimate.strategies import catalogue
 from tests.cli.calls import Call, Markets, caller
 
+EVERY = catalogue.MODELS
+
 
 def keep_models(monkeypatch: pytest.MonkeyPatch, *kinds: str) -> None:
     """Leave only these models in the catalogue."""
-    kept = tuple(model for model in catalogue.MODELS if model.kind in kinds)
+    kept = tuple(model for model in EVERY if model.kind in kinds)
     assert len(kept) == len(kinds)
     monkeypatch.setattr(catalogue, "MODELS", kept)
     catalogue.models.cache_clear()
