@@ -86,6 +86,19 @@ def posed(form: str) -> Posed:
     return scene(form).posed()
 
 
+@cache
+def small(form: str) -> Posed:
+    """A still smaller scene, for whole runs: numbers and one category, no text."""
+    if form == "items":
+        return posed(form)
+    key = Rng.of(12)
+    target, near = (
+        make_rows(key.child(n), 80, time=True, name=n).domain for n in ("t", "near")
+    )
+    cut = Cut(0.3, 0.25, by="time", cross_below=20)
+    return Scene(Classify("label"), target, (near,), cut).posed()
+
+
 def quick(arm: Arm) -> Arm:
     """The same arm with less of what takes time."""
     return Arm(less(arm.strategy), less(arm.model))

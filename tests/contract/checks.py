@@ -28,15 +28,17 @@ def same(ours: Iterable[Array], theirs: Iterable[Array], atol: float = 0.0) -> N
 
 def repeats(arm: Arm, posed: Posed) -> None:
     """Same seed, same answers: with empty caches, with full ones, and with others' in them."""
-    asked = cases(posed)
+    asked, fewer = cases(posed), posed.problem.with_sources(posed.problem.sources[:1])
     forget()
     first = answers(arm.fit(posed.problem, SEED.child("fit")), asked)
+    again = answers(arm.fit(posed.problem, SEED.child("fit")), asked)
+    forget()
+    # What was computed for another seed, or for fewer sources, must not be taken for ours.
+    arm.fit(fewer, SEED.child("fit"))
     arm.fit(posed.problem, Rng.of(1).child("fit"))
-    if len(posed.problem.sources) > 1:
-        fewer = posed.problem.with_sources(posed.problem.sources[:1])
-        arm.fit(fewer, SEED.child("fit"))
-    second = answers(arm.fit(posed.problem, SEED.child("fit")), asked)
-    same(first, second)
+    late = answers(arm.fit(posed.problem, SEED.child("fit")), asked)
+    same(first, again)
+    same(first, late)
 
 
 def leaves_inputs(arm: Arm, posed: Posed, scene: Scene) -> None:
@@ -102,6 +104,14 @@ def poses_alike(clean: Scene, poisoned: Scene) -> tuple[Posed, Posed]:
     assert content(ours.exam) != content(theirs.exam), "nothing was poisoned"
     assert content(ours.problem) == content(theirs.problem), "the problem saw the exam"
     assert content(ours.task) == content(theirs.task), "the task was settled on the exam"
+    return ours, theirs
+
+
+def hears_no_future(clean: Scene, late: Scene) -> tuple[Posed, Posed]:
+    """Both scenes pose the very same problem, though their sources differ later on."""
+    ours, theirs = clean.posed(), late.posed()
+    assert content(ours.whole) != content(theirs.whole), "nothing was poisoned"
+    assert content(ours.problem) == content(theirs.problem), "the problem heard the future"
     return ours, theirs
 
 

@@ -1,0 +1,72 @@
+"""Which strategy applies to which model, for each task: the table `docs/applies.md`.
+
+    python -m tests.contract.applies        write it anew
+
+It is read off the catalogue on made markets with sources that share everything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from acclimate.models.model import Model
+from acclimate.strategies.arm import Arm
+from acclimate.strategies.catalogue import MODELS, STRATEGIES
+from acclimate.strategies.strategy import Strategy
+from tests.contract.cases import FORMS, posed
+
+PAGE = Path(__file__).parents[2] / "docs" / "applies.md"
+HOW = "python -m tests.contract.applies"
+HEAD = f"""# What applies to what
+
+Every strategy of the catalogue with every model, on two made markets whose sources share
+all they have. A reason instead of *applies* is what the plan shows as a refusal; a real
+problem may bring others, such as a source without labels.
+
+Written by `{HOW}`; a test compares it with the catalogue.
+"""
+
+
+def models_of(form: str) -> list[Model]:
+    """The models of the catalogue that eat a form."""
+    return [model for model in MODELS if model.form == form]
+
+
+def why_not(strategy: Strategy, model: Model) -> str | None:
+    """The reason on this form's made problem, or None."""
+    return Arm(strategy, model).why_not(posed(model.form).problem)
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(section(form) for form in FORMS)])
+
+
+def section(form: str) -> str:
+    """One task: a row for each strategy, a column for each model, reasons below."""
+    models = models_of(form)
+    reasons: list[str] = []
+    rows = []
+    for strategy in STRATEGIES:
+        cells = []
+        for model in models:
+            why = why_not(strategy, model)
+            if why is not None and why not in reasons:
+                reasons.append(why)
+            cells.append("applies" if why is None else f"no ({reasons.index(why) + 1})")
+        rows.append(f"| {strategy.kind} | {' | '.join(cells)} |")
+    lines = [
+        f"## {FORMS[form]}",
+        "",
+        f"| strategy | {' | '.join(model.kind for model in models)} |",
+        f"| --- |{' --- |' * len(models)}",
+        *rows,
+        "",
+        *(f"{number}. {why}" for number, why in enumerate(reasons, start=1)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
