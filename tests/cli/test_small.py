@@ -79,8 +79,6 @@ def test_one_class_before_the_time_cut_still_ends_in_a_verdict(
 ) -> None:
     some = labels(("no", 45), *[("yes", 1), ("no", 1)] * 7, ("no", 1))
     late = rows(1, 60).with_columns(some)
-        labels(*[("no", 45)], *[("yes", 1), ("no", 1)] * 7, ("no", 1))
-    )
     market = markets.write("late", late.with_columns(days(60)))
     found = verdict(call, markets.classify(market))
     assert found["verdict"]["n"] == 18
