@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from acclimate.domains.split import Cut
@@ -15,6 +16,10 @@ from acclimate.settings import settings
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.recommend import Recommend
 from acclimate.tasks.task import Posed
+
+# The same examples each time, and as long as a busy machine needs for them.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("tests")
 
 if find_spec("torch") is not None:
     import torch
