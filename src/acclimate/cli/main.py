@@ -54,7 +54,6 @@ def options(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(UsageError.exit_code)
-    _require_settings()
 
 
 def main() -> None:
@@ -78,6 +77,18 @@ def main() -> None:
             "that path, your rights to it and the room on its disk.",
             UsageError.exit_code,
         )
+    except ValueError as error:
+        # The first command that reads its settings has imported this already; help has not.
+        from pydantic import ValidationError
+
+        if not isinstance(error, ValidationError):
+            raise
+        code = _refuse(
+            "Expected variables ACCLIMATE_HOME, ACCLIMATE_DATA (folders), ACCLIMATE_THREADS "
+            "and ACCLIMATE_MAX_BYTES (whole numbers above 0); found: "
+            f"{' '.join(str(error).split())}. Mend or unset the one that is named.",
+            UsageError.exit_code,
+        )
     if code == STOPPED:
         print("stopped: nothing half-written; run the same command again", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
@@ -93,21 +104,6 @@ def _understandable(error: typer.BadParameter) -> str:
     path = error.ctx.command_path if error.ctx is not None else "acclimate"
     message = " ".join(error.format_message().split()).rstrip(".")
     return f"{message}. See `{path} --help`."
-
-
-def _require_settings() -> None:
-    """Refuse surroundings that cannot be: the variables ACCLIMATE_*."""
-    from acclimate.settings import settings
-
-    try:
-        settings()
-    except ValueError as error:
-        found = " ".join(str(error).split())
-        raise UsageError(
-            "Expected variables ACCLIMATE_HOME, ACCLIMATE_DATA (folders), ACCLIMATE_THREADS "
-            f"and ACCLIMATE_MAX_BYTES (whole numbers above 0); found: {found}. "
-            "Mend or unset the one that is named."
-        ) from None
 
 
 if __name__ == "__main__":
