@@ -169,16 +169,7 @@ def _posed(
 ) -> tuple[Posed, Domain, list[Domain]]:
     if not sources:
         raise UsageError("Expected at least one source; found none. Name one with --source.")
-    hints = hints_of(task)
-    target_domain = _opened(target, hints)
-    source_domains = [_opened(source, hints) for source in sources]
-    names = [domain.name for domain in (target_domain, *source_domains)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(
-            f"Expected markets with different names; found {', '.join(twice)} twice. Give one "
-            "of them another name in its market.toml, or leave it out."
-        )
+    target_domain, *source_domains = _opened([target, *sources], hints_of(task))
     listen("markets", [target_domain, *source_domains])
     posed = task.pose(target_domain, source_domains, options.cut, rng.child("pose"))
     return posed, target_domain, source_domains
@@ -190,8 +181,26 @@ def hints_of(task: Task) -> SchemaHints | None:
     return SchemaHints(roles={"rows": {"label": label}}) if label else None
 
 
-def _opened(market: Market, hints: SchemaHints | None) -> Domain:
-    return market if isinstance(market, Domain) else open_market(market, hints)
+def _opened(markets: Sequence[Market], hints: SchemaHints | None) -> list[Domain]:
+    """The markets as domains; files of one name are told apart by their folders."""
+    found = [m if isinstance(m, Domain) else open_market(m, hints) for m in markets]
+    twice = _repeated(found)
+    for position, market in enumerate(markets):
+        if found[position].name in twice and not isinstance(market, Domain):
+            folder = Path(str(market).partition("::")[0]).resolve().parent.name
+            found[position] = replace(found[position], name=f"{folder}-{found[position].name}")
+    twice = _repeated(found)
+    if twice:
+        raise UsageError(
+            f"Expected markets with different names; found {', '.join(twice)} twice. Give one "
+            "of them another name in its market.toml, or leave it out."
+        )
+    return found
+
+
+def _repeated(domains: Sequence[Domain]) -> list[str]:
+    names = [domain.name for domain in domains]
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def _procedure(

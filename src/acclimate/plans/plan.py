@@ -68,8 +68,8 @@ def plan(problem: Problem, arms: Sequence[Arm], gap: Sequence[Gap]) -> Plan:
 
 
 def _order(arm: Arm) -> tuple[bool, bool, int]:
-    """Target-only before transfer, closed forms before networks, simple before complex."""
-    return arm.strategy.transfers, isinstance(arm.model, Network), arm.strategy.complexity
+    """Closed forms and trees before networks, target-only before transfer, simple first."""
+    return isinstance(arm.model, Network), arm.strategy.transfers, arm.strategy.complexity
 
 
 def _reason(arm: Arm, problem: Problem, gap: Sequence[Gap]) -> str:
