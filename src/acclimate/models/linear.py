@@ -5,10 +5,6 @@ intercept alone and the last sum is the prior, if there is one: π is its precis
 and m its mean, the intercept included.  A binary model has one column of
 coefficients, the logit of class 1; any other has one a class.
 
-Newton directions come from Cholesky on a dense binary design and from
-preconditioned conjugate gradients otherwise; steps are halved until the
-objective falls.
-
 A class that no row (of positive weight) and no prior knows has no finite
 coefficients.  It gets the constant probability ½ / (Σw + ½·n_classes), and the
 classes that are known share the rest; with a single known class this is the
@@ -17,7 +13,6 @@ Jeffreys-smoothed share of that class for every row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -37,13 +32,10 @@ from acclimate.models.design import (
     share_with_absent,
 )
 from acclimate.models.model import State, Tick, idle
+from acclimate.models.newton import chances, minimise
 from acclimate.rng import Rng
 
 INTERCEPT_CERTAINTY = 0.1  # of a prior, relative to its other coefficients
-STEPS = 100
-CONJUGATE_STEPS = 250
-BLOCK = 4096  # rows; a block of the weighted design stays in cache
-ENOUGH = 1e-11  # Newton decrement, on the scale of summed loss, below which a step is the last
 
 
 @dataclass(frozen=True)
@@ -150,7 +142,7 @@ class Linear:
             part = np.ix_(prepared.columns, np.flatnonzero(told))
             position = np.cumsum(classes) - 1
             target = _one_hot(position[label], int(told.sum()))
-            coefficients[part] = _minimise(
+            coefficients[part] = minimise(
                 prepared.matrix, target, weight, centre[part], precision[part], tick
             )
         return replace(self, fitted=LinearFit(layout, coefficients, classes, absent))
@@ -237,189 +229,14 @@ def _one_hot(label: Ints, k: int) -> Array:
     return np.eye(k)[label]
 
 
-def _chance(scores: Array) -> Array:
-    """(n, k) probabilities of the columns; one column leaves the rest to class 0."""
-    from scipy.special import expit, softmax
-
-    chance = expit(scores) if scores.shape[1] == 1 else softmax(scores, axis=1)
-    return np.asarray(chance, np.float64)
-
-
-def _loss(scores: Array, target: Array, weight: Array) -> float:
-    from scipy.special import logsumexp
-
-    if scores.shape[1] == 1:
-        total = np.logaddexp(0.0, scores[:, 0])
-    else:
-        total = logsumexp(scores, axis=1)
-    return float(weight @ (total - (scores * target).sum(axis=1)))
-
-
 def _probabilities(fitted: LinearFit, scores: Array) -> Array:
     """(n, n_classes) of scores (n, k), with the constant share of unknown classes."""
     known = fitted.classes
     if known.sum() == 1:
         chance = np.ones((len(scores), 1))
     elif scores.shape[1] == 1:
-        second = _chance(scores)
+        second = chances(scores)
         chance = np.column_stack([1.0 - second, second])
     else:
-        chance = _chance(scores[:, known])
+        chance = chances(scores[:, known])
     return share_with_absent(chance, known, fitted.absent)
-
-
-def _minimise(
-    matrix: Any,
-    target: Array,
-    weight: Array,
-    centre: Array,
-    precision: Array,
-    tick: Tick,
-) -> Array:
-    """Newton's method on  loss + ½ Σ precision·(β − centre)².
-
-    matrix             (n, a) dense or CSR
-    target             (n, k) indicators
-    centre, precision  (a, k)
-    returns            (a, k); where nothing else decides, intercepts have mean 0
-    """
-    direct = target.shape[1] == 1 and isinstance(matrix, np.ndarray)
-    solve = _by_cholesky if direct else _by_conjugate_gradients
-    beta = centre.copy()
-    scores = np.asarray(matrix @ beta)
-    value = _loss(scores, target, weight)  # the quadratic is 0 at its centre
-    first = None
-    for _ in range(STEPS):
-        tick()
-        chance = _chance(scores)
-        away = precision * (beta - centre)
-        gradient = matrix.T @ (weight[:, None] * (chance - target)) + away
-        size = float(np.linalg.norm(gradient))
-        first = size if first is None else first
-        if size == 0.0:
-            break
-        # Rough far from the minimum, then a thousandth of the gradient a step.
-        accuracy = min(0.1, max(1e-3, size / first))
-        step = solve(matrix, weight, chance, precision, gradient, accuracy)
-        slope = float((gradient * step).sum())
-        along = np.asarray(matrix @ step)
-        length, last = 1.0, -slope < ENOUGH
-        # Rounding hides decreases below this; a convex objective then needs no search.
-        slack = 1e-12 * (1.0 + abs(value))
-        for _ in range(40):
-            moved = beta + length * step
-            new = _loss(scores + length * along, target, weight)
-            new += 0.5 * float((precision * (moved - centre) ** 2).sum())
-            if new <= value + 1e-4 * length * slope + slack:
-                break
-            length /= 2
-        else:
-            break
-        beta, scores, value = moved, scores + length * along, new
-        if last:
-            break
-    return beta if target.shape[1] == 1 else _settled(beta, centre, precision)
-
-
-def _settled(beta: Array, centre: Array, precision: Array) -> Array:
-    """Move each row of (a, k) to where the quadratic alone wants it.
-
-    The same number added to every class's coefficient of a column changes no
-    probability, so Newton steps hardly see that direction where precision is small.
-    """
-    total = precision.sum(axis=1, keepdims=True)
-    pulled = (precision * (beta - centre)).sum(axis=1, keepdims=True)
-    settled: Array = beta - np.divide(
-        pulled, total, out=beta.mean(axis=1, keepdims=True), where=total > 0
-    )
-    return settled
-
-
-def _by_cholesky(
-    matrix: Array,
-    weight: Array,
-    chance: Array,
-    precision: Array,
-    gradient: Array,
-    accuracy: float,
-) -> Array:
-    """The Newton direction of a dense binary design, exactly."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
-
-    # Scaled by the root, each block's product is symmetric and costs half.
-    root = np.sqrt(weight * (chance * (1.0 - chance))[:, 0])
-    hessian = np.zeros((matrix.shape[1], matrix.shape[1]))
-    for begin in range(0, len(matrix), BLOCK):
-        rows = matrix[begin : begin + BLOCK] * root[begin : begin + BLOCK, None]
-        hessian += rows.T @ rows
-    diagonal = np.diag_indices_from(hessian)
-    hessian[diagonal] += precision[:, 0]
-    ridge = 0.0
-    while True:
-        try:
-            factor = cho_factor(hessian, lower=True)
-            break
-        except LinAlgError:
-            # Where every probability has saturated the intercept has no curvature left.
-            more = max(1e-12 * float(hessian[diagonal].max(initial=1.0)), 10 * ridge)
-            hessian[diagonal] += more - ridge
-            ridge = more
-    return np.asarray(-cho_solve(factor, gradient), np.float64)
-
-
-def _by_conjugate_gradients(
-    matrix: Any,
-    weight: Array,
-    chance: Array,
-    precision: Array,
-    gradient: Array,
-    accuracy: float,
-) -> Array:
-    """The Newton direction up to `accuracy` of the gradient, from products alone."""
-    weighed = weight[:, None] * chance  # (n, k)
-
-    def hessian(direction: Array) -> Array:
-        along = matrix @ direction
-        spread = weighed * (along - (chance * along).sum(axis=1, keepdims=True))
-        return np.asarray(matrix.T @ spread + precision * direction)
-
-    scale = _diagonal(matrix, weighed * (1.0 - chance)) + precision
-    scale = np.maximum(scale, 1e-12 * scale.max())
-    return _conjugate_gradients(hessian, -gradient, scale, accuracy)
-
-
-def _conjugate_gradients(
-    product: Callable[[Array], Array], right: Array, scale: Array, accuracy: float
-) -> Array:
-    """Solve product(x) = right, `scale` being about the diagonal of `product`."""
-    x = np.zeros_like(right)
-    residual = right.copy()
-    enough = accuracy * float(np.linalg.norm(right))
-    ahead = residual / scale
-    direction = ahead
-    power = float((residual * ahead).sum())
-    for _ in range(CONJUGATE_STEPS):
-        image = product(direction)
-        bend = float((direction * image).sum())
-        if bend <= 0.0:  # no curvature left in this direction but rounding
-            break
-        x = x + (power / bend) * direction
-        residual = residual - (power / bend) * image
-        if float(np.linalg.norm(residual)) <= enough:
-            break
-        ahead = residual / scale
-        power, before = float((residual * ahead).sum()), power
-        direction = ahead + (power / before) * direction
-    return x if x.any() else right / scale
-
-
-def _diagonal(matrix: Any, curve: Array) -> Array:
-    """(a, k) of the Hessian's diagonal: Σᵢ curveᵢₖ·xᵢⱼ²."""
-    if isinstance(matrix, np.ndarray):
-        total = np.zeros((matrix.shape[1], curve.shape[1]))
-        for begin in range(0, len(matrix), BLOCK):
-            total += (matrix[begin : begin + BLOCK] ** 2).T @ curve[begin : begin + BLOCK]
-        return total
-    squares = matrix.copy()
-    squares.data **= 2
-    return np.asarray(squares.T @ curve)

@@ -2,7 +2,7 @@
 
 A model is a frozen specification; `fit` returns a new one that also holds what
 was learned.  Strategies ask for what a model offers by protocol (`Weighted`,
-`WithPrior`, `Network`) and never for its class.
+`WithPrior`, `GivesPrior`, `Network`) and never for its class.
 """
 
 from __future__ import annotations
@@ -94,6 +94,19 @@ class WithPrior(Protocol):
     """Its `fit` takes a prior: what sources know about its parameters."""
 
     takes_prior: ClassVar[bool]
+
+
+class Prior(Protocol):
+    """What a source says about parameters, as sure as one wants it to be."""
+
+    def times(self, strength: float) -> Any: ...
+
+
+@runtime_checkable
+class GivesPrior(Protocol):
+    """A model that, once fitted, can be the prior of another fit."""
+
+    def as_prior(self) -> Prior: ...
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ source's model is fitted on all their rows.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,25 +20,12 @@ from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Rows
 from acclimate.domains.source import Derived
 from acclimate.errors import StrategyError
-from acclimate.models.model import Model, Tick, WithPrior, idle
+from acclimate.models.model import GivesPrior, Model, Prior, Tick, WithPrior, idle
 from acclimate.rng import Rng
 from acclimate.strategies.stacking import source_views, stack
 from acclimate.strategies.strategy import Strategy
 
 _PRIORS = Derived(2**28)
-
-
-class Prior(Protocol):
-    """What a source says about parameters, as sure as one wants it to be."""
-
-    def times(self, strength: float) -> Any: ...
-
-
-@runtime_checkable
-class GivesPrior(Protocol):
-    """A model that, once fitted, can be the prior of another fit."""
-
-    def as_prior(self) -> Prior: ...
 
 
 @dataclass(frozen=True)
