@@ -14,7 +14,8 @@ import pytest
 
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
-from acclimate.models.mixed import TEXT_BUCKETS, MixedNetwork, heaviest_terms
+from acclimate.models.columns import heaviest_terms
+from acclimate.models.mixed import TEXT_BUCKETS, MixedNetwork
 from acclimate.models.model import Network, State, Weighted
 from acclimate.models.network import AdamW, Batch, Params, Stream, Trainable, together, train
 from acclimate.rng import Rng
@@ -422,7 +423,7 @@ def test_a_row_keeps_its_heaviest_terms() -> None:
 
     weights = np.random.default_rng(0).permutation(300) + 1.0
     sparse = sp.csr_array((weights, (np.r_[np.zeros(299, int), 2], np.arange(300))), (3, 2**17))
-    terms, kept = heaviest_terms(sparse)
+    terms, kept = heaviest_terms(sparse, TEXT_BUCKETS)
     heaviest = np.sort(weights[:299])[::-1][:128]
     assert terms.shape == kept.shape == (3, 128)
     assert np.array_equal(kept[0], heaviest.astype(np.float32))
@@ -434,7 +435,7 @@ def test_terms_are_folded_into_the_buckets() -> None:
     import scipy.sparse as sp
 
     sparse = sp.csr_array(([1.0], ([0], [TEXT_BUCKETS + 5])), (1, 2**17))
-    assert heaviest_terms(sparse)[0].tolist() == [[5]]
+    assert heaviest_terms(sparse, TEXT_BUCKETS)[0].tolist() == [[5]]
 
 
 @pytest.mark.parametrize("text", [False, True])

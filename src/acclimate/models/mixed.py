@@ -16,15 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from acclimate.arrays import Array, Sparse, Tensor
+from acclimate.arrays import Array, Tensor
 from acclimate.domains.exam import Probabilities
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
+from acclimate.models.columns import TEXT_WIDTH, PreparedRows, Shape, prepare_rows
 from acclimate.models.design import Layout, require_label, require_weight
 from acclimate.models.model import State, Tick, idle
 from acclimate.models.network import (
@@ -45,58 +45,10 @@ if TYPE_CHECKING:
 
 EMBEDDING_SCALE = 0.02
 HE = math.sqrt(6.0)  # He et al. 2015: keeps the spread of activations through the layers
-WIDEST_EMBEDDING = 16
 TEXT_BUCKETS = 2**14  # the encoder's columns, folded: fewer parameters to update a step
-TEXT_WIDTH = 32
-TEXT_TERMS = 128  # a row keeps its heaviest terms, so that memory stays linear in rows
 STEPS_AN_EPOCH = 10  # at least: a pass over a tiny table is too few
 MOST_STEPS = 3000
 ROWS_AT_ONCE = 8192
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a network is built for: the columns of its views and the classes it scores."""
-
-    layout: Layout
-    n_classes: int
-
-    @cached_property
-    def tables(self) -> dict[int, tuple[int, ...]]:
-        """Embedding width → the category columns that share a table of that width.
-
-        A width is the root of the number of codes, rounded up to a power of two:
-        a few wide gathers cost less than many narrow ones.
-        """
-        found: dict[int, tuple[int, ...]] = {}
-        for column, codes in enumerate(self.layout.levels):
-            width = min(WIDEST_EMBEDDING, 2 ** math.ceil(math.log2(math.sqrt(codes))))
-            found[width] = (*found.get(width, ()), column)
-        return dict(sorted(found.items()))
-
-    def offsets(self, width: int) -> list[int]:
-        """Where each column's codes begin in the table of this width."""
-        sizes = [self.layout.levels[column] for column in self.tables[width]]
-        return [sum(sizes[:before]) for before in range(len(sizes))]
-
-    @property
-    def inputs(self) -> int:
-        """Numbers that enter the first hidden layer for each row."""
-        embedded = sum(width * len(columns) for width, columns in self.tables.items())
-        return self.layout.numeric + embedded + (TEXT_WIDTH if self.layout.text else 0)
-
-
-@dataclass(frozen=True)
-class PreparedRows:
-    """A view as tensors.
-
-    tensors  "numeric" (n, d) float32, "codes.W" (n, columns) positions in the table
-             of width W, "terms" and "term_weights" (n, ≤ TEXT_TERMS), "label" (n,)
-    """
-
-    shape: Shape
-    n: int
-    tensors: Mapping[str, torch.Tensor] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -152,20 +104,7 @@ class MixedNetwork:
     # ── data ────────────────────────────────────────────────────────────────
 
     def prepare(self, view: RowView) -> PreparedRows:
-        import torch
-
-        shape = Shape(Layout.of(view), view.n_classes)
-        tensors = {"numeric": torch.from_numpy(view.numeric.astype(np.float32))}
-        for width, columns in shape.tables.items():
-            at = view.codes[:, list(columns)] + np.asarray(shape.offsets(width))
-            tensors[f"codes.{width}"] = torch.from_numpy(at.astype(np.int64))
-        if view.sparse is not None:
-            terms, weights = heaviest_terms(view.sparse)
-            tensors["terms"] = torch.from_numpy(terms)
-            tensors["term_weights"] = torch.from_numpy(weights)
-        if view.label is not None:
-            tensors["label"] = torch.from_numpy(view.label.astype(np.int64))
-        return PreparedRows(shape, view.n, tensors)
+        return prepare_rows(view, TEXT_BUCKETS)
 
     def stream(
         self,
@@ -180,15 +119,7 @@ class MixedNetwork:
         """
         import torch
 
-        tensors = dict(prepared.tensors)
-        if weight is not None:
-            weight = require_weight(weight, prepared.n)
-            used = np.flatnonzero(weight)
-            if len(used) < prepared.n:
-                tensors = {k: v[torch.from_numpy(used)] for k, v in tensors.items()}
-            scaled = weight[used] / weight[used].mean()
-            tensors["weight"] = torch.from_numpy(scaled.astype(np.float32))
-
+        tensors = prepared.weighed(weight)
         shape = prepared.shape
         moves = {
             layer: trainable is None or f"{layer}.weight" in trainable
@@ -431,23 +362,3 @@ class MixedNetwork:
                 batch = {name: value[rows] for name, value in prepared.tensors.items()}
                 pieces.append(function(params, batch).numpy())
         return np.concatenate(pieces).astype(np.float64)
-
-
-def heaviest_terms(sparse: Sparse) -> tuple[Tensor, Tensor]:
-    """The heaviest terms of each row, folded into TEXT_BUCKETS.
-
-    sparse   (n, h) CSR
-    returns  (n, k) int32 buckets and (n, k) float32 weights, k ≤ TEXT_TERMS the most
-             terms any row keeps; places left over hold bucket 0 with weight 0
-    """
-    size = np.diff(sparse.indptr)
-    row = np.repeat(np.arange(len(size)), size)
-    order = np.lexsort((-np.abs(sparse.data), row))
-    rank = np.arange(len(row)) - np.repeat(sparse.indptr[:-1], size)
-    kept = rank < TEXT_TERMS
-    shape = (len(size), max(1, min(int(size.max(initial=0)), TEXT_TERMS)))
-    terms, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    at = (row[kept], rank[kept])
-    terms[at] = (sparse.indices[order] % TEXT_BUCKETS)[kept]
-    weights[at] = sparse.data[order][kept]
-    return terms, weights

@@ -1,0 +1,124 @@
+"""Mixed columns as tensors: what a network over rows eats.
+
+Before: an encoder standardised numbers and gave categories codes, 0 for unseen.
+After: `mixed` embeds the codes and terms and adds the layers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from acclimate.arrays import Array, Sparse, Tensor
+from acclimate.domains.view import RowView
+from acclimate.models.design import Layout, require_weight
+
+if TYPE_CHECKING:
+    import torch
+
+WIDEST_EMBEDDING = 16
+TEXT_WIDTH = 32
+TEXT_TERMS = 128  # a row keeps its heaviest terms, so that memory stays linear in rows
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network is built for: the columns of its views and the classes it scores."""
+
+    layout: Layout
+    n_classes: int
+
+    @cached_property
+    def tables(self) -> dict[int, tuple[int, ...]]:
+        """Embedding width → the category columns that share a table of that width.
+
+        A width is the root of the number of codes, rounded up to a power of two:
+        a few wide gathers cost less than many narrow ones.
+        """
+        found: dict[int, tuple[int, ...]] = {}
+        for column, codes in enumerate(self.layout.levels):
+            width = min(WIDEST_EMBEDDING, 2 ** math.ceil(math.log2(math.sqrt(codes))))
+            found[width] = (*found.get(width, ()), column)
+        return dict(sorted(found.items()))
+
+    def offsets(self, width: int) -> list[int]:
+        """Where each column's codes begin in the table of this width."""
+        sizes = [self.layout.levels[column] for column in self.tables[width]]
+        return [sum(sizes[:before]) for before in range(len(sizes))]
+
+    @property
+    def inputs(self) -> int:
+        """Numbers that enter the first hidden layer for each row."""
+        embedded = sum(width * len(columns) for width, columns in self.tables.items())
+        return self.layout.numeric + embedded + (TEXT_WIDTH if self.layout.text else 0)
+
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """A view as tensors.
+
+    tensors  "numeric" (n, d) float32, "codes.W" (n, columns) positions in the table
+             of width W, "terms" and "term_weights" (n, ≤ TEXT_TERMS), "label" (n,)
+    """
+
+    shape: Shape
+    n: int
+    tensors: Mapping[str, torch.Tensor] = field(repr=False)
+
+    def weighed(self, weight: Array | None) -> dict[str, torch.Tensor]:
+        """The tensors with "weight" (n,) of mean 1; rows of weight 0 are left out."""
+        tensors = dict(self.tensors)
+        if weight is None:
+            return tensors
+        import torch
+
+        weight = require_weight(weight, self.n)
+        used = np.flatnonzero(weight)
+        if len(used) < self.n:
+            tensors = {name: value[torch.from_numpy(used)] for name, value in tensors.items()}
+        scaled = weight[used] / weight[used].mean()
+        tensors["weight"] = torch.from_numpy(scaled.astype(np.float32))
+        return tensors
+
+
+def prepare_rows(view: RowView, buckets: int) -> PreparedRows:
+    """A view as tensors, its text folded into so many buckets."""
+    import torch
+
+    shape = Shape(Layout.of(view), view.n_classes)
+    tensors = {"numeric": torch.from_numpy(view.numeric.astype(np.float32))}
+    for width, columns in shape.tables.items():
+        at = view.codes[:, list(columns)] + np.asarray(shape.offsets(width))
+        tensors[f"codes.{width}"] = torch.from_numpy(at.astype(np.int64))
+    if view.sparse is not None:
+        terms, weights = heaviest_terms(view.sparse, buckets)
+        tensors["terms"] = torch.from_numpy(terms)
+        tensors["term_weights"] = torch.from_numpy(weights)
+    if view.label is not None:
+        tensors["label"] = torch.from_numpy(view.label.astype(np.int64))
+    return PreparedRows(shape, view.n, tensors)
+
+
+def heaviest_terms(sparse: Sparse, buckets: int) -> tuple[Tensor, Tensor]:
+    """The heaviest terms of each row, folded into so many buckets.
+
+    sparse   (n, h) CSR
+    returns  (n, k) int32 buckets and (n, k) float32 weights, k ≤ TEXT_TERMS the most
+             terms any row keeps; places left over hold bucket 0 with weight 0
+    """
+    size = np.diff(sparse.indptr)
+    row = np.repeat(np.arange(len(size)), size)
+    order = np.lexsort((-np.abs(sparse.data), row))
+    rank = np.arange(len(row)) - np.repeat(sparse.indptr[:-1], size)
+    kept = rank < TEXT_TERMS
+    shape = (len(size), max(1, min(int(size.max(initial=0)), TEXT_TERMS)))
+    terms, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    at = (row[kept], rank[kept])
+    terms[at] = (sparse.indices[order] % buckets)[kept]
+    weights[at] = sparse.data[order][kept]
+    return terms, weights
