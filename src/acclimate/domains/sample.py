@@ -8,6 +8,7 @@ what a model eats: a recipe in `view` encodes them with one arm's statistics.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,7 +31,8 @@ class Rows:
     types    column → how a view reads it
     classes  the label's values, in the order of their positions
     label    (n,) positions in `classes`, or None where labels are unknown
-    entity   (n,) the independent unit of a row; None: every row is its own
+    entity   (n,) the independent unit of a row, None inside where it is unknown
+             (guests who buy once); None: every row is its own
     time     (n,) float seconds since 1970, NaN where unknown, or None
     """
 
@@ -60,10 +62,15 @@ class Rows:
         return replace(self, label=None)
 
     def units(self) -> Ints:
-        """(n,) the position of each row's independent unit."""
+        """(n,) the position of each row's independent unit; a row of nobody is its own."""
         if self.entity is None:
             return np.arange(self.n)
-        return np.unique(self.entity.astype(str), return_inverse=True)[1].astype(np.int64)
+        names = pl.Series(self.entity.tolist(), dtype=pl.String)
+        known = names.is_not_null().to_numpy()
+        distinct, position = np.unique(self.entity[known].astype(str), return_inverse=True)
+        units = len(distinct) + np.cumsum(~known) - 1
+        units[known] = position
+        return units.astype(np.int64)
 
     def folds(self, k: int, rng: Rng) -> list[tuple[Rows, Case]]:
         """Cut into k folds by unit, spreading the classes evenly.
@@ -90,13 +97,14 @@ class Rows:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of columns, labels, units and times."""
-        digest = hashlib.sha256(repr((self.columns.schema, self.classes)).encode())
+        """SHA-256 of columns and how they are read, labels, units and times."""
+        types = sorted((name, str(kind)) for name, kind in self.types.items())
+        digest = hashlib.sha256(repr((self.columns.schema, types, self.classes)).encode())
         digest.update(self.columns.hash_rows(seed=0).to_numpy().tobytes())
         for part in (self.label, self.time):
             digest.update(b"-" if part is None else part.tobytes())
         if self.entity is not None:
-            digest.update("\x00".join(self.entity.astype(str)).encode())
+            digest.update(id_text(self.entity))
         return digest.hexdigest()
 
 
@@ -184,11 +192,16 @@ class Interactions:
         for part in (self.user, self.item):
             digest.update(part.tobytes())
         for ids in (self.users, self.items):
-            digest.update("\x00".join(ids.astype(str)).encode())
+            digest.update(id_text(ids))
         return digest.hexdigest()
 
 
 Sample = Rows | Interactions
+
+
+def id_text(ids: Strings) -> bytes:
+    """Ids as one text that no other ids give, whatever characters they hold."""
+    return json.dumps(ids.tolist(), ensure_ascii=False).encode()
 
 
 def spread(units: Ints, label: Ints, k: int, rng: Rng) -> Ints:

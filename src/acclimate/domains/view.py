@@ -8,6 +8,7 @@ with the artifact.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from acclimate.arrays import Array, Ints, Sparse, Strings, Tensor
-from acclimate.domains.sample import Interactions, Rows, Sample
+from acclimate.domains.sample import Interactions, Rows, Sample, id_text
 from acclimate.errors import StrategyError
 
 # Users made dense at once: 2,048 × 6,000 items in single precision are 49 MB.
@@ -121,8 +122,7 @@ class ItemEncoder:
     def fingerprint(self) -> str:
         import hashlib
 
-        ids = "\x00".join(self.catalogue[self.known].astype(str))
-        return hashlib.sha256(ids.encode()).hexdigest()
+        return hashlib.sha256(id_text(self.catalogue[self.known])).hexdigest()
 
     def columns_of(self, items: Strings) -> Ints:
         """(len(items),) column of each id in this vocabulary, −1 where unknown."""
@@ -144,7 +144,7 @@ class ItemEncoder:
         return ItemView(matrix, np.asarray(matrix.sum(axis=0)).ravel())
 
     def state(self) -> EncoderState:
-        ids = "\x00".join(str(item) for item in self.catalogue).encode()
+        ids = id_text(self.catalogue)
         return EncoderState(
             "items",
             {"items": len(self.catalogue)},
@@ -153,8 +153,7 @@ class ItemEncoder:
 
     @classmethod
     def restore(cls, state: EncoderState) -> ItemEncoder:
-        text = state.tensors["catalogue"].tobytes().decode()
-        ids = np.array(text.split("\x00") if text else [], dtype=object)
+        ids = np.array(json.loads(state.tensors["catalogue"].tobytes()), dtype=object)
         return cls(ids, state.tensors["known"].astype(np.int64))
 
 
