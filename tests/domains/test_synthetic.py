@@ -12,7 +12,8 @@ from scipy.stats import ks_2samp
 from acclimate.arrays import Array, Ints
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.split import Cut
-from acclimate.domains.synthetic import MadeEvents, MadeRows, make_events, make_rows
+from acclimate.domains.synthetic import make_events, make_rows
+from acclimate.domains.truth import MadeEvents, MadeRows
 from acclimate.errors import UsageError
 from acclimate.rng import Rng
 from acclimate.tasks.classify import Classify
