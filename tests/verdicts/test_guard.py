@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from acclimate.rng import Rng
-from benchmarks import guard
+from benchmarks import guard, pools
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.line import Line
 
@@ -50,16 +50,16 @@ def test_verdict_finds_what_helps(lines: dict[tuple[str, str], Line]) -> None:
     assert 0.2 < value(lines, "verdict", "power@2") < 0.8
 
 
-@pytest.mark.parametrize("family", list(guard.FAMILIES))
+@pytest.mark.parametrize("family", list(pools.FAMILIES))
 @pytest.mark.parametrize("k", [-2, 3])
 def test_planted_effect_is_k_standard_errors(family: str, k: int) -> None:
-    g = np.random.default_rng(list(guard.FAMILIES).index(family))
-    scores, label = guard.FAMILIES[family](5, 3, g)
-    pool = guard.Pool(family, scores, 3, 400, label)
-    rho, n = guard.planted(pool, g)[k]
+    g = np.random.default_rng(list(pools.FAMILIES).index(family))
+    scores, label = pools.FAMILIES[family](5, 3, g)
+    pool = pools.Pool(family, scores, 3, 400, label)
+    rho, n = pools.planted(pool, g)[k]
     found = []
     for _ in range(600):
-        held, y = guard.draw(pool, rho, n, g)
+        held, y = pools.draw(pool, rho, n, g)
         everyone = np.ones((1, n))
         found.append(float(guard.contrast(held, y, 1, 4).statistic(everyone)[0]))
     # 600 judges: the mean is known to 0.04 se and the spread to 3 %, together to 0.1 at k = 3.
@@ -71,13 +71,13 @@ def test_planted_effect_is_k_standard_errors(family: str, k: int) -> None:
 def test_arms_without_effect_are_exchangeable() -> None:
     g = np.random.default_rng(0)
     scores = g.normal(size=(20_000, 4)) + np.arange(4)
-    means = guard.dealt(scores, None, 2, 0.0, g).mean(axis=0)
+    means = pools.dealt(scores, None, 2, 0.0, g).mean(axis=0)
     assert means == pytest.approx(np.full(4, 1.5), abs=5 * 1.5 / math.sqrt(20_000))
 
 
 def test_tilt_makes_the_mean_zero_and_keeps_the_support() -> None:
     d = np.random.default_rng(0).exponential(1.0, 5000) - 0.7
-    p = guard.tilted_to_zero(d)
+    p = pools.tilted_to_zero(d)
     assert p @ d == pytest.approx(0.0, abs=1e-9)
     assert (p > 0).all()
     assert p.sum() == pytest.approx(1.0)
@@ -89,7 +89,7 @@ def test_precision_and_its_influence_agree_with_scikit_learn() -> None:
     weights = g.integers(1, 4, size=(2, 200)).astype(np.float64)
     expected = [average_precision_score(label, prediction, sample_weight=w) for w in weights]
     assert guard.average_precision(prediction, label)(weights) == pytest.approx(expected)
-    value, influence = guard.precision_influence(prediction, label)
+    value, influence = pools.precision_influence(prediction, label)
     assert value == pytest.approx(average_precision_score(label, prediction))
     for row in (0, 17, 150):
         step = np.ones((1, 200))
@@ -99,9 +99,9 @@ def test_precision_and_its_influence_agree_with_scikit_learn() -> None:
 
 
 def test_argument_seed_decides_everything() -> None:
-    pools = [guard.make(1, Rng.of(s).generator()) for s in (1, 1, 2)]
-    assert np.array_equal(pools[0].scores, pools[1].scores)
-    assert not np.array_equal(pools[0].scores[:5, :2], pools[2].scores[:5, :2])
+    made = [pools.make(1, Rng.of(s).generator()) for s in (1, 1, 2)]
+    assert np.array_equal(made[0].scores, made[1].scores)
+    assert not np.array_equal(made[0].scores[:5, :2], made[2].scores[:5, :2])
 
 
 def test_interval_of_a_rate_is_clopper_pearsons() -> None:
