@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -72,3 +73,8 @@ def test_the_python_snippet_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -
     for block in blocks("python"):
         exec(compile(block, str(README), "exec"), scope)
     assert isinstance(getattr(scope["result"], "leaderboard", None), pl.DataFrame)
+
+
+def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(README.parent / "examples" / "new_store.py"), run_name="__main__")
+    assert "somebody new" in capsys.readouterr().out
