@@ -18,13 +18,16 @@ from acclimate.rng import Rng
 
 def main() -> None:
     rng = Rng.of(0)
-    old = [
-        make_events(rng.child(name), 600, 80, name=name).domain for name in ("north", "south")
-    ]
+    north = make_events(rng.child("north"), 600, 80, name="north").domain
+    south = make_events(rng.child("south"), 600, 80, name="south").domain
     new = make_events(rng.child("new"), 120, 80, name="new").domain
     with tempfile.TemporaryDirectory() as folder:
         result = ac.adapt(
-            task=ac.Recommend(k=5), sources=old, target=new, out=folder, budget_seconds=60
+            task=ac.Recommend(k=5),
+            sources=[north, south],
+            target=new,
+            out=folder,
+            budget_seconds=60,
         )
         print(result.leaderboard.select("arm", "value", "low", "high", "status"))
         print(result.verdict)

@@ -24,7 +24,7 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market
 from acclimate.domains.schema import SchemaHints
 from acclimate.domains.split import Cut
-from acclimate.errors import UsageError
+from acclimate.errors import BudgetError, UsageError
 from acclimate.gaps.gap import Gap
 from acclimate.plans.assess import assess as measure
 from acclimate.plans.budget import Budget
@@ -124,6 +124,11 @@ def _adapt(
     start, budget, rng = time.monotonic(), Budget(options.budget_seconds), Rng.of(options.seed)
     posed, target_domain, source_domains = _posed(task, sources, target, options, rng, listen)
     listen("posed", posed)
+    if budget.left < 0:
+        raise BudgetError(
+            f"Expected to try at least one arm within {budget.seconds:g} s; reading the markets "
+            f"alone took {budget.spent:.0f} s. Raise --budget."
+        )
     gap = measure(posed.task, posed.problem, rng.child("gap"))
     listen("gap", gap)
     planned = plan(posed.problem, arms(posed.task.form, options.strategies), gap)
