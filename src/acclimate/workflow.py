@@ -126,8 +126,8 @@ def _adapt(
     listen("posed", posed)
     if budget.left < 0:
         raise BudgetError(
-            f"Expected to try at least one arm within {budget.seconds:g} s; reading the markets "
-            f"alone took {budget.spent:.0f} s. Raise --budget."
+            f"Expected to try at least one arm within {budget.seconds:g} s; reading the "
+            f"markets alone took {budget.spent:.0f} s. Raise --budget."
         )
     gap = measure(posed.task, posed.problem, rng.child("gap"))
     listen("gap", gap)

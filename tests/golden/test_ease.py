@@ -156,9 +156,6 @@ def test_a_higher_score_by_the_smallest_step_beats_any_popularity() -> None:
     assert found.items.tolist() == [[2, 1]]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="models.items._best cuts ties beyond 4k + 32 places arbitrarily"
-)
 def test_ties_at_the_edge_of_a_list_are_broken_by_popularity_too() -> None:
     # 300 equal items and a list of 2: the two most popular ones, wherever they stand.
     popularity = np.arange(300.0)

@@ -59,8 +59,7 @@ def rank(
     popularity  (n_items,) breaks ties and serves users without a history
     """
     size = matrix_items = view.matrix.shape[1]
-    # Ranks in (0, ½] of the smallest gap could still flip near-ties; a second sort key cannot.
-    favour = np.argsort(np.argsort(popularity, kind="stable"), kind="stable")
+    favoured = np.argsort(-popularity, kind="stable")
     blocks = []
     for start in range(0, view.matrix.shape[0], BLOCK):
         histories = view.matrix[start : start + BLOCK]
@@ -69,7 +68,7 @@ def rank(
         scores[cold] = popularity
         if query.candidates is None:
             scores[histories.nonzero()] = -np.inf
-            blocks.append(_best(scores, favour, min(query.k, matrix_items)))
+            blocks.append(_best(scores, favoured, min(query.k, matrix_items)))
         else:
             blocks.append(_of_candidates(scores, query.candidates[start : start + BLOCK]))
     if not blocks:
@@ -80,16 +79,20 @@ def rank(
     return Ranking(items, scores, size, pool=query.candidates is not None)
 
 
-def _best(scores: Array, favour: Ints, k: int) -> tuple[Ints, Array]:
-    rows = np.arange(len(scores))[:, None]
-    # A margin keeps ties at the edge of the list from being cut off arbitrarily.
-    wide = min(scores.shape[1], 4 * k + 32)
-    top = (
-        np.argpartition(-scores, wide - 1, axis=1)[:, :wide] if wide else np.empty((0, 0), int)
-    )
-    order = np.lexsort((-favour[top], -scores[rows, top]), axis=1)[:, :k]
-    items = np.take_along_axis(top, order, axis=1)
-    best = scores[rows, items]
+def _best(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
+    """The k highest scores of each row; among equal ones, columns in the favoured order."""
+    if not k:
+        return np.empty((len(scores), 0), np.int64), np.empty((len(scores), 0))
+    ordered = scores[:, favoured]
+    edge = np.partition(ordered, -k, axis=1)[:, -k][:, None]
+    above, tied = ordered > edge, ordered == edge
+    room = k - above.sum(axis=1, keepdims=True)
+    taken = above | (tied & (np.cumsum(tied, axis=1) <= room))
+    top = np.nonzero(taken)[1].reshape(len(scores), k)
+    best = np.take_along_axis(ordered, top, axis=1)
+    order = np.argsort(-best, axis=1, kind="stable")
+    best = np.take_along_axis(best, order, axis=1)
+    items = favoured[np.take_along_axis(top, order, axis=1)]
     return np.where(np.isfinite(best), items, -1), best
 
 
