@@ -198,7 +198,7 @@ def test_an_option_that_rows_cannot_serve_is_refused(
 def test_one_time_for_every_row_is_no_time_to_split_by(call: Call, markets: Markets) -> None:
     same = rows(1).with_columns(time=pl.lit("2024-01-01 00:00:00"))
     words = markets.classify(markets.write("bad", same))
-    call(*words, "--split", "time").refuses(USAGE, "more than one time", "2024-01-01", "random")
+    call(*words, "--split", "time").refuses(USAGE, "found more at 2024-01-01", "at random")
 
 
 def test_a_strategy_is_known_or_refused_before_anything_is_read(

@@ -98,6 +98,7 @@ def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
     by_time = cut.by != "random" and timed and len(labelled) > 1
     units = rows.units()
     clock, notes, share = None, [], cut.judge_share(len(labelled))
+    known_until = np.nan
     if rows.time is not None and not timed:
         notes.append("cut at random, as some labelled rows have no time")
     if by_time:
@@ -109,13 +110,16 @@ def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
         if len(pool) == 0:
             if cut.by == "time":
                 raise UsageError(
-                    "Expected more than one time among the labelled rows for a split by time; "
-                    f"found nothing before {_naive(float(boundary)):%Y-%m-%d %H:%M}. "
+                    f"Expected fewer than {1 - share:.0%} of the labelled rows at the earliest "
+                    "time for a split by time; found more at "
+                    f"{_naive(float(boundary)):%Y-%m-%d %H:%M}. "
                     "Check the time column, or split at random."
                 )
-            return cut_rows(rows, replace(cut, by="random"), rng)
-        clock = _naive(float(rows.time[pool].max()))
-        unlabelled = np.flatnonzero((rows.label < 0) & ~(rows.time >= boundary))
+            at_random = cut_rows(rows, replace(cut, by="random"), rng)
+            note = "cut at random, as too many labelled rows have the earliest time"
+            return replace(at_random, notes=(note, *at_random.notes))
+        known_until = float(rows.time[pool].max())
+        unlabelled = np.flatnonzero(rows.label < 0)
         claim = Claim.LATER
     else:
         judge = _share(labelled, units, rows.label, share, rng.child("judge"))
@@ -132,15 +136,17 @@ def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
         if by_time:
             assert rows.time is not None
             order = pool[np.argsort(rows.time[pool], kind="stable")]
-            choose = np.sort(order[int(len(order) * (1 - cut.choose)) :])
+            choose = np.sort(order[max(1, int(len(order) * (1 - cut.choose))) :])
         else:
             choose = _share(pool, units, rows.label, cut.choose, rng.child("choose"))
     fit = np.setdiff1d(pool, choose)
-    if by_time and len(choose):
+    if by_time:
         assert rows.time is not None
-        clock = _naive(float(rows.time[fit].max()))
-        # What came while `choose` was collected is later than anything a fit may know.
-        unlabelled = unlabelled[~(rows.time[unlabelled] > rows.time[fit].max())]
+        if len(choose):
+            known_until = float(rows.time[fit].max())
+        clock = _naive(known_until)
+        # What came later, while `choose` was collected or after, no fit may see.
+        unlabelled = unlabelled[~(rows.time[unlabelled] > known_until)]
     return RowParts(fit, choose, judge, unlabelled, clock, claim, tuple(notes))
 
 
