@@ -1,9 +1,10 @@
 """How new input is read: the columns, types and classes that the target's file had.
 
 Before: an artifact and a table as it was written.  After: `Rows` that the
-model's encoder takes.  Values are read as they were for training; what is not
-there or cannot be read counts as missing, and is said.  How a column writes time
-or separates thousands is recognised anew on each input, as a market's is.
+model's encoder takes.  Values are read as they were for training, in the notation
+that the target's file had, each by itself: 3/4/2015 is the third of April wherever
+training was day first.  What is not there or cannot be read so counts as missing,
+and is said.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.schema import ColumnType
-from acclimate.domains.times import Notation, read_times, recognise
-from acclimate.domains.values import MISSING, canonical, numbers, text, typed
+from acclimate.domains.times import Notation, read_times
+from acclimate.domains.values import MISSING, Commas, canonical, numbers, text, typed
 from acclimate.errors import DataError
 
 _SHOWN = 20
@@ -35,12 +36,15 @@ class Reading:
     types    feature → how the model reads it; empty where there are no rows
     written  feature → how the file was read, before target and sources agreed on `types`
     classes  the label's values, in the order of their probabilities
+    notations
+             feature or "time", the role → how times or numbers are written
     """
 
     roles: Mapping[str, str]
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     written: Mapping[str, ColumnType] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    notations: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, target: Domain, fit: Sample) -> Reading:
@@ -49,7 +53,9 @@ class Reading:
         if not isinstance(fit, Rows):
             return cls(dict(table.roles))
         written = {name: table.types[name] for name in fit.types}
-        return cls(dict(table.roles), dict(fit.types), written, fit.classes)
+        used = {*fit.types, "time"}
+        notations = {name: each for name, each in table.notations.items() if name in used}
+        return cls(dict(table.roles), dict(fit.types), written, fit.classes, notations)
 
     def as_row(self) -> dict[str, Any]:
         """JSON types only."""
@@ -58,6 +64,7 @@ class Reading:
             "types": {name: str(kind) for name, kind in self.types.items()},
             "written": {name: str(kind) for name, kind in self.written.items()},
             "classes": list(self.classes),
+            "notations": dict(self.notations),
         }
 
     @classmethod
@@ -68,7 +75,15 @@ class Reading:
             {name: ColumnType(kind) for name, kind in row["types"].items()},
             {name: ColumnType(kind) for name, kind in row["written"].items()},
             tuple(row["classes"]),
+            {name: _known(notation) for name, notation in row["notations"].items()},
         )
+
+
+def _known(notation: str) -> str:
+    """The notation, if this version can read it; raises ValueError if not."""
+    if notation not in list(Commas):
+        Notation.named(notation)
+    return notation
 
 
 @dataclass(frozen=True)
@@ -115,13 +130,13 @@ def read_rows(table: pl.DataFrame, reading: Reading, encoder: RowEncoder) -> Rea
         if column is None:
             features.append(pl.Series(name, [None] * table.height, _DTYPE[used[name]]))
             continue
-        values, bad = _read(table[column], reading.written[name])
+        values, bad = _read(table[column], reading.written[name], reading.notations.get(name))
         features.append(typed(values, used[name]).alias(name))
         if bad.any():
             unreadable[column] = bad
     time: Array | None = None
     if timed and moment and moment in table.columns:
-        stamps, bad = _read(table[moment], ColumnType.TIME)
+        stamps, bad = _read(table[moment], ColumnType.TIME, reading.notations.get("time"))
         micros = stamps.dt.epoch("us").cast(pl.Float64)
         time = micros.fill_null(float("nan")).to_numpy() / 1e6
         if bad.any():
@@ -165,8 +180,11 @@ def _in_file(feature: str, reading: Reading) -> str:
     return plain if reading.roles.get(plain, plain) != plain else feature
 
 
-def _read(series: pl.Series, kind: ColumnType) -> tuple[pl.Series, Bools]:
-    """Values as the door of a market reads them, and (n,) where that failed."""
+def _read(series: pl.Series, kind: ColumnType, notation: str | None) -> tuple[pl.Series, Bools]:
+    """Values as the door of the target's market read them, and (n,) where that failed.
+
+    notation  None for numbers without commas, and for times of a market without files
+    """
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
         nothing = pl.Series(series.name, [None] * series.len(), _DTYPE[kind])
         return nothing, series.is_not_null().to_numpy()
@@ -175,9 +193,10 @@ def _read(series: pl.Series, kind: ColumnType) -> tuple[pl.Series, Bools]:
     if kind == ColumnType.TEXT:
         return text(series), np.zeros(series.len(), bool)
     if kind == ColumnType.TIME:
-        values = read_times(series, recognise(series, named=True) or Notation(digits=True))
+        written = Notation.named(notation) if notation else Notation(digits=True)
+        values = read_times(series, written)
     else:
-        values = numbers(series).values
+        values = numbers(series, Commas(notation or Commas.NONE)).values
     raw = text(series)
     bad = values.is_null() & raw.is_not_null() & ~raw.is_in(MISSING)
     return values, bad.fill_null(False).to_numpy()

@@ -27,6 +27,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 MOST_LEVELS = 20  # a label found by name alone has at most this many
 _MOST_KINDS = 50
 _MOSTLY_NUMBERS = 0.99  # the rest become null, with a finding
+_FEWEST = 0.01  # share of gaps, or of values, with which a single value tells rows apart
 _TEXT_WORDS, _TEXT_CHARS = 3.0, 25.0
 _FEW_ROWS = 20  # below this, strings that all differ may still be a category
 
@@ -307,8 +308,12 @@ def _type_of(view: _Table, name: str) -> ColumnType:
     present = values.drop_nulls()
     present = present.filter(~present.is_in(MISSING))
     distinct = int(present.n_unique())
-    if distinct == 0 or (distinct == 1 and present.len() == values.drop_nulls().len()):
+    if distinct == 0:
         return ColumnType.IGNORED
+    if distinct == 1 and present.len() == values.drop_nulls().len():
+        # Whether a coupon was used, "yes" or nothing: the gap is the other value.
+        telling = _FEWEST <= present.len() / series.len() <= 1 - _FEWEST
+        return ColumnType.CATEGORY if telling else ColumnType.IGNORED
     if view.notation(name):
         return ColumnType.TIME
     if series.dtype == pl.Boolean:

@@ -30,11 +30,16 @@ class TableSchema:
             `kind`, `value`, `quantity`; `label`, `time`, `entity` for rows)
     types   column → how it is read, for every column that plays no role
     origin  the file, or `file::column=value`, that the table came from
+    notations
+            role or column → how it writes times ("day first") or what commas mean in its
+            numbers ("commas as decimals"), as text; a column of numbers that is not
+            here has no commas
     """
 
     roles: Mapping[str, str]
     types: Mapping[str, ColumnType]
     origin: str
+    notations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,16 @@ import polars as pl
 
 from acclimate.domains.inference import Understanding
 from acclimate.domains.schema import ColumnType, Finding, TableSchema
-from acclimate.domains.times import impossible, read_times
-from acclimate.domains.values import BLANK, MISSING, canonical, identifiers, numbers, text
+from acclimate.domains.times import Order, impossible, read_times
+from acclimate.domains.values import (
+    BLANK,
+    MISSING,
+    Commas,
+    canonical,
+    identifiers,
+    numbers,
+    text,
+)
 from acclimate.errors import DomainError
 
 _FEW_LEVELS, _ENOUGH_ROWS = 20, 50  # a renamed label is looked for within these
@@ -29,6 +37,11 @@ class _Door:
     understood: Understanding
     keep: pl.Series | None
     findings: list[Finding] = field(default_factory=list)
+    notations: dict[str, str] = field(default_factory=dict)  # by the file's columns
+    called: dict[str, str] = field(init=False)  # column of the file → of the table
+
+    def __post_init__(self) -> None:
+        self.called = {column: role for role, column in self.understood.roles.items()}
 
     def find(self, message: str, level: str = "note") -> None:
         self.findings.append(Finding(level, self.understood.table, message))
@@ -52,15 +65,17 @@ class _Door:
 
     def numeric(self, column: str) -> pl.Series:
         found = numbers(self.frame[column])
-        if found.style:
-            self.find(f"{column!r}: {found.style}.")
+        if found.commas != Commas.NONE:
+            self.notations[column] = str(found.commas)
+            self.find(f"{column!r}: {found.commas.replace(' as ', ' read as ')}.")
         return self.refuse(column, found.values, "finite numbers")
 
     def time(self, column: str) -> pl.Series:
         notation = self.understood.notations[column]
+        self.notations[column] = notation.name
         moments = self.refuse(column, read_times(self.frame[column], notation), "times")
         if notation.ambiguous:
-            order = "day/month" if notation.day_first else "month/day"
+            order = "day/month" if notation.order == Order.DAY else "month/day"
             self.find(
                 f"{column!r} can be read as day/month or month/day; it was read as {order}. "
                 "Write ISO dates (2015-02-24) to be sure.",
@@ -112,7 +127,8 @@ def build(
         twice = table.height - table.n_unique()
         if twice:
             door.find(f"{twice:,} of {table.height:,} rows repeat another row exactly; kept.")
-    return table, TableSchema(understood.roles, types, origin), door.findings
+    notations = {door.called.get(column, column): n for column, n in door.notations.items()}
+    return table, TableSchema(understood.roles, types, origin, notations), door.findings
 
 
 def _events(door: _Door) -> pl.DataFrame:
@@ -188,7 +204,7 @@ def _features(
     door: _Door, types: dict[str, ColumnType], roles: dict[str, pl.Series]
 ) -> tuple[pl.DataFrame, dict[str, ColumnType]]:
     """All columns in file order: roles under their role's name, others under their own."""
-    role_of = {column: role for role, column in door.understood.roles.items()}
+    role_of = dict(door.called)
     columns: list[pl.Series] = []
     named: dict[str, ColumnType] = {}
     for column in door.frame.columns:
@@ -204,6 +220,7 @@ def _features(
         while name in roles or (name != column and name in door.frame.columns):
             name += "_"
         if name != column:
+            door.called[column] = name
             door.find(f"{column!r} was renamed {name!r}, as {column!r} names a role here.")
         named[name] = types[column]
         columns.append(series.alias(name))
@@ -237,7 +254,10 @@ def _constant(door: _Door, sliced_by: str | None) -> None:
             continue
         if kind != ColumnType.IGNORED and door.keep is None:
             continue  # a whole file's constants were recognised as such
-        levels = int(door.kept(series).drop_nulls().n_unique())
+        kept = door.kept(series)
+        levels = int(kept.drop_nulls().n_unique())
+        if levels == 1 and kind == ColumnType.CATEGORY and kept.null_count():
+            continue  # one value or nothing tells rows apart
         if levels < 2:
             (constant if levels else empty).append(column)
     if empty:
@@ -286,11 +306,12 @@ def _look_for_leaks(
 
 
 def _says_the_same(pair: pl.DataFrame, renamed: bool) -> bool:
-    """Whether `value` equals `label`, or, if `renamed`, is another name for each label."""
+    """Whether `value` equals `label`, or, if `renamed`, is another name for each label.
+
+    A gap may be such a name: "yes" for every "1" and nothing for every "0".
+    """
     label, values = pair["label"], canonical(pair["value"])
-    if values.null_count():
-        return False
-    if bool((values == label).all()):
+    if not values.null_count() and bool((values == label).all()):
         return True
     pairs = pl.DataFrame([label, values]).n_unique()
     return renamed and pairs == label.n_unique() == values.n_unique()

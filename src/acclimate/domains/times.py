@@ -4,12 +4,16 @@ Notations: ISO (2015-02-24, 2015-02-24T22:55:01.5+01:00), month first or day
 first (2/24/15 22:55, 24.02.2015), "02 28, 2014", and, only where the column's
 name says time, digits: 20150224, 20150224225500, epoch seconds, milli-, micro-
 or nanoseconds.
+
+A notation is recognised once, on the column a model learns from, and kept by its
+name: what is read later is read alike, whatever the values beside it suggest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 import polars as pl
 
@@ -33,20 +37,47 @@ _LATEST = datetime(2100, 1, 1)
 _UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 
 
+class Order(StrEnum):
+    """Which part of a date comes first."""
+
+    YEAR = "year first"  # only: 2/24/15 stands nowhere, and is not read
+    MONTH = "month first"
+    DAY = "day first"
+
+
 @dataclass(frozen=True)
 class Notation:
-    """How a column writes time.
+    """How a column writes time.  Years first are read under every order, as nobody errs there.
 
     unit       epoch unit, or None for calendar notations
-    day_first  24/2/2015 rather than 2/24/2015
-    ambiguous  both readings fit every row
+    order      of the parts of 2/24/2015 and 24/2/2015
     digits     whether 20150224 is a date here
+    ambiguous  both readings fit every row; not part of the name
     """
 
     unit: str | None = None
-    day_first: bool = False
-    ambiguous: bool = False
+    order: Order = Order.YEAR
     digits: bool = False
+    ambiguous: bool = False
+
+    @property
+    def name(self) -> str:
+        """One of ten, such as "day first", "year first or digits", "seconds since 1970"."""
+        if self.unit:
+            return f"{self.unit} since 1970"
+        return f"{self.order} or digits" if self.digits else str(self.order)
+
+    @classmethod
+    def named(cls, name: str) -> Notation:
+        """The notation of a name; raises ValueError if it is none."""
+        known = [cls(unit=unit) for unit in _UNITS]
+        known += [
+            cls(order=order, digits=digits) for order in Order for digits in (False, True)
+        ]
+        for notation in known:
+            if notation.name == name:
+                return notation
+        raise ValueError(f"{name!r} is no notation of times")
 
 
 def recognise(series: pl.Series, named: bool) -> Notation | None:
@@ -70,14 +101,17 @@ def recognise(series: pl.Series, named: bool) -> Notation | None:
         return None
     spread = raw.gather_every(max(1, raw.len() // _SPREAD))
     parted = bool(spread.str.contains(_PARTS).any())
-    day_first, ambiguous = _day_first(raw) if parted else (False, False)
-    notation = Notation(None, day_first, ambiguous, digits=named)
+    order, ambiguous = _order(raw) if parted else (Order.YEAR, False)
+    notation = Notation(None, order, named, ambiguous)
     read = read_times(spread, notation)
     return notation if 1 - read.null_count() / read.len() >= need else None
 
 
 def read_times(series: pl.Series, notation: Notation) -> pl.Series:
-    """The moments of a column, (n,) Datetime("us") in naive UTC; null where unreadable."""
+    """The moments of a column, (n,) Datetime("us") in naive UTC; null where unreadable.
+
+    Each value is read by itself, so that its answer does not hang on the others.
+    """
     if series.dtype == pl.Date:
         return series.cast(_DATETIME)
     if isinstance(series.dtype, pl.Datetime):
@@ -85,8 +119,10 @@ def read_times(series: pl.Series, notation: Notation) -> pl.Series:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return series.cast(_DATETIME)
     if notation.unit:
-        ticks = text(series).cast(pl.Float64, strict=False) / _UNITS[notation.unit]
-        ticks = ticks.set(~ticks.is_between(-6e10, 2.5e11), None)  # years 69 to 9892
+        count = text(series).cast(pl.Float64, strict=False)
+        ticks = count / _UNITS[notation.unit]
+        # Years 69 to 9892, and no stamp in another unit: seconds would be January 1970.
+        ticks = ticks.set(~ticks.is_between(-6e10, 2.5e11) | _in_another(count, notation), None)
         return (ticks * 1e6).round(0).cast(pl.Int64, strict=False).cast(_DATETIME)
     raw = text(series)
     distinct = raw.unique()
@@ -117,6 +153,20 @@ def _epoch_unit(raw: pl.Series) -> str | None:
     return None
 
 
+def _in_another(count: pl.Series, notation: Notation) -> pl.Series:
+    """(n,) whether a count lies between 1990 and 2100, but in another unit only."""
+    low, high = (moment.replace(tzinfo=UTC).timestamp() for moment in (EARLIEST, _LATEST))
+    fits = {
+        unit: (count / factor).is_between(low, high, closed="left")
+        for unit, factor in _UNITS.items()
+    }
+    own = fits.pop(str(notation.unit))
+    elsewhere = pl.Series([False] * count.len())
+    for fit in fits.values():
+        elsewhere = elsewhere | fit
+    return elsewhere & ~own
+
+
 def _looks_dated(head: pl.Series, digits: bool) -> bool:
     patterns = [_ISO, _PARTS, _COMMA, *([_COMPACT] if digits else [])]
     fits = pl.Series([False] * head.len())
@@ -125,38 +175,39 @@ def _looks_dated(head: pl.Series, digits: bool) -> bool:
     return int(fits.sum()) * 3 >= head.len()
 
 
-def _day_first(raw: pl.Series) -> tuple[bool, bool]:
-    """(day first, ambiguous): the reading that keeps months at most 12 in the most rows."""
+def _order(raw: pl.Series) -> tuple[Order, bool]:
+    """(order, ambiguous): the reading that keeps months at most 12 in the most rows."""
     parts = raw.str.extract_groups(_PARTS).struct.unnest()
     a, b = (parts[key].cast(pl.Int64, strict=False).drop_nulls() for key in ("a", "b"))
     if not a.len():
-        return False, False
+        return Order.YEAR, False
     month_first, day_first = int((a <= 12).sum()), int((b <= 12).sum())
     if month_first != day_first:
-        return day_first > month_first, False
+        return Order.DAY if day_first > month_first else Order.MONTH, False
     # 24.2. is written day first wherever points are used; a slash is read as in the US.
     points = int((parts["sep"] == ".").sum() or 0)
-    return points * 2 > a.len(), month_first == a.len()
+    return Order.DAY if points * 2 > a.len() else Order.MONTH, month_first == a.len()
 
 
 def _moments(raw: pl.Series, notation: Notation) -> pl.Series:
     """Moments by whichever calendar pattern fits each value."""
     moments = pl.Series([None] * raw.len(), dtype=_DATETIME)
-    for pattern in (_ISO, _PARTS, _COMMA, *([_COMPACT] if notation.digits else [])):
+    parted = [] if notation.order == Order.YEAR else [_PARTS]
+    for pattern in (_ISO, *parted, _COMMA, *([_COMPACT] if notation.digits else [])):
         rest = raw.set(moments.is_not_null(), None)
         if rest.null_count() == rest.len():
             break
-        found = _calendar(rest, pattern, notation.day_first)
+        found = _calendar(rest, pattern, notation.order)
         moments = moments.zip_with(moments.is_not_null(), found)
     return moments
 
 
-def _calendar(raw: pl.Series, pattern: str, day_first: bool = False) -> pl.Series:
+def _calendar(raw: pl.Series, pattern: str, order: Order) -> pl.Series:
     """Moments of the values that match one calendar pattern, null elsewhere."""
     parts = raw.str.extract_groups(pattern).struct.unnest()
     if "a" in parts.columns:
-        order = {"a": "d", "b": "m"} if day_first else {"a": "m", "b": "d"}
-        parts = parts.rename(order)
+        first, second = ("d", "m") if order == Order.DAY else ("m", "d")
+        parts = parts.rename({"a": first, "b": second})
     for name in ("H", "M", "S", "f", "half", "zone"):
         if name not in parts.columns:
             parts = parts.with_columns(pl.lit(None, dtype=pl.String).alias(name))

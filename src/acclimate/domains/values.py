@@ -13,6 +13,7 @@ Ids follow a narrower rule: whole floats lose their ".0", everything else stays.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import polars as pl
 
@@ -86,6 +87,18 @@ def identifiers(series: pl.Series) -> pl.Series:
     return ids
 
 
+class Commas(StrEnum):
+    """What commas mean in a column of numbers."""
+
+    NONE = "no commas"  # 1234.5 and 1e3; a comma makes a value unreadable
+    THOUSANDS = "commas as thousands separators"  # 1,234.5
+    DECIMALS = "commas as decimals"  # 1.234,5
+
+
+# Thousands first: 1,234 is read as in English where every value could be either.
+_WITH = {Commas.THOUSANDS: _THOUSANDS, Commas.DECIMALS: _DECIMAL_COMMA}
+
+
 @dataclass(frozen=True)
 class Numbers:
     """Numbers read from a column.
@@ -93,13 +106,12 @@ class Numbers:
     values   (n,) Float64, null where absent or unreadable, always finite
     failed   how many values were there and could not be read
     example  one of those
-    style    "" or how separators were read, for a finding
     """
 
     values: pl.Series
     failed: int
     example: str | None
-    style: str = ""
+    commas: Commas = Commas.NONE
 
     @property
     def share(self) -> float:
@@ -108,8 +120,12 @@ class Numbers:
         return read / (read + self.failed) if read else 0.0
 
 
-def numbers(series: pl.Series) -> Numbers:
-    """Read a column as numbers: plain, with thousands commas, or with decimal commas."""
+def numbers(series: pl.Series, commas: Commas | None = None) -> Numbers:
+    """Read a column as numbers.
+
+    commas  what they mean here, each value then being read by itself; None: what makes
+            every value a number
+    """
     if series.dtype == pl.Boolean or series.dtype.is_numeric():
         values = series.cast(pl.Float64, strict=False)
         return _finite(values, text(series))
@@ -117,22 +133,31 @@ def numbers(series: pl.Series) -> Numbers:
         return _finite(series.dt.total_microseconds() / 1e6, text(series))
     raw = text(series)
     raw = raw.set(raw.is_in(MISSING), None)
-    values = raw.cast(pl.Float64, strict=False)
-    if values.null_count() == raw.null_count():
-        return _finite(values, raw)
-    if raw.str.contains(_THOUSANDS).all():
-        plain = raw.str.replace_all(",", "").cast(pl.Float64, strict=False)
-        return Numbers(plain, 0, None, "commas read as thousands separators")
-    if raw.str.contains(_DECIMAL_COMMA).all():
-        plain = raw.str.replace_all(r"\.", "").str.replace(",", ".", literal=True)
-        return Numbers(plain.cast(pl.Float64, strict=False), 0, None, "commas read as decimals")
-    return _finite(values, raw)
+    commas = _commas(raw) if commas is None else commas
+    if commas == Commas.NONE:
+        return _finite(raw.cast(pl.Float64, strict=False), raw)
+    fits = raw.str.contains(_WITH[commas])
+    plain = raw.set(~fits, None)
+    if commas == Commas.THOUSANDS:
+        plain = plain.str.replace_all(",", "")
+    else:
+        plain = plain.str.replace_all(r"\.", "").str.replace(",", ".", literal=True)
+    return _finite(plain.cast(pl.Float64, strict=False), raw, commas)
 
 
-def _finite(values: pl.Series, raw: pl.Series) -> Numbers:
+def _commas(raw: pl.Series) -> Commas:
+    if raw.cast(pl.Float64, strict=False).null_count() == raw.null_count():
+        return Commas.NONE
+    for commas, pattern in _WITH.items():
+        if raw.str.contains(pattern).all():
+            return commas
+    return Commas.NONE
+
+
+def _finite(values: pl.Series, raw: pl.Series, commas: Commas = Commas.NONE) -> Numbers:
     values = values.set(~values.is_finite(), None)
     bad = raw.filter(values.is_null() & raw.is_not_null() & ~raw.is_in(MISSING))
-    return Numbers(values, bad.len(), bad[0] if bad.len() else None)
+    return Numbers(values, bad.len(), bad[0] if bad.len() else None, commas)
 
 
 def _floats_as_text(series: pl.Series) -> pl.Series:
