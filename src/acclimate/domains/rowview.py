@@ -180,7 +180,9 @@ def _numbers(rows: Rows) -> dict[str, Array]:
             found[f"{name} (days before)"] = (rows.time - seconds) / SECONDS_A_DAY
     if rows.time is not None:
         turn = 2 * np.pi * (rows.time % SECONDS_A_DAY) / SECONDS_A_DAY
-        found["hour (sin)"], found["hour (cos)"] = np.sin(turn), np.cos(turn)
+        # cos(π/2) is 6e-17 to a computer: as the median it would blow up every other hour.
+        found["hour (sin)"] = np.round(np.sin(turn), 12)
+        found["hour (cos)"] = np.round(np.cos(turn), 12)
     return found
 
 
