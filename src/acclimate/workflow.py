@@ -26,6 +26,7 @@ from acclimate.domains.schema import SchemaHints
 from acclimate.domains.split import Cut
 from acclimate.errors import BudgetError, UsageError
 from acclimate.gaps.gap import Gap
+from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess as measure
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import Examined, examine
@@ -86,7 +87,9 @@ def assess(
     rng = Rng.of(options.seed)
     with threadpool_limits(settings().threads):
         posed = _posed(task, sources, target, options, rng)[0]
-        return measure(posed.task, posed.problem, rng.child("gap"))
+        agreed = agreements(posed.problem, rng.child("agreement"))
+        found = measure(posed.task, posed.problem, rng.child("gap"))
+        return found + [each.gap() for each in agreed]
 
 
 def adapt(
@@ -130,8 +133,17 @@ def _adapt(
             f"markets alone took {budget.spent:.0f} s. Raise --budget."
         )
     gap = measure(posed.task, posed.problem, rng.child("gap"))
+    agreed = agreements(posed.problem, rng.child("agreement"))
+    gap += [each.gap() for each in agreed]
     listen("gap", gap)
-    planned = plan(posed.problem, arms(posed.task.form, options.strategies), gap)
+    posed = replace(
+        posed,
+        problem=agreeing(posed.problem, agreed),
+        whole=agreeing(posed.whole, agreed),
+    )
+    left_out = [each.sentence for each in agreed if each.contradicts]
+    known = arms(posed.task.form, options.strategies)
+    planned = plan(posed.problem, known, gap, left_out)
     listen("plan", planned)
 
     def heard(text: str, done: int, total: int) -> None:
@@ -146,7 +158,8 @@ def _adapt(
     listen("trials", trials)
     procedure = _procedure(options, task, target_domain, source_domains, trials)
     ledger = Ledger(settings().home / "ledger.jsonl")
-    examined = examine(trials, posed.task, posed.problem, posed.exam, rng, ledger, procedure)
+    alone = {"alone": "; ".join(left_out)} if left_out else {}
+    examined = examine(trials, posed.task, posed.problem, exam, rng, ledger, procedure, **alone)
     listen("verdict", examined.verdict)
     fitted, shipped = _ship(examined, posed, options, rng)
     summary = summarise(

@@ -48,11 +48,13 @@ def examine(
     rng: Rng,
     ledger: Ledger,
     procedure: str,
+    alone: str = "no way to transfer could be tried, so there is nothing to compare",
 ) -> Examined:
     """Judge the picked arm against target-only, source-only and pooled.
 
     rng        the runner's, so that refitted arms equal the tried ones
     procedure  everything that decides the outcome, for the ledger
+    alone      the reason given where no transfer arm was tried
     """
     baseline = best_baseline(trials, task.metric.sign)
     chosen = pick(trials, task, rng)
@@ -70,7 +72,7 @@ def examine(
             high=None,
             n=sum(case.truth.n_units for case in exam.judge),
             probability=None,
-            reason="no way to transfer could be tried, so there is nothing to compare",
+            reason=alone,
             unit=unit,
         )
         return Examined(verdict, baseline, None, {})

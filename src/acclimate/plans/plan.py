@@ -50,15 +50,20 @@ class Plan:
         return [{"arm": step.arm.name, "reason": step.reason} for step in self.steps]
 
 
-def plan(problem: Problem, arms: Sequence[Arm], gap: Sequence[Gap]) -> Plan:
+def plan(
+    problem: Problem, arms: Sequence[Arm], gap: Sequence[Gap], left_out: Sequence[str] = ()
+) -> Plan:
     """Order the arms: what must be beaten first, then cheap before dear.
 
-    arms  every combination of strategy and model for the task's form
-    gap   what was measured between target and sources
+    arms      every combination of strategy and model for the task's form
+    gap       what was measured between target and sources
+    left_out  why sources were left out, a sentence each; the reason where none is left
     """
     steps, refused = [], []
     for arm in arms:
         why = arm.why_not(problem)
+        if why is not None and left_out and not problem.sources and arm.strategy.transfers:
+            why = "; ".join(left_out)
         if why is None:
             steps.append(Step(arm, _reason(arm, problem, gap)))
         else:

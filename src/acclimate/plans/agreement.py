@@ -1,0 +1,145 @@
+"""Do a source's labels mean what the target's mean?  A source that orders the target's
+rows backwards is left out, and its owner told.
+
+Before: a task posed the problem.  After: the plan is made with the sources that agree.
+A model of a contradicting source still knows what matters, and a new head on top of it
+may even turn its answer round; but labels that point the other way are a mistake of
+somebody's far more often than knowledge, and nobody should ship on them unasked.
+
+Source of the error: Hanley & McNeil, Radiology 1982, eq. 2–4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from acclimate.arrays import Bools
+from acclimate.domains.exam import Probabilities
+from acclimate.domains.problem import Problem
+from acclimate.domains.sample import Rows
+from acclimate.domains.source import Source
+from acclimate.gaps.gap import Gap
+from acclimate.models.linear import Linear
+from acclimate.models.model import Tick, idle
+from acclimate.models.trees import Trees
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.strategies.baselines import SourceOnly
+from acclimate.tasks.scores import roc_auc
+
+# One-sided 0.5 %: a source is only left out where chance hardly explains it.
+Z = 2.576
+# Fewer rows of a class than this say nothing about how it is ordered.
+LEAST = 5
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a model of one source alone orders the target's `fit` rows.
+
+    auc      0 … 1, mean over classes of the area under the ROC curve, one class against
+             the rest; ½ is no order at all
+    error    standard error of `auc`, ≥ 0
+    """
+
+    source: str
+    target: str
+    auc: float
+    error: float
+    n_source: int
+    n_target: int
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the source orders the target's rows backwards beyond chance."""
+        return self.auc + Z * self.error < 0.5
+
+    @property
+    def sentence(self) -> str:
+        how = "order" if not self.contradicts else "order backwards"
+        advice = "; left out: check whether its labels mean the opposite" * self.contradicts
+        return (
+            f"{self.source}'s labels alone {how} {self.target}'s rows with an AUC of "
+            f"{self.auc:.2f} (0.50 is chance){advice}"
+        )
+
+    def gap(self) -> Gap:
+        """As one of the measures of the gap."""
+        return Gap(
+            measure="label-agreement",
+            source=self.source,
+            target=self.target,
+            value=self.auc,
+            low=self.auc - 1.96 * self.error,
+            high=self.auc + 1.96 * self.error,
+            p=None,
+            null_low=None,
+            null_high=None,
+            n_source=self.n_source,
+            n_target=self.n_target,
+            sentence=self.sentence,
+        )
+
+
+def agreements(problem: Problem, rng: Rng, tick: Tick = idle) -> list[Agreement]:
+    """The agreement of each source that has one; none for tasks without row labels."""
+    fit = problem.fit
+    if not isinstance(fit, Rows) or fit.label is None:
+        return []
+    found = [_agreement(problem, source, fit, rng, tick) for source in problem.sources]
+    return [each for each in found if each is not None]
+
+
+def agreeing(problem: Problem, found: Sequence[Agreement]) -> Problem:
+    """The problem with the sources that do not contradict it."""
+    dropped = {each.source for each in found if each.contradicts}
+    return problem.with_sources([s for s in problem.sources if s.name not in dropped])
+
+
+def _agreement(
+    problem: Problem, source: Source, fit: Rows, rng: Rng, tick: Tick
+) -> Agreement | None:
+    if "rows" not in source.shares:
+        return None
+    assert fit.label is not None
+    alone = problem.with_sources([source])
+    text = any(kind == "text" for kind in fit.types.values())
+    arm = Arm(SourceOnly(), Linear() if text else Trees())
+    answer = arm.fit(alone, rng.child(source.name), tick).predict(fit.unlabelled())
+    assert isinstance(answer, Probabilities)
+    areas, errors = [], []
+    classes = range(len(fit.classes)) if len(fit.classes) > 2 else (1,)
+    for each in classes:
+        positive = fit.label == each
+        if min(positive.sum(), (~positive).sum()) < LEAST:
+            continue
+        area = float(roc_auc(answer.p[:, each], positive, np.ones((1, fit.n)))[0])
+        areas.append(area)
+        errors.append(standard_error(area, positive))
+    if not areas:
+        return None
+    # Classes share rows: the mean of their errors is an upper bound of the mean's error.
+    return Agreement(
+        source.name,
+        problem.target,
+        float(np.mean(areas)),
+        float(np.mean(errors)),
+        source.sample.n,
+        fit.n,
+    )
+
+
+def standard_error(area: float, positive: Bools) -> float:
+    """Standard error of an area under the ROC curve (Hanley & McNeil 1982).
+
+    area      0 … 1
+    positive  (n,), at least one of each class
+    """
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (ones - 1) * (q1 - area**2) + (zeros - 1) * (q2 - area**2)
+    return math.sqrt(max(spread, 0.0) / (ones * zeros))

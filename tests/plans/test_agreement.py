@@ -1,0 +1,87 @@
+"""A source whose labels point the other way is left out, and only such a source."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import acclimate as ac
+from acclimate.domains.domain import Domain
+from acclimate.domains.split import Cut
+from acclimate.domains.synthetic import make_rows
+from acclimate.plans.agreement import Agreement, agreements, standard_error
+from acclimate.rng import Rng
+from acclimate.tasks.classify import Classify
+
+
+def flipped(domain: Domain) -> Domain:
+    rows = domain.tables["rows"]
+    label = rows["label"].replace_strict({"0": "1", "1": "0"}, return_dtype=pl.String)
+    return replace(domain, tables={"rows": rows.with_columns(label.alias("label"))})
+
+
+@pytest.fixture(scope="module")
+def target() -> Domain:
+    return make_rows(Rng.of(1).child("target"), 400, name="target").domain
+
+
+@pytest.fixture(scope="module")
+def source() -> Domain:
+    return make_rows(Rng.of(1).child("source"), 400, name="source").domain
+
+
+def agreement_of(target: Domain, source: Domain) -> Agreement:
+    posed = Classify().pose(target, [source], Cut(), Rng.of(0))
+    (found,) = agreements(posed.problem, Rng.of(0))
+    return found
+
+
+def test_flipped_labels_contradict_and_the_areas_mirror(target: Domain, source: Domain) -> None:
+    same = agreement_of(target, source)
+    turned = agreement_of(target, flipped(source))
+    assert same.contradicts is False
+    assert turned.contradicts is True
+    assert "order backwards" in str(turned.sentence)
+    assert same.auc + turned.auc == pytest.approx(1, abs=0.05)
+
+
+def test_labels_drawn_at_random_are_hardly_ever_called_a_contradiction(target: Domain) -> None:
+    called = 0
+    for seed in range(20):
+        source = make_rows(Rng.of(50 + seed), 150, name="noise").domain
+        rows = source.tables["rows"]
+        shuffled = rows["label"].shuffle(seed=seed)
+        noise = replace(source, tables={"rows": rows.with_columns(shuffled.alias("label"))})
+        called += agreement_of(target, noise).contradicts
+    assert called <= 2
+
+
+def test_the_standard_error_is_that_of_the_paper() -> None:
+    # Hanley & McNeil 1982, table II: area 0.893 of 51 and 58 images has error 0.032.
+    positive = np.r_[np.ones(51, bool), np.zeros(58, bool)]
+    assert standard_error(0.893, positive) == pytest.approx(0.032, abs=0.0015)
+    assert standard_error(0.5, np.r_[np.ones(50, bool), np.zeros(50, bool)]) == pytest.approx(
+        np.sqrt(101 / (12 * 50 * 50)), rel=1e-9
+    )
+
+
+def test_a_contradicting_source_is_never_adopted_and_the_reason_is_said(
+    target: Domain, source: Domain
+) -> None:
+    result = ac.adapt(Classify(), [flipped(source)], target, budget_seconds=120)
+    assert result.verdict.answer == "keep-target-only"
+    assert "check whether its labels mean the opposite" in result.verdict.sentence
+    assert all("order backwards" in row["why"] for row in result.summary["refused"])
+    assert not any(row["strategy"] == "pooled" for row in result.summary["leaderboard"])
+
+
+def test_the_other_sources_go_on(target: Domain, source: Domain) -> None:
+    good = replace(source, name="good")
+    result = ac.adapt(
+        Classify(), [flipped(source), good], target, budget_seconds=120, strategies=()
+    )
+    tried = {row["strategy"] for row in result.summary["leaderboard"]}
+    assert {"pooled", "source-only"} <= tried
