@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from acclimate.artifacts.artifact import Artifact, Contents
+from acclimate.artifacts.artifact import Artifact, Contents, load, save
 from acclimate.artifacts.predictor import predict
 from acclimate.artifacts.reading import Reading
 from acclimate.domains.domain import Domain
@@ -187,6 +187,87 @@ def test_three_classes_get_three_chances(tmp_path: Path) -> None:
     found = predict(_fitted(tmp_path, table), table.drop("fraud"))
     assert found.columns[-5:] == ["prediction", "p_1", "p_a b", "p_c", "note"]
     assert set(found["prediction"]) <= {"1", "a b", "c"}
+
+
+def day_first(days: list[str]) -> pl.Series:
+    return pl.Series([f"{int(d[8:10])}/{int(d[5:7])}/{d[:4]}{d[10:]}" for d in days])
+
+
+def test_a_date_that_could_be_either_is_read_in_the_order_of_training(tmp_path: Path) -> None:
+    table = made.rows(1)
+    mine = table.with_columns(signup=day_first(table["signup"].to_list()))
+    mine = mine.with_columns(time=day_first(table["time"].to_list()))
+    mine = mine.with_columns(signup=pl.Series([*mine["signup"][:-1], "31/5/2023"]))
+    artifact = _fitted(tmp_path, mine)
+    one = mine.head(1)
+    asked = one.with_columns(signup=pl.lit("3/4/2023"), time=pl.lit("5/3/2024 06:30"))
+    plain = one.with_columns(signup=pl.lit("2023-04-03"), time=pl.lit("2024-03-05 06:30"))
+    swapped = one.with_columns(signup=pl.lit("2023-03-04"), time=pl.lit("2024-05-03 06:30"))
+    expected = predict(artifact, plain)
+    for parts in ([asked], [asked, asked], [asked, one]):
+        found = predict(artifact, pl.concat(parts))
+        assert found["p_yes"][0] == expected["p_yes"][0]
+        assert found["note"][0] == ""
+    assert predict(artifact, swapped)["p_yes"][0] != expected["p_yes"][0]
+    wrong = predict(artifact, one.with_columns(signup=pl.lit("4/13/2023")))
+    assert wrong["note"].to_list() == ["unreadable: signup"]
+    missing = predict(artifact, one.with_columns(signup=pl.lit(None, pl.String)))
+    assert wrong["p_yes"].to_list() == missing["p_yes"].to_list()
+
+
+def test_a_market_of_iso_dates_reads_no_order_into_others(classifier: Artifact) -> None:
+    # Digits are dates only where a column's name says time, as they are for training.
+    signup = pl.Series(["3/4/2023", "13/4/2023", "2023/4/3", "20230403"])
+    found = predict(classifier, made.rows(9, 4).with_columns(signup=signup))["note"].to_list()
+    bad = "unreadable: signup"
+    assert found == [bad, bad, "", bad]
+
+
+def test_decimal_commas_are_read_as_in_training_and_other_commas_are_not(
+    tmp_path: Path, classifier: Artifact
+) -> None:
+    table = made.rows(1)
+    written = table.with_columns(amount=_with_comma(table["amount"]))
+    artifact = _fitted(tmp_path, written)
+    plain = _fitted(tmp_path, table)
+    expected = predict(plain, table)["p_yes"].to_list()
+    assert predict(artifact, written)["p_yes"].to_list() == expected
+    one = table.head(1)
+
+    def chance(of: Artifact, amount: str | float) -> tuple[float, str]:
+        found = predict(of, one.with_columns(amount=pl.lit(amount)))
+        return found["p_yes"][0], found["note"][0]
+
+    # Alone in its table, 1,234 looks like an English thousand.
+    assert chance(artifact, "1,234") == chance(plain, 1.234)
+    assert chance(artifact, "1.234") == chance(plain, 1234.0)
+    assert chance(artifact, 12.5) == chance(plain, 12.5)
+    assert chance(artifact, "12.5")[1] == "unreadable: amount"
+    assert chance(plain, "12,5")[1] == "unreadable: amount"
+    mixed = pl.concat([one.with_columns(amount=pl.lit(x)) for x in ("1,234", "many")])
+    assert predict(artifact, mixed)["note"].to_list() == ["", "unreadable: amount"]
+
+
+def test_notations_travel_with_the_artifact(tmp_path: Path) -> None:
+    table = made.rows(1)
+    written = table.with_columns(
+        amount=_with_comma(table["amount"]), time=day_first(table["time"].to_list())
+    )
+    held = _fitted(tmp_path, written).contents
+    assert held.reading.notations == {
+        "amount": "commas as decimals",
+        "signup": "year first",
+        "time": "day first or digits",
+    }
+    save(tmp_path / "artifact", held)
+    assert load(tmp_path / "artifact").contents.reading == held.reading
+    row = held.reading.as_row() | {"notations": {"time": "week first"}}
+    with pytest.raises(ValueError, match="'week first' is no notation of times"):
+        Reading.from_row(row)
+
+
+def _with_comma(numbers: pl.Series) -> pl.Series:
+    return numbers.cast(pl.String).str.replace(".", ",", literal=True)
 
 
 def _posed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import random
 from datetime import datetime
 from pathlib import Path
@@ -14,31 +13,18 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market, parse_spec
 from acclimate.domains.schema import ColumnType, SchemaHints
 from acclimate.domains.writers import write_table
 from acclimate.errors import AcclimateError, DomainError
 from acclimate.settings import settings
+from tests.domains.files import EVENTS, LOANS, MANIFEST, messages, put
 
 ORDERS = (
     "customer_id,sku,order_date,price,qty,note\n"
     "007,A,2020-01-02,1.5,2,x\n"
     "8,B,2020-01-03,2,1,y\n"
 )
-LOANS = "age,shop,converted\n30,a,1\n40,b,0.0\n50,a,0\n60,c,1\n35,a,\n"
-
-
-def put(folder: Path, **files: str) -> Path:
-    """Write files; `__` in a name stands for a point."""
-    folder.mkdir(exist_ok=True, parents=True)
-    for name, text in files.items():
-        (folder / name.replace("__", ".")).write_text(text)
-    return folder
-
-
-def messages(domain: Domain, level: str | None = None) -> str:
-    return "\n".join(f.message for f in domain.findings if level in (None, f.level))
 
 
 # One file -----------------------------------------------------------------------
@@ -127,76 +113,6 @@ def test_a_path_where_nothing_is_is_refused(tmp_path: Path) -> None:
         open_market(tmp_path / "nowhere.csv")
 
 
-# Findings -----------------------------------------------------------------------
-
-
-def rows_of(tmp_path: Path, frame: pl.DataFrame, **roles: str) -> Domain:
-    write_table(frame, tmp_path / "r.parquet")
-    return open_market(
-        tmp_path / "r.parquet", SchemaHints(roles={"rows": {"label": "y", **roles}})
-    )
-
-
-def test_a_column_equal_to_the_label_is_warned_of(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"y": [0, 1, 1, 0], "copy": [0.0, 1.0, 1.0, 0.0], "age": [1, 2, 3, 4]})
-    assert "'copy' says the same as the label 'y'" in messages(
-        rows_of(tmp_path, frame), "warning"
-    )
-    assert "'age' says the same" not in messages(rows_of(tmp_path, frame))
-
-
-def test_a_renamed_copy_of_the_label_is_warned_of(tmp_path: Path) -> None:
-    y = [i % 3 == 0 for i in range(60)]
-    frame = pl.DataFrame({"y": y, "outcome_text": ["won" if v else "lost" for v in y]})
-    assert "'outcome_text' says the same" in messages(rows_of(tmp_path, frame), "warning")
-
-
-def test_a_label_of_one_class_or_none_is_warned_of(tmp_path: Path) -> None:
-    one = pl.DataFrame({"y": [1, 1, None], "a": [1, 2, 3]})
-    assert "one class only, '1'" in messages(rows_of(tmp_path, one), "warning")
-    none = pl.DataFrame({"y": ["", "NA", None], "a": [1, 2, 3]})
-    assert "'y' is empty in every row" in messages(rows_of(tmp_path, none), "warning")
-
-
-def test_constant_empty_and_repeated_are_found(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"y": [0, 0, 1], "c": [5, 5, 5], "e": [None] * 3, "a": [1, 1, 2]})
-    found = messages(rows_of(tmp_path, frame))
-    assert "Constant columns: c." in found
-    assert "Empty columns: e." in found
-    assert "1 of 3 rows repeat another row exactly" in found
-
-
-def test_impossible_unreadable_and_ambiguous_times_are_found(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"y": [0, 1, 1], "order_time": ["1/2/1950", "soon", "1/2/2015"]})
-    found = messages(rows_of(tmp_path, frame), "warning")
-    assert "1 times in 'order_time' lie before 1990" in found
-    assert "1 of 3 values of 'order_time' are not times, for example 'soon'" in found
-    assert "it was read as month/day" in found
-
-
-def test_unreadable_numbers_are_counted_with_an_example(tmp_path: Path) -> None:
-    text = "user_id,item_id,price\nu,a,1\nu,b,free\nu,c,2\n"
-    domain = open_market(put(tmp_path, e__csv=text) / "e.csv")
-    assert domain.tables["events"]["value"].to_list() == [1.0, None, 2.0]
-    assert "1 of 3 values of 'price' are not finite numbers, for example 'free'" in messages(
-        domain, "warning"
-    )
-
-
-def test_rows_without_a_label_say_how_to_name_one(tmp_path: Path) -> None:
-    domain = open_market(put(tmp_path, r__csv="a,b\n1,2\n3,4\n") / "r.csv")
-    assert '[roles.rows] label = "COLUMN"' in messages(domain)
-
-
-def test_nested_columns_are_left_out_with_a_note(tmp_path: Path) -> None:
-    text = '{"y": 0, "tags": [1], "a": 1}\n{"y": 1, "tags": [2, 3], "a": 2}\n'
-    domain = open_market(put(tmp_path, r__jsonl=text) / "r.jsonl")
-    assert domain.tables["rows"].columns == ["label", "a"]
-    assert domain.schema.tables["rows"].types["tags"] == ColumnType.IGNORED
-    assert "'tags' holds nested" in messages(domain)
-    assert domain.fingerprint
-
-
 # Slices -------------------------------------------------------------------------
 
 
@@ -264,211 +180,6 @@ def test_a_slice_column_does_not_become_the_label_by_its_name(tmp_path: Path) ->
 
 def test_a_path_object_is_never_a_slice() -> None:
     assert parse_spec(Path("a.csv::b=c")) == (Path("a.csv::b=c"), None)
-
-
-# Folders ------------------------------------------------------------------------
-
-EVENTS = "user_id,item_id\nu,a\nv,b\n"
-ITEMS = "item_id,colour,price\na,red,1\nb,blue,2\n"
-USERS = "user_id,age\nu,30\nv,40\n"
-
-
-@pytest.mark.parametrize(
-    "stem",
-    [
-        "events",
-        "orders",
-        "transactions",
-        "interactions",
-        "ratings",
-        "purchases",
-        "clicks",
-        "train",
-    ],
-)
-def test_a_stem_names_events(tmp_path: Path, stem: str) -> None:
-    assert set(open_market(put(tmp_path, **{f"{stem}__csv": EVENTS})).tables) == {"events"}
-
-
-@pytest.mark.parametrize("stem", ["items", "products", "articles", "catalog", "product_list"])
-def test_a_stem_names_items(tmp_path: Path, stem: str) -> None:
-    folder = put(tmp_path, **{f"{stem}__csv": ITEMS, "x__csv": EVENTS})
-    items = open_market(folder).tables["items"]
-    assert items.columns == ["item", "colour", "price"]
-
-
-@pytest.mark.parametrize("stem", ["users", "customers", "households", "members"])
-def test_a_stem_names_users(tmp_path: Path, stem: str) -> None:
-    folder = put(tmp_path, **{f"{stem}__csv": USERS, "x__csv": EVENTS})
-    assert open_market(folder).tables["users"].columns == ["user", "age"]
-
-
-def test_columns_decide_where_the_stem_says_nothing(tmp_path: Path) -> None:
-    folder = put(tmp_path, a__csv=EVENTS, b__csv=ITEMS, c__csv=USERS, d__csv=LOANS)
-    domain = open_market(folder)
-    assert list(domain.tables) == ["events", "items", "users", "rows"]
-    assert domain.name == tmp_path.name
-
-
-def test_files_of_one_table_come_in_the_order_of_their_names(tmp_path: Path) -> None:
-    other = "item_id,user_id\nz,w\n"
-    domain = open_market(put(tmp_path, orders_2__csv=EVENTS, orders_1__csv=other))
-    assert domain.tables["events"].rows() == [("w", "z"), ("u", "a"), ("v", "b")]
-    assert "events: orders_1.csv, orders_2.csv together" in messages(domain)
-
-
-def test_files_of_one_table_may_write_ids_differently(tmp_path: Path) -> None:
-    put(tmp_path, orders_1__csv="user_id,item_id\n7,a\n")
-    frame = pl.DataFrame({"user_id": [7.0, None], "item_id": ["b", "c"]})
-    write_table(frame, tmp_path / "orders_2.parquet")
-    events = open_market(tmp_path).tables["events"]
-    assert events.rows() == [("7", "a"), ("7", "b")]
-
-
-def test_files_of_one_table_with_unequal_columns_are_refused(tmp_path: Path) -> None:
-    put(tmp_path, orders_1__csv=EVENTS, orders_2__csv="user_id,item_id,price\nu,a,1\n")
-    with pytest.raises(DomainError, match="same columns in every file of 'events'"):
-        open_market(tmp_path)
-
-
-def test_one_table_in_two_formats_is_refused(tmp_path: Path) -> None:
-    put(tmp_path, orders__csv=EVENTS, orders__tsv=EVENTS)
-    with pytest.raises(DomainError, match="Expected each table once"):
-        open_market(tmp_path)
-
-
-def test_the_names_of_files_tell_kinds_where_no_column_does(tmp_path: Path) -> None:
-    put(tmp_path, views__csv=EVENTS, add_to_cart__csv=EVENTS, purchases__csv=EVENTS)
-    assert open_market(tmp_path).tables["events"]["kind"].unique().sort().to_list() == [
-        "cart",
-        "order",
-        "view",
-    ]
-
-
-def test_unrelated_files_are_skipped_with_a_note(tmp_path: Path) -> None:
-    put(tmp_path, orders__csv=EVENTS, README__md="hi", LICENSE="x", __DS_Store="x")
-    (tmp_path / "more").mkdir()
-    domain = open_market(tmp_path)
-    assert list(domain.tables) == ["events"]
-    assert "Skipped, as no tables: .DS_Store, LICENSE, README.md, more." in messages(domain)
-
-
-def test_held_out_files_stay_out_unless_there_is_nothing_else(tmp_path: Path) -> None:
-    put(tmp_path / "a", train__csv=EVENTS, valid_qrel__csv=EVENTS)
-    domain = open_market(tmp_path / "a")
-    assert domain.tables["events"].height == 2
-    assert "held out: valid_qrel.csv" in messages(domain)
-    assert open_market(put(tmp_path / "b", test__csv=EVENTS)).tables["events"].height == 2
-
-
-def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DomainError, match=r"at least one table .* Add a file ending in \.csv"):
-        open_market(put(tmp_path, README__md="hi"))
-
-
-def test_repeated_and_missing_ids_of_items_are_dropped_with_findings(tmp_path: Path) -> None:
-    text = "item_id,colour\na,red\na,blue\n,green\nb,red\n"
-    domain = open_market(put(tmp_path, items__csv=text, orders__csv=EVENTS))
-    assert domain.tables["items"].rows() == [("a", "red"), ("b", "red")]
-    assert "1 of 3 rows repeat the id of another item" in messages(domain, "warning")
-    assert "1 of 4 items have no id" in messages(domain, "warning")
-
-
-def test_a_slice_of_a_folder_cuts_its_events(tmp_path: Path) -> None:
-    text = "user_id,item_id,store\nu,a,1\nv,b,2\n"
-    domain = open_market(f"{put(tmp_path, orders__csv=text, items__csv=ITEMS)}::store=2")
-    assert domain.tables["events"].rows() == [("v", "b")]
-    assert domain.tables["items"].height == 2
-
-
-# market.toml --------------------------------------------------------------------
-
-MANIFEST = """
-name = "jp"
-[files]
-events = "bestellungen.csv"
-[roles.events]
-user = "kunde"
-item = "artikel"
-[roles.rows]
-label = "chargeback_30d"
-[types]
-zip = "category"
-"""
-
-
-def market(folder: Path, manifest: str = MANIFEST) -> Path:
-    return put(
-        folder,
-        market__toml=manifest,
-        bestellungen__csv="kunde,artikel\nu,a\n",
-        loans__csv="zip,chargeback_30d\n1,0\n2,1\n3,1\n4,0\n",
-    )
-
-
-def test_market_toml_names_the_market_its_files_roles_and_types(tmp_path: Path) -> None:
-    domain = open_market(market(tmp_path))
-    assert domain.name == "jp"
-    assert domain.tables["events"].rows() == [("u", "a")]
-    assert domain.tables["rows"]["label"].to_list() == ["0", "1", "1", "0"]
-    assert domain.schema.tables["rows"].types == {"zip": "category"}
-    assert domain.tables["rows"]["zip"].to_list() == ["1", "2", "3", "4"]
-
-
-def test_arguments_beat_market_toml(tmp_path: Path) -> None:
-    hints = SchemaHints(
-        roles={"events": {"user": "artikel", "item": "kunde"}},
-        types={"zip": ColumnType.NUMERIC},
-        name="de",
-    )
-    domain = open_market(market(tmp_path), hints)
-    assert domain.name == "de"
-    assert domain.tables["events"].rows() == [("a", "u")]
-    assert domain.schema.tables["rows"].types == {"zip": "numeric"}
-
-
-def test_other_files_of_a_named_table_are_left_out(tmp_path: Path) -> None:
-    put(market(tmp_path), orders__csv=EVENTS)
-    domain = open_market(tmp_path)
-    assert domain.tables["events"].height == 1
-    assert "'orders.csv' was left out, as [files] names events" in messages(domain)
-
-
-@pytest.mark.parametrize(
-    ("manifest", "message"),
-    [
-        ("nme = 'x'", r"key of market.toml among name, files, roles, types, found 'nme'"),
-        ("name = 3", "a string for 'name' in market.toml, found int"),
-        ("name = ''", "a string for 'name'"),
-        ("files = 3", "a section for 'files'"),
-        ("[files]\nevents = ['a.csv']", r"a string for 'files\.events'.*found list"),
-        (
-            "[files]\nevent = 'a.csv'",
-            r"a table of \[files\] among events, items.*found 'event'",
-        ),
-        ("[files]\nevents = 'none.csv'", "Expected the file 'none.csv' for 'events'"),
-        ("[files]\nevents = '../x.csv'", "a file inside the market's folder"),
-        ("[files]\nevents = '/etc/x.csv'", "a file inside the market's folder"),
-        ("[roles]\nrows = 'x'", r"a section for 'roles\.rows'"),
-        ("[roles.row]\nlabel = 'x'", r"a table of \[roles\] among .*found 'row'"),
-        ("[roles.rows]\nlable = 'x'", r"among label, time, entity, found 'lable'"),
-        ("[roles.rows]\nlabel = 1", r"a string for 'roles\.rows\.label'"),
-        ("[roles.rows]\nlabel = 'x'", "Expected column 'x' for the role 'label'"),
-        ("[roles.users]\nuser = 'x'", r"a table of this market .*found roles for 'users'"),
-        ("[types]\nzip = 'nominal'", "among numeric, category, text.*found 'nominal'"),
-        ("[types]\nzp = 'text'", "for the type 'text', found 'zp'. The columns are: "),
-        ("[files", "Expected TOML"),
-        ("a = " + "[" * 3000, "Expected TOML"),
-        ("#" + "x" * 2**20, "at most 1,048,576 bytes"),
-    ],
-)
-def test_a_market_toml_that_is_wrong_is_refused(
-    tmp_path: Path, manifest: str, message: str
-) -> None:
-    put(tmp_path, market__toml=manifest, a__csv=EVENTS, loans__csv="zip,y\n1,0\n2,1\n")
-    with pytest.raises(DomainError, match=message):
-        open_market(tmp_path)
 
 
 # Damage -------------------------------------------------------------------------
@@ -604,9 +315,3 @@ def test_a_real_file_with_two_times_takes_the_later_one() -> None:
     rows = domain.tables["rows"]
     assert rows["time"].null_count() == 0
     assert rows["label"].drop_nulls().unique().sort().to_list() == ["0", "1"]
-
-
-def test_a_cut_gzip_in_a_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "orders.csv.gz").write_bytes(gzip.compress(EVENTS.encode())[:-4])
-    with pytest.raises(DomainError, match="cut or damaged"):
-        open_market(tmp_path)

@@ -1,0 +1,367 @@
+"""The network over mixed columns: what strategies may rely on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acclimate.domains.view import RowView
+from acclimate.errors import StrategyError
+from acclimate.models.columns import heaviest_terms
+from acclimate.models.mixed import TEXT_BUCKETS, MixedNetwork
+from acclimate.models.model import Network, State, Weighted
+from acclimate.models.network import Params, Stream, Trainable
+from acclimate.rng import Rng
+
+torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
+
+RNG = Rng.of(7)
+LEVELS = (3, 70, 300, 12)
+
+
+def rings(n: int, seed: int, text: bool = False) -> RowView:
+    """Rows whose class is whether they lie in a ring, shifted by one category."""
+    import scipy.sparse as sp
+
+    g = np.random.default_rng(seed)
+    numeric = g.normal(size=(n, 3))
+    codes = np.column_stack([g.integers(0, level, n) for level in LEVELS])
+    radius = np.hypot(numeric[:, 0], numeric[:, 1]) + 0.5 * (codes[:, 0] == 1)
+    label = ((radius > 0.8) & (radius < 1.8)).astype(np.int64)
+    sparse = None
+    if text:
+        rows, columns = np.arange(n), 100 + 40 * label  # one term that says it all
+        sparse = sp.csr_array((np.ones(n), (rows, columns)), shape=(n, 2**17))
+    return RowView(numeric, codes, LEVELS, sparse, label, 2)
+
+
+def fit(model: MixedNetwork, view: RowView, rng: Rng = RNG, **options: Any) -> MixedNetwork:
+    return model.fit(model.prepare(view), rng=rng, **options)
+
+
+def accuracy(model: MixedNetwork, view: RowView) -> float:
+    assert view.label is not None
+    return float((model.predict(view).p.argmax(1) == view.label).mean())
+
+
+# ── the body under torch.func ───────────────────────────────────────────────────
+
+
+def double(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v.double() if v.is_floating_point() else v for k, v in values.items()}
+
+
+def test_second_order_gradient_through_an_inner_step_matches_finite_differences() -> None:
+    model = MixedNetwork(width=8)
+    support = model.prepare(rings(12, 1, text=True))
+    query = double(model.prepare(rings(12, 2, text=True)).tensors)
+    params = double(model.begin(support, None, RNG))
+    inner = double(support.tensors)
+
+    def outer(params: Params) -> Any:
+        grads = torch.func.grad(model.loss)(params, inner)
+        adapted = {name: params[name] - 0.5 * grads[name] for name in params}
+        return model.loss(adapted, query)
+
+    exact = torch.func.grad(outer)(params)
+    used = int(inner["codes.16"][0, 0])
+    for name, at in (
+        ("hidden1.weight", (2, 1)),
+        ("hidden2.bias", (3,)),
+        ("codes.16", (used, 5)),
+        ("text", (100, 7)),
+        ("head.weight", (1, 4)),
+    ):
+        nudge = torch.zeros_like(params[name])
+        nudge[at] = 1e-5
+        up = outer(params | {name: params[name] + nudge})
+        down = outer(params | {name: params[name] - nudge})
+        slope = float(up - down) / 2e-5
+        assert float(exact[name][at]) == pytest.approx(slope, rel=1e-5, abs=1e-9), name
+        assert slope != 0.0
+
+
+def test_gradients_of_tasks_side_by_side_equal_gradients_one_by_one() -> None:
+    model = MixedNetwork(width=8)
+    tasks = [dict(model.prepare(rings(10, seed, text=True)).tensors) for seed in (1, 2, 3)]
+    params = model.begin(model.prepare(rings(10, 1, text=True)), None, RNG)
+    stacked = {name: torch.stack([task[name] for task in tasks]) for name in tasks[0]}
+    together_ = torch.func.vmap(torch.func.grad(model.loss), in_dims=(None, 0))(params, stacked)
+    for number, task in enumerate(tasks):
+        alone = torch.func.grad(model.loss)(params, task)
+        for name in params:
+            assert torch.allclose(together_[name][number], alone[name], atol=1e-6)
+
+
+# ── the mixed network ───────────────────────────────────────────────────────────
+
+
+def test_network_is_what_strategies_ask_for() -> None:
+    model = MixedNetwork()
+    assert isinstance(model, Network) and isinstance(model, Weighted)
+    assert isinstance(model, Trainable)
+    assert 1 < len(model.grid()) <= 4 and model.grid()[0] == model
+
+
+def test_network_separates_rings_that_no_line_can() -> None:
+    def few(view: RowView) -> RowView:
+        return replace(view, codes=view.codes[:, [0, 3]], levels=(3, 12))
+
+    train_view, test_view = few(rings(1500, 1)), few(rings(2000, 2))
+    label = test_view.label
+    assert label is not None and train_view.label is not None
+    design = np.column_stack([train_view.numeric, np.ones(1500)])
+    line = np.linalg.lstsq(design, train_view.label - 0.5, rcond=None)[0]
+    linear = ((np.column_stack([test_view.numeric, np.ones(2000)]) @ line > 0) == label).mean()
+    network = accuracy(fit(MixedNetwork(epochs=20), train_view), test_view)
+    assert linear < 0.65
+    assert network > 0.9
+
+
+def test_text_that_says_it_all_is_read() -> None:
+    model = fit(MixedNetwork(), rings(400, 1, text=True))
+    assert accuracy(model, rings(400, 2, text=True)) > 0.97
+
+
+def test_probabilities_sum_to_one_and_follow_the_rows() -> None:
+    view = rings(300, 1)
+    model = fit(MixedNetwork(), view)
+    p = model.predict(view).p
+    assert p.shape == (300, 2)
+    assert np.allclose(p.sum(1), 1.0, atol=1e-12)
+    some = replace(view, numeric=view.numeric[9:11], codes=view.codes[9:11], label=None)
+    assert np.allclose(model.predict(some).p, p[9:11], atol=1e-6)
+    assert model.embed(some).shape == (2, 64)
+
+
+def test_same_key_same_scores_whatever_the_threads() -> None:
+    view = rings(300, 1, text=True)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        first = fit(MixedNetwork(), view).predict(view).p
+        torch.manual_seed(99)
+        torch.set_num_threads(1)
+        again = fit(MixedNetwork(), view).predict(view).p
+    finally:
+        torch.set_num_threads(threads)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, fit(MixedNetwork(), view, RNG.child(1)).predict(view).p)
+
+
+def test_rows_of_weight_zero_are_as_good_as_removed() -> None:
+    view = rings(300, 1, text=True)
+    kept = np.flatnonzero(np.arange(300) % 3 > 0)
+    assert view.sparse is not None and view.label is not None
+    fewer = replace(
+        view,
+        numeric=view.numeric[kept],
+        codes=view.codes[kept],
+        sparse=view.sparse[kept],
+        label=view.label[kept],
+    )
+    weighted = fit(MixedNetwork(), view, weight=(np.arange(300) % 3 > 0) * 2.0)
+    removed = fit(MixedNetwork(), fewer)
+    assert np.array_equal(weighted.predict(view).p, removed.predict(view).p)
+
+
+def test_weights_count_like_copies_of_a_row() -> None:
+    view = rings(60, 1)
+    assert view.label is not None
+    model = MixedNetwork(dropout=0.0, hide=0.0)  # full batches: nothing random is left
+    twice = np.r_[np.arange(60), np.arange(20)]
+    copies = replace(
+        view, numeric=view.numeric[twice], codes=view.codes[twice], label=view.label[twice]
+    )
+    weighted = fit(model, view, weight=np.where(np.arange(60) < 20, 2.0, 1.0))
+    assert np.allclose(weighted.predict(view).p, fit(model, copies).predict(view).p, atol=1e-3)
+    assert not np.allclose(
+        weighted.predict(view).p, fit(model, view).predict(view).p, atol=1e-3
+    )
+
+
+def test_network_with_zero_epochs_gives_its_start_exactly() -> None:
+    view = rings(200, 1)
+    source = fit(MixedNetwork(), view)
+    still = fit(MixedNetwork(epochs=0), rings(100, 2), start=source)
+    assert np.array_equal(still.predict(view).p, source.predict(view).p)
+
+
+def test_start_with_other_classes_gives_its_body_and_a_fresh_head() -> None:
+    source = fit(MixedNetwork(), rings(200, 1))
+    more = replace(rings(200, 1), n_classes=3)
+    still = fit(MixedNetwork(epochs=0), more, start=source)
+    assert np.array_equal(still.embed(more), source.embed(more))
+    assert still.predict(more).p.shape == (200, 3)
+
+
+def test_start_of_another_shape_is_refused() -> None:
+    source = fit(MixedNetwork(width=16), rings(100, 1))
+    with pytest.raises(StrategyError, match=r"body of shape .* same width"):
+        fit(MixedNetwork(), rings(100, 1), start=source)
+
+
+def test_category_codes_of_one_width_share_a_table_and_no_row() -> None:
+    view = rings(50, 1)
+    prepared = MixedNetwork().prepare(replace(view, levels=(3, 70, 300, 65)))
+    assert prepared.shape.tables == {2: (0,), 16: (1, 2, 3)}
+    at = prepared.tensors["codes.16"].numpy()
+    assert np.array_equal(at, view.codes[:, 1:] + [0, 70, 370])
+
+
+def test_unseen_levels_are_trained_by_hidden_codes_and_start_at_zero() -> None:
+    view = rings(300, 1)
+    view = replace(view, codes=np.maximum(view.codes, 1))  # no row shows code 0
+    model = MixedNetwork()
+    fresh = model.begin(model.prepare(view), None, RNG)["codes.2"][0]
+    learned = fit(model, view).parameters()["codes.2"][0]
+    unhidden = fit(replace(model, hide=0.0), view).parameters()["codes.2"][0]
+    assert torch.equal(fresh, torch.zeros(2))
+    assert float(learned.abs().min()) > 0.0
+    assert torch.equal(unhidden, torch.zeros(2))
+
+
+def test_a_row_keeps_its_heaviest_terms() -> None:
+    import scipy.sparse as sp
+
+    weights = np.random.default_rng(0).permutation(300) + 1.0
+    sparse = sp.csr_array((weights, (np.r_[np.zeros(299, int), 2], np.arange(300))), (3, 2**17))
+    terms, kept = heaviest_terms(sparse, TEXT_BUCKETS)
+    heaviest = np.sort(weights[:299])[::-1][:128]
+    assert terms.shape == kept.shape == (3, 128)
+    assert np.array_equal(kept[0], heaviest.astype(np.float32))
+    assert np.array_equal(weights[terms[0]], heaviest)
+    assert not kept[1].any() and kept[2, 0] == weights[299] and not kept[2, 1:].any()
+
+
+def test_terms_are_folded_into_the_buckets() -> None:
+    import scipy.sparse as sp
+
+    sparse = sp.csr_array(([1.0], ([0], [TEXT_BUCKETS + 5])), (1, 2**17))
+    assert heaviest_terms(sparse, TEXT_BUCKETS)[0].tolist() == [[5]]
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_state_round_trip_is_exact_in_whatever_order_tensors_come(text: bool) -> None:
+    view = rings(200, 1, text)
+    model = fit(MixedNetwork(), view)
+    state = model.state()
+    tensors = dict(reversed(list(state.tensors.items())))
+    back = MixedNetwork.restore(State(state.kind, json.loads(json.dumps(state.meta)), tensors))
+    assert np.array_equal(back.predict(view).p, model.predict(view).p)
+    assert back == model and back.body() == model.body()
+    assert all(isinstance(value, np.ndarray) for value in state.tensors.values())
+
+
+def test_layers_hold_every_parameter_once() -> None:
+    model = fit(MixedNetwork(epochs=0), rings(50, 1, text=True))
+    names = [name for layer in model.layers() for name in layer]
+    assert len(names) == len(set(names))
+    assert set(names) == model.body() | model.heads() == set(model.parameters())
+
+
+def test_inputs_are_left_unchanged() -> None:
+    view = rings(200, 1, text=True)
+    numeric, codes = view.numeric.copy(), view.codes.copy()
+    weight = np.linspace(0, 2, 200)
+    source = fit(MixedNetwork(), view)
+    before = {name: value.copy() for name, value in source.state().tensors.items()}
+    fit(MixedNetwork(), view, weight=weight, start=source)
+    assert np.array_equal(view.numeric, numeric) and np.array_equal(view.codes, codes)
+    assert np.array_equal(weight, np.linspace(0, 2, 200))
+    after = source.state().tensors
+    assert all(np.array_equal(after[name], before[name]) for name in before)
+
+
+def test_single_class_and_absent_columns_work() -> None:
+    view = rings(40, 1)
+    one = replace(view, label=np.ones(40, np.int64))
+    p = fit(MixedNetwork(), one).predict(one).p
+    assert (p[:, 1] > 0.9).all()
+    bare = RowView(
+        np.zeros((40, 0)), np.zeros((40, 0), np.int64), (), None, view.label, 2
+    )  # nothing to go by: the share of the classes
+    assert view.label is not None
+    p = fit(MixedNetwork(epochs=40, dropout=0.0), bare).predict(bare).p
+    assert np.allclose(p[:, 1], view.label.mean(), atol=0.02)
+
+
+def test_one_row_and_no_query_row_work() -> None:
+    view = rings(1, 1)
+    model = fit(MixedNetwork(), view)
+    none = replace(view, numeric=view.numeric[:0], codes=view.codes[:0], label=None)
+    assert model.predict(none).p.shape == (0, 2)
+    assert np.isfinite(model.predict(view).p).all()
+
+
+def test_steps_are_ten_a_pass_at_least_and_bounded() -> None:
+    model = MixedNetwork(epochs=6)
+
+    def steps(n: int) -> int:
+        return model.steps(Stream({"x": torch.zeros(n, 1)}, 256))
+
+    assert steps(150) == 60
+    assert steps(40_000) == 6 * 157
+    assert steps(1_000_000) == 3000
+    assert replace(model, epochs=0).steps(Stream({"x": torch.zeros(9, 1)}, 256)) == 0
+
+
+def test_tick_that_raises_ends_the_fit() -> None:
+    calls = []
+
+    def tick() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        fit(MixedNetwork(epochs=50), rings(300, 1), tick=tick)
+    assert len(calls) == 3
+
+
+def test_rows_without_labels_or_weight_are_refused() -> None:
+    view = rings(20, 1)
+    with pytest.raises(StrategyError, match="rows without labels"):
+        fit(MixedNetwork(), replace(view, label=None))
+    with pytest.raises(StrategyError, match="all zero"):
+        fit(MixedNetwork(), view, weight=np.zeros(20))
+    empty = replace(
+        view, numeric=view.numeric[:0], codes=view.codes[:0], label=np.zeros(0, np.int64)
+    )
+    with pytest.raises(StrategyError, match="at least one labelled row"):
+        fit(MixedNetwork(), empty)
+
+
+def test_query_of_other_columns_is_refused() -> None:
+    view = rings(20, 1)
+    model = fit(MixedNetwork(), view)
+    with pytest.raises(StrategyError, match="Expected a view with"):
+        model.predict(replace(view, levels=(3, 70, 300, 13)))
+
+
+def test_without_torch_the_network_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None: ...
+
+    assert MixedNetwork().why_not() is None
+    monkeypatch.setattr("acclimate.models.network.find_spec", missing)
+    assert importlib.util.find_spec("torch") is not None
+    why = MixedNetwork().why_not()
+    assert why is not None and 'pip install "acclimate[deep]"' in why
+
+
+def test_importing_networks_and_strategies_does_not_import_torch() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, acclimate.strategies.parameter.l2sp, acclimate.models.mixed; "
+        "from acclimate.models.mixed import MixedNetwork; MixedNetwork().grid(); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
