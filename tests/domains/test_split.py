@@ -193,6 +193,22 @@ def test_a_random_cut_keeps_the_classes_in_proportion(rng: Rng) -> None:
     assert (len(parts.judge), made.label[parts.judge].sum()) == (60, 12)
 
 
+@pytest.mark.parametrize("rare", [0, 1])
+def test_a_rare_class_is_on_both_sides_of_a_random_cut(rare: int) -> None:
+    made = rows(200, timed=False)
+    assert made.label is not None
+    made.label[:] = 1 - rare
+    made.label[np.random.default_rng(0).permutation(200)[:6]] = rare
+    judged = []
+    for seed in range(40):
+        parts = cut_rows(made, Cut(cross_below=0), Rng.of(seed))
+        assert len(parts.judge) == 60 and len(parts.choose) == 35
+        judged.append(int((made.label[parts.judge] == rare).sum()))
+    # 30 % of six are 1.8: one or two, and two four times in five.
+    assert set(judged) == {1, 2}
+    assert 25 <= judged.count(2) <= 39
+
+
 def test_a_small_target_keeps_no_rows_aside_to_choose_on(rng: Rng) -> None:
     for n, aside in ((2856, False), (2858, True)):  # 70 % of them: 1,999 and 2,000
         assert bool(len(cut_rows(rows(n), Cut(), rng).choose)) == aside

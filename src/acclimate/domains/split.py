@@ -15,7 +15,7 @@ import polars as pl
 
 from acclimate.arrays import Ints
 from acclimate.domains.problem import Claim
-from acclimate.domains.sample import Rows, spread
+from acclimate.domains.sample import Rows
 from acclimate.errors import UsageError
 from acclimate.rng import Rng
 
@@ -244,13 +244,20 @@ def _cut_last(events: pl.DataFrame, timed: bool, rng: Rng) -> EventParts:
 
 
 def _share(pool: Ints, units: Ints, label: Ints, share: float, rng: Rng) -> Ints:
-    """A share of the pool, whole units, classes kept in proportion."""
-    if len(np.unique(units[pool])) < 2:
+    """A share of the pool, whole units, each class in proportion within one unit."""
+    distinct, first = np.unique(units[pool], return_index=True)
+    n = len(distinct)
+    if n < 2:
         return pool[:0]
-    # Twenty slots give shares in steps of 5 %; a small pool gets as many as it has units.
-    slots = min(20, len(np.unique(units[pool])))
-    fold = spread(units[pool], label[pool], slots, rng)
-    return pool[fold < max(1, round(share * slots))]
+    wanted = min(max(1, round(share * n)), n - 1)
+    generator = rng.generator()
+    shuffled = generator.permutation(n)
+    by_class = shuffled[np.argsort(label[pool][first][shuffled], kind="stable")]
+    # Every n/wanted-th unit from a random start on: no class, however rare, falls by its
+    # place in the order into one part alone.
+    passed = (np.arange(n + 1) * wanted + generator.integers(n)) // n
+    taken = distinct[by_class[np.diff(passed) > 0]]
+    return pool[np.isin(units[pool], taken)]
 
 
 def _naive(seconds: float) -> datetime:
