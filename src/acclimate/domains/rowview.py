@@ -21,9 +21,11 @@ import polars as pl
 from acclimate.arrays import Array, Ints, Sparse
 from acclimate.domains.sample import Rows, Sample, stack_rows
 from acclimate.domains.schema import ColumnType
+from acclimate.domains.source import Derived
 from acclimate.domains.view import EncoderState, RowView, rows_of
 
 SECONDS_A_DAY = 86_400.0
+_HASHED = Derived(at_most_bytes=2**28)
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,10 @@ class RowRecipe:
         text = [name for name in rows.columns.columns if rows.types[name] == ColumnType.TEXT]
         idf = None
         if text:
-            counts = _hashed(rows, text, self.hash_bits)
-            seen = np.bincount(counts.indices, minlength=counts.shape[1])
+            seen = np.zeros(2**self.hash_bits)
+            for part in rows_of([*own, *others]):
+                counts = _hashed(part, text, self.hash_bits)
+                seen += np.bincount(counts.indices, minlength=len(seen))
             idf = np.log((1 + rows.n) / (1 + seen)) + 1.0
         return RowEncoder(scales, levels, tuple(text), self.hash_bits, rows.classes, idf)
 
@@ -141,7 +145,7 @@ class RowEncoder:
             return None
         from sklearn.preprocessing import normalize
 
-        weighted = _hashed(sample, list(self.text), self.hash_bits)
+        weighted = _hashed(sample, list(self.text), self.hash_bits).copy()
         weighted.data = (1.0 + np.log(weighted.data)) * self.idf[weighted.indices]
         result: Sparse = normalize(weighted)
         return result
@@ -181,8 +185,8 @@ def _numbers(rows: Rows) -> dict[str, Array]:
     if rows.time is not None:
         turn = 2 * np.pi * (rows.time % SECONDS_A_DAY) / SECONDS_A_DAY
         # cos(π/2) is 6e-17 to a computer: as the median it would blow up every other hour.
-        found["hour (sin)"] = np.round(np.sin(turn), 12)
-        found["hour (cos)"] = np.round(np.cos(turn), 12)
+        found["hour (sin)"] = np.sin(turn).round(12)
+        found["hour (cos)"] = np.cos(turn).round(12)
     return found
 
 
@@ -214,7 +218,15 @@ def _code(values: pl.Series, known: list[str]) -> Ints:
 
 
 def _hashed(rows: Rows, text: list[str], bits: int) -> Sparse:
-    """(n, 2^bits) counts of word 1–2-grams and character 2–4-grams within words."""
+    """(n, 2^bits) counts of word 1–2-grams and character 2–4-grams within words.
+
+    Kept by content: an encoder counts the same rows that it encodes afterwards.
+    """
+    key = (rows.fingerprint, *text, str(bits))
+    return _HASHED.get(key, lambda: _count(rows, text, bits))
+
+
+def _count(rows: Rows, text: list[str], bits: int) -> Sparse:
     import scipy.sparse as sp
     from sklearn.feature_extraction.text import HashingVectorizer
 

@@ -189,7 +189,10 @@ class Recommend:
 
 
 def events_of(domain: Domain) -> pl.DataFrame:
-    """The events of a market, or a TaskError that says what is missing."""
+    """The events of a market, in time order where every one has a time; ties keep file order.
+
+    Raises TaskError that says what is missing.
+    """
     events = domain.tables.get("events")
     if events is None or events.height == 0:
         found = ", ".join(domain.tables) or "no tables"
@@ -198,6 +201,8 @@ def events_of(domain: Domain) -> pl.DataFrame:
             f"recommend from; found {found if events is None else 'an empty events table'}. "
             "Add one, or name its columns in market.toml under [roles.events]."
         )
+    if "time" in events.columns and events["time"].null_count() == 0:
+        return events.sort("time", maintain_order=True)
     return events
 
 
