@@ -185,8 +185,8 @@ def _numbers(rows: Rows) -> dict[str, Array]:
     if rows.time is not None:
         turn = 2 * np.pi * (rows.time % SECONDS_A_DAY) / SECONDS_A_DAY
         # cos(π/2) is 6e-17 to a computer: as the median it would blow up every other hour.
-        found["hour (sin)"] = np.sin(turn).round(12)
-        found["hour (cos)"] = np.cos(turn).round(12)
+        found["hour (sin)"] = np.asarray(np.round(np.sin(turn), 12), np.float64)
+        found["hour (cos)"] = np.asarray(np.round(np.cos(turn), 12), np.float64)
     return found
 
 

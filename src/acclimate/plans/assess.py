@@ -13,6 +13,7 @@ import numpy as np
 from acclimate.arrays import Array
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Interactions, Rows, stack_rows
+from acclimate.domains.schema import ColumnType
 from acclimate.domains.source import Source
 from acclimate.domains.view import ItemEncoder, ItemView, RowView
 from acclimate.gaps.covariates import column_shift, mmd_test, proxy_a_distance
@@ -102,6 +103,9 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
 
 
 def _some(rows: Rows, rng: Rng) -> Rows:
+    """A sample of the rows without their text, which these measures do not read."""
+    text = [name for name, kind in rows.types.items() if kind == ColumnType.TEXT]
+    rows = replace(rows, columns=rows.columns.drop(text))
     if rows.n <= AT_MOST:
         return rows
     return rows.take(np.sort(rng.generator().choice(rows.n, AT_MOST, replace=False)))

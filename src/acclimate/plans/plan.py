@@ -72,9 +72,13 @@ def plan(
     return Plan(tuple(steps), tuple(refused))
 
 
-def _order(arm: Arm) -> tuple[bool, bool, int]:
-    """Closed forms and trees before networks, target-only before transfer, simple first."""
-    return isinstance(arm.model, Network), arm.strategy.transfers, arm.strategy.complexity
+def _order(arm: Arm) -> tuple[int, bool, int]:
+    """Closed forms before trees before networks, target-only before transfer, simple first.
+
+    A budget that ends early then leaves a complete comparison of the cheaper models.
+    """
+    dear = 2 if isinstance(arm.model, Network) else int(arm.model.kind == "trees")
+    return dear, arm.strategy.transfers, arm.strategy.complexity
 
 
 def _reason(arm: Arm, problem: Problem, gap: Sequence[Gap]) -> str:
