@@ -10,13 +10,14 @@ import numpy as np
 
 from acclimate.arrays import Array
 from acclimate.domains.exam import Case, Exam, RankQuery, Truth
+from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
 from acclimate.plans.tune import tune
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.fitted import Fitted
 from acclimate.tasks.task import Posed
-from tests.contract.cases import SEED, Scene, answers, cases, forget
+from tests.contract.cases import SEED, Scene, answers, cases, forget, less
 from tests.contract.content import content, reached
 
 
@@ -28,17 +29,43 @@ def same(ours: Iterable[Array], theirs: Iterable[Array], atol: float = 0.0) -> N
 
 def repeats(arm: Arm, posed: Posed) -> None:
     """Same seed, same answers: with empty caches, with full ones, and with others' in them."""
-    asked, fewer = cases(posed), posed.problem.with_sources(posed.problem.sources[:1])
+    asked, problem = cases(posed), posed.problem
+
+    def ours() -> list[Array]:
+        return answers(arm.fit(problem, SEED.child("fit")), asked)
+
     forget()
-    first = answers(arm.fit(posed.problem, SEED.child("fit")), asked)
-    again = answers(arm.fit(posed.problem, SEED.child("fit")), asked)
+    first = ours()
+    same(first, ours())
+    # Nothing of another problem may be taken for ours, however alike names and statistics.
+    for other in others(arm.encoded(problem)):
+        forget()
+        arm.fit(other, SEED.child("fit"))
+        same(first, ours())
     forget()
-    # What was computed for another seed, or for fewer sources, must not be taken for ours.
-    arm.fit(fewer, SEED.child("fit"))
-    arm.fit(posed.problem, Rng.of(1).child("fit"))
-    late = answers(arm.fit(posed.problem, SEED.child("fit")), asked)
-    same(first, again)
-    same(first, late)
+    arm.fit(problem, Rng.of(1).child("fit"))
+    same(first, ours())
+    forget()
+    for model in arm.model.grid()[-2:]:
+        if less(model) != arm.model:
+            arm.with_model(less(model)).fit(problem, SEED.child("fit"))
+    for strategy in arm.strategy.grid(problem)[-1:]:
+        arm.with_strategy(strategy).fit(problem, SEED.child("fit"))
+    same(first, ours())
+
+
+def others(problem: Problem) -> list[Problem]:
+    """The problem with half of its target, half of its sources, and one source less."""
+    target, *theirs = [
+        sample.take(np.arange(0, sample.n, 2))
+        for sample in (problem.fit, *(source.sample for source in problem.sources))
+    ]
+    pairs = zip(problem.sources, theirs, strict=True)
+    return [
+        problem.with_fit(target),
+        problem.with_sources([replace(source, sample=half) for source, half in pairs]),
+        problem.with_sources(problem.sources[:1]),
+    ]
 
 
 def leaves_inputs(arm: Arm, posed: Posed, scene: Scene) -> None:

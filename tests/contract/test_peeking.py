@@ -154,6 +154,26 @@ def test_no_source_holds_anything_from_after_the_clock(form: str) -> None:
             assert np.nanmax(source.sample.time) <= latest
 
 
+@pytest.mark.parametrize("labels", [None, 40])
+@pytest.mark.parametrize("cross_below", [20, 10**6])
+def test_no_row_without_a_label_is_later_than_the_clock(
+    labels: int | None, cross_below: int
+) -> None:
+    clean = scene("rows")
+    table = clean.target.tables["rows"]
+    some = pl.when(pl.int_range(pl.len()) % 4 > 0).then("label").alias("label")
+    cut = replace(clean.cut, labels=labels, cross_below=cross_below)
+    target = poison.with_table(clean.target, "rows", table.with_columns(some))
+    given = replace(clean, target=target, cut=cut).posed()
+    seen, fit = given.problem.unlabelled, given.problem.fit
+    assert isinstance(seen, Rows) and isinstance(fit, Rows) and seen.label is None
+    assert seen.time is not None and fit.time is not None
+    judged = given.exam.judge[0].query
+    assert isinstance(judged, Rows) and judged.time is not None
+    known = judged.time.min() if not given.exam.choose else fit.time.max()
+    assert (seen.time <= known).all()
+
+
 def test_a_source_whose_rows_are_all_late_is_left_out() -> None:
     clean = scene("rows")
     clock = poison.parts_of(clean)[0]["time"].max()

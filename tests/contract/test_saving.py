@@ -58,6 +58,7 @@ class Unpickled(BaseException):
 def no_pickle(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Everything that reads a pickle raises; calling the fixture's value shows it."""
 
+    joblib = import_module("joblib")  # it has no types, and builds on what is replaced here
     buffer = BytesIO()
     np.save(buffer, np.array([None]), allow_pickle=True)
     pickled = buffer.getvalue()
@@ -65,9 +66,12 @@ def no_pickle(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         raise Unpickled("something was unpickled")
 
-    for name in ("load", "loads", "Unpickler", "_load", "_loads", "_Unpickler"):
+    for name in ("load", "loads", "_load", "_loads"):
         monkeypatch.setattr(pickle, name, refuse)
-    joblib = import_module("joblib")  # it has no types
+    for name in ("Unpickler", "_Unpickler"):
+        # A class still, as other libraries derive theirs from it when they are imported.
+        closed = type(name, (getattr(pickle, name),), {"load": refuse})
+        monkeypatch.setattr(pickle, name, closed)
     monkeypatch.setattr(joblib, "load", refuse)
     if find_spec("torch") is not None:
         import torch
