@@ -133,9 +133,10 @@ def numbers(series: pl.Series, commas: Commas | None = None) -> Numbers:
         return _finite(series.dt.total_microseconds() / 1e6, text(series))
     raw = text(series)
     raw = raw.set(raw.is_in(MISSING), None)
-    commas = _commas(raw) if commas is None else commas
+    values = raw.cast(pl.Float64, strict=False)
+    commas = _commas(raw, values) if commas is None else commas
     if commas == Commas.NONE:
-        return _finite(raw.cast(pl.Float64, strict=False), raw)
+        return _finite(values, raw)
     fits = raw.str.contains(_WITH[commas])
     plain = raw.set(~fits, None)
     if commas == Commas.THOUSANDS:
@@ -145,8 +146,9 @@ def numbers(series: pl.Series, commas: Commas | None = None) -> Numbers:
     return _finite(plain.cast(pl.Float64, strict=False), raw, commas)
 
 
-def _commas(raw: pl.Series) -> Commas:
-    if raw.cast(pl.Float64, strict=False).null_count() == raw.null_count():
+def _commas(raw: pl.Series, values: pl.Series) -> Commas:
+    """What commas mean, given what can be read without any."""
+    if values.null_count() == raw.null_count():
         return Commas.NONE
     for commas, pattern in _WITH.items():
         if raw.str.contains(pattern).all():
