@@ -24,7 +24,7 @@ from acclimate.reports.svg import (
     whisker,
     words,
 )
-from acclimate.reports.wording import finite, interval, number, shorten, signed
+from acclimate.reports.wording import finite, interval, number, plain_value, shorten, signed
 
 Row = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ Row = Mapping[str, Any]
 SHOWN_ARMS = 30
 SHOWN_GAPS = 40
 
-ROW, GAP_ROW, HEADING, LABEL_WIDTH = 38, 52, 30, 36  # pixels; the last in letters
+ROW, GAP_ROW, HEADING, LABEL_WIDTH = 38, 62, 36, 36  # pixels; the last in letters
 
 # Measures that live on a known range are drawn on all of it.
 RANGES = {"a-distance": (0.0, 2.0), "label-shift": (0.0, 1.0)}
@@ -62,18 +62,18 @@ def leaderboard(rows: Sequence[Row], chosen: str | None) -> Markup | None:
         parts.append(_arm(row, scale, 8 + ROW * position, chosen))
     for position, row in enumerate(below):
         y = bottom + 42 + 20 * position
-        name = shorten(str(row.get("arm")), LABEL_WIDTH)
+        name = shorten(plain_value(row.get("arm")), LABEL_WIDTH)
         parts.append(words(name, "0", y, "label off"))
-        status = str(row.get("status"))
+        status = plain_value(row.get("status"))
         parts.append(
             words("not known" if status == "done" else status, "100%", y, "off", "end")
         )
     metric = str(known[0].get("metric"))
     best = known[0]
     description = (
-        f"One line an arm, best first. Best: {best.get('arm')} with {number(best.get('value'))}"
-        f" ({interval(best.get('low'), best.get('high'))}). Squares learn from the target "
-        "alone. The table below holds every number."
+        f"One line an arm, best first. Best: {plain_value(best.get('arm'))} with "
+        f"{number(best.get('value'))} ({interval(best.get('low'), best.get('high'))}). "
+        "Squares learn from the target alone. The table below holds every number."
     )
     height = bottom + 24 + (20 * len(below) + 12 if below else 0)
     title = f"{metric} of each arm on choose, with 95 % intervals"
@@ -95,7 +95,8 @@ def contrasts(verdict: Row) -> Markup | None:
         return None
     delta = finite(verdict.get("delta")) or 0.0
     scale = Scale.around([0.0, delta, *_numbers(rows, "effect", "low", "high")])
-    assert scale is not None
+    if scale is None:
+        return None
     top, bottom = 22, 28 + ROW * len(rows)
     parts: list[str] = [*axis(scale, top, bottom)]
     parts.append(upright(scale, 0.0, top - 4, bottom, "zero"))
@@ -111,7 +112,7 @@ def contrasts(verdict: Row) -> Markup | None:
         if high is not None and high < 0:
             class_ = "worse"
         effect = float(row["effect"])
-        name = shorten(f"against {row.get('baseline')}", LABEL_WIDTH)
+        name = shorten(f"against {plain_value(row.get('baseline'))}", LABEL_WIDTH)
         parts.append(
             tag(
                 "g",
@@ -124,12 +125,13 @@ def contrasts(verdict: Row) -> Markup | None:
         )
     parts.append(words("← worse", "0", bottom + 34, "tick"))
     parts.append(words("better →", "100%", bottom + 34, "tick", "end"))
+    metric = plain_value(verdict.get("metric"))
     said = "; ".join(
-        f"against {row.get('baseline')} {signed(row.get('effect'))} "
+        f"against {plain_value(row.get('baseline'))} {signed(row.get('effect'))} "
         f"({interval(row.get('low'), row.get('high'), sign=True)})"
         for row in rows
     )
-    title = f"What {verdict.get('arm')} gains in {verdict.get('metric')} on judge"
+    title = f"What {plain_value(verdict.get('arm'))} gains in {metric} on judge"
     return figure("contrasts", title, f"{said}. Right of zero is better.", bottom + 42, *parts)
 
 
@@ -151,15 +153,18 @@ def gaps(rows: Sequence[Row]) -> Markup | None:
     known = [row for row in rows if finite(row.get("value")) is not None][:SHOWN_GAPS]
     if not known:
         return None
-    axes = {str(row.get("measure")): _axis_of(str(row.get("measure")), known) for row in known}
+    axes = {
+        plain_value(row.get("measure")): _axis_of(plain_value(row.get("measure")), known)
+        for row in known
+    }
     parts: list[str] = []
     y = 0
-    for source in dict.fromkeys(str(row.get("source")) for row in known):
+    for source in dict.fromkeys(plain_value(row.get("source")) for row in known):
         parts.append(words(shorten(source, LABEL_WIDTH + 8), "0", y + 20, "heading"))
         y += HEADING
         for row in known:
-            if str(row.get("source")) == source:
-                parts.append(_gap(row, axes[str(row.get("measure"))], y))
+            if plain_value(row.get("source")) == source:
+                parts.append(_gap(row, axes[plain_value(row.get("measure"))], y))
                 y += GAP_ROW
         y += 8
     description = (
@@ -174,7 +179,7 @@ def _arm(row: Row, scale: Scale, y: int, chosen: str | None) -> Markup:
     alone, picked = _is_alone(row), row.get("arm") == chosen
     value = float(row["value"])
     class_ = "alone" if alone else "picked" if picked else "plain"
-    label = shorten(str(row.get("arm")), LABEL_WIDTH) + (" · chosen" if picked else "")
+    label = shorten(plain_value(row.get("arm")), LABEL_WIDTH) + (" · chosen" if picked else "")
     mark = square if alone else dot
     return tag(
         "g",
@@ -186,7 +191,11 @@ def _arm(row: Row, scale: Scale, y: int, chosen: str | None) -> Markup:
     )
 
 
-def _gap(row: Row, scale: Scale, y: int) -> Markup:
+def _gap(row: Row, scale: Scale | None, y: int) -> Markup:
+    if scale is None:
+        return words(
+            shorten(plain_value(row.get("measure")), LABEL_WIDTH), "0", y + 10, "label"
+        )
     value = float(row["value"])
     null_low, null_high = finite(row.get("null_low")), finite(row.get("null_high"))
     said = number(value)
@@ -202,7 +211,7 @@ def _gap(row: Row, scale: Scale, y: int) -> Markup:
         )
     ]
     if null_low is not None and null_high is not None:
-        within = null_low <= value <= null_high
+        within = value <= null_high  # every measure with a null grows with the distance
         said += " · within chance" if within else " · beyond chance"
         left, right = scale.x(null_low), scale.x(null_high)
         parts.append(
@@ -215,7 +224,7 @@ def _gap(row: Row, scale: Scale, y: int) -> Markup:
     parts.append(dot(scale, value, y + 25, class_))
     return tag(
         "g",
-        words(shorten(str(row.get("measure")), LABEL_WIDTH), "0", y + 10, "label"),
+        words(shorten(plain_value(row.get("measure")), LABEL_WIDTH), "0", y + 10, "label"),
         words(said, "100%", y + 10, "label", "end"),
         *parts,
         words(number(scale.low), at(scale.x(scale.low)), y + 44, "tick", "middle"),
@@ -224,14 +233,12 @@ def _gap(row: Row, scale: Scale, y: int) -> Markup:
     )
 
 
-def _axis_of(measure: str, rows: Sequence[Row]) -> Scale:
-    same = [row for row in rows if str(row.get("measure")) == measure]
+def _axis_of(measure: str, rows: Sequence[Row]) -> Scale | None:
+    same = [row for row in rows if plain_value(row.get("measure")) == measure]
     share = measure.endswith("overlap") or measure.startswith("column: ")
     natural = RANGES.get(measure, (0.0, 1.0) if share else (0.0, 0.0))
     found = _numbers(same, "value", "low", "high", "null_low", "null_high")
-    scale = Scale.around([*natural, *found], room=0.0)
-    assert scale is not None
-    return scale
+    return Scale.around([*natural, *found], room=0.0)
 
 
 def _most_telling(rows: Sequence[Row], chosen: str | None) -> list[Row]:

@@ -21,7 +21,7 @@ import acclimate
 from acclimate.errors import IntegrityError, UsageError
 from acclimate.reports import figures, tables
 from acclimate.reports.plain import plain
-from acclimate.reports.wording import count, seconds
+from acclimate.reports.wording import count, plain_value, seconds
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -115,7 +115,7 @@ def _page(run: dict[str, Any]) -> dict[str, Any]:
         "badge": badge,
         "sentence": run.get("sentence") or verdict.get("reason") or "Nothing was decided.",
         "facts": tables.facts(verdict),
-        "sources": [str(name) for name in run.get("sources") or []],
+        "sources": ", ".join(str(name) for name in run.get("sources") or []) or "no source",
         "contrasts": (figures.contrasts(verdict), tables.contrasts(verdict)),
         "shipped": _shipped(run, verdict),
         "refitted": (run.get("shipped") or {}).get("refit") is True,
@@ -150,7 +150,9 @@ def _shipped(run: Mapping[str, Any], verdict: Mapping[str, Any]) -> str:
         return "Nothing has been made to ship."
     if verdict.get("answer") == "adopt":
         return f"{arm} ships, as the verdict is to adopt it."
-    if arm != verdict.get("baseline"):
+    if verdict.get("baseline") is None:
+        return f"{arm} ships."
+    if arm != verdict["baseline"]:
         return (
             f"{arm} ships as the best guess, as was asked for; the verdict is not to adopt it."
         )
@@ -159,12 +161,16 @@ def _shipped(run: Mapping[str, Any], verdict: Mapping[str, Any]) -> str:
 
 def _market(found: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
     """Heading, table and findings of one market."""
-    name = str(found.get("name"))
+    name = plain_value(found.get("name"))
     return {
         "heading": f"{name} (target)" if name == run.get("target") else name,
         "table": tables.market(found),
         "findings": [
-            (str(each.get("level") or "note"), each.get("table"), str(each.get("message")))
+            (
+                str(each.get("level") or "note"),
+                each.get("table"),
+                plain_value(each.get("message")),
+            )
             for each in found.get("findings") or []
         ],
     }

@@ -31,7 +31,9 @@ class Scale:
 
     @classmethod
     def around(cls, values: Iterable[float | None], room: float = 0.04) -> Scale | None:
-        """The smallest axis that shows every known value, or None where none is known.
+        """The smallest axis that shows every known value.
+
+        None where none is known, or no axis can hold them (a span above 1e308).
 
         room  ≥ 0, added at each end as a share of the span
         """
@@ -39,6 +41,8 @@ class Scale:
         if not known:
             return None
         low, high = min(known), max(known)
+        if not math.isfinite(1.1 * high - 1.1 * low):
+            return None
         # A span lost in rounding would put every tick on one spot.
         if high - low <= 1e-9 * max(abs(low), abs(high)):
             half = 0.1 * abs(low) or 0.5
@@ -49,13 +53,20 @@ class Scale:
         """Percent of the width, MARGIN … 100 − MARGIN on the axis."""
         return MARGIN + (100 - 2 * MARGIN) * (value - self.low) / (self.high - self.low)
 
-    def ticks(self, about: int = 4) -> list[float]:
-        """Round values on the axis, 1, 2 or 5 times a power of ten apart."""
-        raw = (self.high - self.low) / about
+    def ticks(self, at_most: int = 6) -> list[tuple[float, str]]:
+        """Round values on the axis, 1, 2 or 5 times a power of ten apart, and their labels.
+
+        A label has the decimals of the step: four places would call 0.69312 and
+        0.69314 the same.
+        """
+        raw = (self.high - self.low) / at_most
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(power * k for k in (1, 2, 5, 10) if power * k >= raw * (1 - 1e-9))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [k * step for k in range(first, last + 1)]
+        decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+        fixed = decimals <= 6 and max(abs(self.low), abs(self.high)) < 1e15
+        values = [k * step for k in range(first, last + 1)]
+        return [(x, f"{x:,.{decimals}f}" if x and fixed else number(x)) for x in values]
 
 
 def tag(name: str, *children: str, **attributes: object) -> Markup:
@@ -103,9 +114,9 @@ def upright(scale: Scale, value: float, top: int, bottom: int, class_: str) -> M
 def axis(scale: Scale, top: int, bottom: int) -> list[Markup]:
     """Thin lines at round values, labelled below."""
     parts = []
-    for value in scale.ticks():
+    for value, label in scale.ticks():
         parts.append(upright(scale, value, top, bottom, "grid"))
-        parts.append(words(number(value), at(scale.x(value)), bottom + 15, "tick", "middle"))
+        parts.append(words(label, at(scale.x(value)), bottom + 15, "tick", "middle"))
     return parts
 
 

@@ -65,14 +65,14 @@ def contrasts(verdict: Row) -> Table | None:
     if not rows:
         return None
     caption = (
-        f"{verdict.get('arm')} on judge: {verdict.get('metric')}, "
-        f"{count(verdict.get('n'))} {verdict.get('unit', 'units')}, {sure(verdict)} intervals, "
-        f"look {verdict.get('looks', 1)}"
+        f"{plain_value(verdict.get('arm'))} on judge: {plain_value(verdict.get('metric'))}, "
+        f"{count(verdict.get('n'))} {verdict.get('unit') or 'units'}, "
+        f"{sure(verdict)} intervals, look {count(verdict.get('looks'))}"
     )
     lines = tuple(
         Line(
             (
-                str(row.get("baseline")),
+                plain_value(row.get("baseline")),
                 signed(row.get("effect")),
                 interval(row.get("low"), row.get("high"), sign=True),
                 _reading(row),
@@ -109,13 +109,13 @@ def leaderboard(rows: Sequence[Row], chosen: str | None) -> Table:
     lines = tuple(
         Line(
             (
-                str(row.get("arm")) + (" (chosen)" if row.get("arm") == chosen else ""),
-                str(row.get("metric")),
+                plain_value(row.get("arm")) + (" (chosen)" if row.get("arm") == chosen else ""),
+                plain_value(row.get("metric")),
                 number(row.get("value")),
                 interval(row.get("low"), row.get("high")),
                 count(row.get("n")),
                 seconds(row.get("seconds")),
-                str(row.get("status")),
+                plain_value(row.get("status")),
             ),
             "off" if row.get("status") != "done" else _standing(row, chosen),
         )
@@ -144,8 +144,8 @@ def gap(rows: Sequence[Row]) -> Table | None:
     lines = tuple(
         Line(
             (
-                str(row.get("source")),
-                str(row.get("measure")),
+                plain_value(row.get("source")),
+                plain_value(row.get("measure")),
                 number(row.get("value")),
                 interval(row.get("low"), row.get("high")),
                 interval(row.get("null_low"), row.get("null_high")),
@@ -173,17 +173,23 @@ def plan(rows: Sequence[Row]) -> Table | None:
     if not rows:
         return None
     lines = tuple(
-        Line((str(place), str(row.get("arm")), plain_value(row.get("reason"))))
+        Line((str(place), plain_value(row.get("arm")), plain_value(row.get("reason"))))
         for place, row in enumerate(rows, start=1)
     )
-    return Table("Arms in the order they were tried", columns("#", "Arm", "Reason"), lines)
+    return Table("Arms in the order they were tried", columns("#Order", "Arm", "Reason"), lines)
 
 
 def refused(rows: Sequence[Row]) -> Table | None:
     if not rows:
         return None
     lines = tuple(
-        Line((str(row.get("strategy")), str(row.get("model")), plain_value(row.get("why"))))
+        Line(
+            (
+                plain_value(row.get("strategy")),
+                plain_value(row.get("model")),
+                plain_value(row.get("why")),
+            )
+        )
         for row in rows
     )
     return Table("What does not apply here", columns("Strategy", "Model", "Why"), lines)
@@ -195,9 +201,11 @@ def unfinished(rows: Sequence[Row], failed: Mapping[str, Any]) -> Table | None:
     for row in rows:
         if row.get("status") == "abandoned":
             why = "the budget ended first; a larger one may finish it"
-            lines.append(Line((str(row.get("arm")), "abandoned", why)))
+            lines.append(Line((plain_value(row.get("arm")), "abandoned", why)))
         elif row.get("status") != "done" and row.get("arm") not in failed:
-            lines.append(Line((str(row.get("arm")), str(row.get("status")), UNKNOWN)))
+            lines.append(
+                Line((plain_value(row.get("arm")), plain_value(row.get("status")), UNKNOWN))
+            )
     if not lines:
         return None
     return Table("Arms without a score", columns("Arm", "Status", "Why"), tuple(lines))
@@ -220,7 +228,7 @@ def market(found: Row) -> Table | None:
     if not lines:
         return None
     names = columns("Table", "#Rows", "Roles", "Other columns", "From")
-    return Table(f"Tables of {found.get('name')}", names, lines)
+    return Table(f"Tables of {plain_value(found.get('name'))}", names, lines)
 
 
 def samples(rows: Sequence[Any]) -> Table | None:

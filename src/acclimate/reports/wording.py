@@ -30,10 +30,8 @@ def number(value: object) -> str:
     x = finite(value)
     if x is None:
         return UNKNOWN
-    rounded = float(f"{x:.4g}") + 0.0  # + 0.0 turns -0.0 into 0
-    if 1_000 <= abs(rounded) < 1e15:
-        return f"{rounded:,.0f}"
-    return f"{rounded:.4g}"
+    text = f"{x + 0.0:.4g}"  # + 0.0 turns -0.0 into 0
+    return f"{float(text):,.0f}" if 999 < abs(float(text)) < 1e15 else text
 
 
 def signed(value: object) -> str:

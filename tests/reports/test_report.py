@@ -1,0 +1,506 @@
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shlex
+from datetime import date
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acclimate.errors import IntegrityError, UsageError
+from acclimate.reports import report
+from acclimate.reports.plain import plain
+from acclimate.reports.report import read_summary, render, write_report
+from tests.reports.page import Node, parse
+from tests.reports.sample import large, summary
+
+EVIL = "<script>alert('x')</script>\"'&{{ 7*7 }}"
+
+
+def section(page: str, name: str) -> Node:
+    tree = parse(page)
+    found = [s for s in tree.every("section") if s.attributes["aria-labelledby"] == name]
+    assert len(found) == 1
+    return found[0]
+
+
+def cells(table: Node) -> list[list[str]]:
+    body = table.one("tbody")
+    return [[cell.text for cell in row.children] for row in body.every("tr")]
+
+
+def poisoned(value: Any) -> Any:
+    """Every string, keys of users' data included, with markup in it."""
+    if isinstance(value, dict):
+        return {key: poisoned(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [poisoned(each) for each in value]
+    return f"{value}{EVIL}" if isinstance(value, str) else value
+
+
+def test_page_is_well_formed() -> None:
+    for made in (summary(), large(), {}):
+        tree = parse(render(made))
+        assert [node.name for node in tree.children] == ["html"]
+
+
+def test_page_is_a_function_of_the_summary_alone() -> None:
+    given = summary()
+    kept = copy.deepcopy(given)
+    assert render(given) == render(summary())
+    assert given == kept
+
+
+def test_page_asks_for_nothing_from_outside() -> None:
+    page = render(summary())
+    tree = parse(page)
+    assert "http:" not in page and "https:" not in page and "@import" not in page
+    assert "url(" not in page and "src=" not in page and "<script" not in page
+    assert not [n for n in tree.nodes() if n.name in ("img", "iframe", "a", "object", "base")]
+    linked = [n.attributes["href"] for n in tree.nodes() if "href" in n.attributes]
+    assert linked == ["data:,"]
+    policies = [
+        n.attributes["content"]
+        for n in tree.every("meta")
+        if n.attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert len(policies) == 1 and "default-src 'none'" in policies[0]
+
+
+def test_strings_of_users_never_become_markup() -> None:
+    made = poisoned(summary())
+    made["verdict"]["answer"] = "adopt"
+    made["settings"] = {EVIL: {EVIL: EVIL}}
+    made["failed"] = {EVIL: EVIL}
+    made["judged"] = {EVIL: {EVIL: 1.0}}
+    made["samples"] = [{EVIL: EVIL}]
+    made["markets"][0]["tables"] = {EVIL: made["markets"][0]["tables"]["events"]}
+    made["markets"][0]["tables"][EVIL]["types"] = {EVIL: EVIL}
+    page = render(made)
+    clean = parse(render(summary()))
+    tree = parse(page)
+    assert "<script" not in page and "alert('x')" not in page
+    assert {n.name for n in tree.nodes()} <= {n.name for n in clean.nodes()}
+    assert all(not key.startswith("on") for n in tree.nodes() for key in n.attributes)
+    assert tree.text.count("<script>alert('x')</script>") > 50
+    assert "49" not in section(page, "settings").text
+
+
+def test_page_of_an_ordinary_run_is_small() -> None:
+    assert len(render(summary()).encode()) < 60_000
+
+
+def test_page_of_a_huge_run_stays_under_two_megabytes() -> None:
+    assert len(render(large(arms=200, gaps=50)).encode()) < 2_000_000
+
+
+def test_headings_are_in_order_and_ids_unique() -> None:
+    tree = parse(render(summary()))
+    levels = [int(n.name[1]) for n in tree.nodes() if re.fullmatch("h[1-6]", n.name)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+    ids = [n.attributes["id"] for n in tree.nodes() if "id" in n.attributes]
+    assert len(ids) == len(set(ids))
+    for node in tree.nodes():
+        for named in node.attributes.get("aria-labelledby", "").split():
+            assert named in ids
+
+
+def test_every_table_scrolls_in_a_box_of_its_own_and_says_what_it_is() -> None:
+    tree = parse(render(summary()))
+    boxes = list(tree.every("div", "scroll"))
+    assert len(boxes) == len(list(tree.every("table"))) > 8
+    for box in boxes:
+        assert box.attributes["tabindex"] == "0" and box.attributes["role"] == "region"
+        assert box.one("caption").text == box.attributes["aria-label"]
+        assert all(th.attributes["scope"] in ("col", "row") for th in box.every("th"))
+        widths = {len(row.children) for row in box.every("tr")}
+        assert len(widths) == 1
+
+
+def test_reading_order_is_verdict_first_and_settings_last() -> None:
+    tree = parse(render(summary()))
+    order = [s.attributes["aria-labelledby"] for s in tree.every("section")]
+    assert order == [
+        "verdict",
+        "compared",
+        "ships",
+        "board",
+        "judged",
+        "gap",
+        "plan",
+        "refused",
+        "unfinished",
+        "markets",
+        "splits",
+        "samples",
+        "settings",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("adopt", "✓ Adopt"),
+        ("keep-target-only", "■ Keep target-only"),
+        ("not-enough-data", "? Not enough data"),
+        ("provisional", "~ Provisional"),
+        (None, "– No verdict"),
+        ("<b>", "– No verdict"),
+    ],
+)
+def test_badge_says_the_answer_in_words_and_sign(answer: str | None, words: str) -> None:
+    made = summary()
+    made["verdict"]["answer"] = answer
+    verdict = section(render(made), "verdict")
+    badge = verdict.one("span", "badge")
+    sign = badge.one("span").text
+    assert f"{sign} {' '.join(badge.own).strip()}" == words
+    assert verdict.one("p", "sentence").text == made["sentence"]
+
+
+def test_contrasts_table_tells_metric_units_level_and_look() -> None:
+    table = section(render(summary()), "compared").one("table")
+    assert table.one("caption").text == (
+        "item-prior/ease on judge: ndcg@10, 1,412 users, 97.5 % intervals, look 2"
+    )
+    assert cells(table) == [
+        ["target-only/item-neighbours", "+0.02135", "+0.01012 to +0.03299", "better"],
+        ["source-only/ease", "+0.0061", "-0.0022 to +0.0144", "cannot be told apart"],
+        ["pooled/ease", "-0.0083", "-0.0141 to -0.0025", "worse"],
+    ]
+
+
+def test_what_ships_can_be_pasted_into_a_shell() -> None:
+    ships = section(render(summary()), "ships")
+    command = ships.one("pre").text
+    assert command == "acclimate predict 'runs/store 404/artifact' INPUT --out OUT"
+    assert shlex.split(command)[2] == summary()["artifact"]
+    assert "fitted again" in ships.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "arm", "said"),
+    [
+        ("adopt", "item-prior/ease", "as the verdict is to adopt it"),
+        ("not-enough-data", "item-prior/ease", "ships as the best guess, as was asked for"),
+        ("keep-target-only", "target-only/item-neighbours", "learns from the target alone"),
+    ],
+)
+def test_what_ships_says_why(answer: str, arm: str, said: str) -> None:
+    made = summary()
+    made["verdict"]["answer"] = answer
+    made["shipped"] = {"arm": arm}
+    text = section(render(made), "ships").text
+    assert said in text
+    assert "fitted again" not in text  # claimed only where the summary says so
+
+
+def test_leaderboard_table_shows_four_places_and_dashes_for_the_unknown() -> None:
+    rows = cells(section(render(summary()), "board").one("table"))
+    assert rows[0] == [
+        "item-prior/ease (chosen)",
+        "ndcg@10",
+        "0.1534",
+        "0.1431 to 0.1642",
+        "1,398",
+        "41.27 s",
+        "done",
+    ]
+    assert rows[6][2:] == ["–", "–", "0", "5 min 0 s", "abandoned"]
+
+
+def test_judged_shows_every_metric_of_every_arm() -> None:
+    table = section(render(summary()), "judged").one("table")
+    heads = [th.text for th in table.one("thead").every("th")]
+    assert heads == ["Arm", "ndcg@10", "recall@10", "coverage"]
+    assert cells(table)[1] == ["target-only/item-neighbours", "0.1298", "0.1871", "–"]
+
+
+def test_gap_is_told_in_sentences_figure_and_table() -> None:
+    gap = section(render(summary()), "gap")
+    assert next(gap.every("li")).text == "81% of the items are known"
+    assert [n.text for n in gap.every("h3")] == ["store-367", "store-406"]
+    assert len(list(gap.every("svg"))) == 1
+    assert cells(gap.one("table"))[2] == [
+        "store-367",
+        "a-distance",
+        "0.84",
+        "0.71 to 0.97",
+        "-0.12 to 0.13",
+        "0.005",
+        "2,000",
+        "941",
+    ]
+
+
+def test_refused_failed_and_abandoned_arms_are_told_with_why() -> None:
+    page = render(summary())
+    refused = cells(section(page, "refused").one("table"))
+    assert refused[0] == ["coral", "ease", "source and target share no numeric columns"]
+    unfinished = cells(section(page, "unfinished").one("table"))
+    assert [row[:2] for row in unfinished] == [
+        ["source-only/als", "failed"],
+        ["fine-tune/two-tower", "abandoned"],
+    ]
+    assert unfinished[0][2] == summary()["failed"]["source-only/als"]
+
+
+def test_markets_show_roles_types_and_findings() -> None:
+    markets = section(render(summary()), "markets")
+    assert next(markets.every("h3")).text == "store-404 (target)"
+    events = cells(next(markets.every("table")))[0]
+    assert events == [
+        "events",
+        "1,204,118",
+        "user = household_id, item = product_id, time = timestamp",
+        "numeric: sales_value, retail_disc; time: week",
+        "transactions.csv::store_id=404",
+    ]
+    assert "size is empty in 33 % of the rows" in next(markets.every("li", "warning")).text
+
+
+def test_samples_take_whatever_keys_they_have() -> None:
+    made = summary()
+    made["samples"] = [{"user": "7", "score": 0.123456}, {"item": None, "ok": True}] * 40
+    table = section(render(made), "samples").one("table")
+    assert [th.text for th in table.one("thead").every("th")] == ["user", "score", "item", "ok"]
+    assert cells(table)[:2] == [["7", "0.1235", "–", "–"], ["–", "–", "–", "yes"]]
+    assert len(cells(table)) == 50
+    assert "30 more in run.json" in table.one("caption").text
+
+
+def test_settings_keep_their_digits() -> None:
+    rows = cells(section(render(summary()), "settings").one("table"))
+    assert rows[0][1] == (
+        "strategy.mu = 310.5; strategy.sources = store-367, store-406; "
+        "model.regularisation = 200; model.positive = yes"
+    )
+    assert rows[1][1] == "none to choose"
+
+
+def test_footer_tells_version_seed_and_time() -> None:
+    footer = parse(render(summary())).one("footer").text
+    assert "seed 20240131" in footer and "6 min 11 s" in footer
+    assert re.search(r"acclimate \d+\.\d+", footer)
+
+
+@pytest.mark.parametrize("key", sorted(summary()))
+@pytest.mark.parametrize("how", ["missing", "none"])
+def test_page_renders_without_any_one_key(key: str, how: str) -> None:
+    made = summary()
+    made[key] = None
+    if how == "missing":
+        del made[key]
+    text = parse(render(made)).text
+    assert "None" not in text and "undefined" not in text.lower()
+
+
+@pytest.mark.parametrize("key", sorted(summary()["verdict"]))
+def test_page_renders_without_any_one_number_of_the_verdict(key: str) -> None:
+    made = summary()
+    made["verdict"][key] = None
+    tree = parse(render(made))
+    assert "None" not in tree.text and "nan" not in tree.text.split()
+
+
+def test_run_without_transfer_says_that_there_is_nothing_to_compare() -> None:
+    made = summary()
+    made["verdict"] |= {
+        "answer": "keep-target-only",
+        "arm": made["verdict"]["baseline"],
+        "effect": None,
+        "low": None,
+        "high": None,
+        "probability": None,
+        "against": [],
+    }
+    made |= {"judged": {}, "gap": [], "refused": [], "failed": {}, "artifact": None}
+    page = render(made)
+    assert "nothing to compare" in section(page, "compared").text
+    assert "No artifact was written" in section(page, "ships").text
+    assert "No gap was measured" in section(page, "gap").text
+    assert "Nothing was refused" in section(page, "refused").text
+    assert "(chosen)" not in section(page, "board").text
+    assert "Chance" not in section(page, "verdict").text
+
+
+def test_nan_and_infinity_never_reach_the_page() -> None:
+    made = summary()
+    made["verdict"]["effect"] = made["leaderboard"][0]["value"] = float("nan")
+    made["gap"][1]["null_low"] = made["judged"]["item-prior/ease"]["ndcg@10"] = float("inf")
+    words = parse(render(made)).text.lower().replace(",", " ").split()
+    assert not {"nan", "inf", "-inf", "infinity"} & set(words)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+@pytest.mark.parametrize("theme", [0, 1, 2], ids=["light", "dark", "print"])
+def test_colours_keep_enough_contrast(theme: int) -> None:
+    css = parse(render({})).one("head").one("style").text
+    blocks = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    assert len(blocks) == 3
+    colours = dict(re.findall(r"--(\w+): (#\w{6})", blocks[theme]))
+
+    def contrast(a: str, b: str) -> float:
+        high, low = sorted((luminance(colours[a]), luminance(colours[b])), reverse=True)
+        return (high + 0.05) / (low + 0.05)
+
+    for ground in ("bg", "panel"):
+        for ink in ("text", "muted", "bad"):
+            assert contrast(ink, ground) >= 4.5
+    for tone in ("good", "keep", "unsure", "provisional"):
+        assert contrast("on", tone) >= 4.5
+    for ink in ("mark", "alone", "good", "bad", "muted"):
+        assert contrast(ink, "bg") >= 3
+
+
+def test_run_json_gives_the_summary_back(tmp_path: Path) -> None:
+    write_report(summary(), tmp_path / "run" / "report.html")
+    assert read_summary(tmp_path / "run") == summary()
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert page == render(summary())
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["report.html", "run.json"]
+
+
+def test_page_of_a_summary_read_back_is_the_same_page(tmp_path: Path) -> None:
+    given = summary() | {"judged": {"a": {"m": np.float64(0.25), "n": float("nan")}}}
+    write_report(given, tmp_path / "report.html")
+    assert render(read_summary(tmp_path)) == render(given)
+
+
+def test_run_json_holds_no_nan_and_is_utf_8(tmp_path: Path) -> None:
+    made = summary() | {"target": "日本 \ud800", "seconds": float("nan")}
+    write_report(made, tmp_path / "report.html")
+    text = (tmp_path / "run.json").read_text(encoding="utf-8")
+    assert "NaN" not in text and "日本" in text
+    assert read_summary(tmp_path)["seconds"] is None
+
+
+def test_failing_to_replace_leaves_the_old_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(summary(), tmp_path / "report.html")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+    def broken(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(UsageError, match="No space left on device") as caught:
+        write_report(summary() | {"seed": 1}, tmp_path / "report.html")
+    assert "--out" in str(caught.value)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_nothing_is_replaced_before_both_files_are_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(handle: int) -> None:
+        events.append("fsync")
+        sync(handle)
+
+    def replaced(old: Path, new: Path) -> None:
+        events.append("replace")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    write_report(summary(), tmp_path / "report.html")
+    assert events[:4] == ["fsync", "fsync", "replace", "replace"]
+
+
+def test_a_summary_that_cannot_be_rendered_touches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "_page", lambda run: {})
+    with pytest.raises(Exception, match="undefined"):
+        write_report(summary(), tmp_path / "run" / "report.html")
+    assert not (tmp_path / "run").exists()
+
+
+def test_writing_where_a_file_stands_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="Expected to write the report"):
+        write_report(summary(), tmp_path / "file" / "report.html")
+
+
+def test_missing_run_is_refused_with_what_was_found(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such folder") as caught:
+        read_summary(tmp_path / "nowhere")
+    assert "nowhere" in str(caught.value) and "acclimate adapt --out" in str(caught.value)
+    with pytest.raises(UsageError, match="an empty folder"):
+        read_summary(tmp_path)
+    for name in "abcdefg":
+        (tmp_path / name).write_text("")
+    with pytest.raises(UsageError, match="a, b, c, d, e and 2 more"):
+        read_summary(tmp_path)
+    with pytest.raises(UsageError, match="found a file"):
+        read_summary(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "text that is not JSON"),
+        (b'{"task": ', "text that is not JSON"),
+        (b"\xff\xfe", "text that is not JSON"),
+        (b"[" * 200_000, "text that is not JSON"),
+        (b'{"task": NaN}', "NaN is no JSON"),
+        (b"[]", "a list"),
+        (b'{"task": "t", "target": "x"}', "no sources, verdict, leaderboard"),
+    ],
+)
+def test_damaged_run_is_an_integrity_error(tmp_path: Path, content: bytes, found: str) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(IntegrityError, match=found) as caught:
+        read_summary(tmp_path)
+    assert "run `acclimate adapt` again" in str(caught.value)
+
+
+def test_oversized_run_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(summary(), tmp_path / "report.html")
+    monkeypatch.setattr(report, "LARGEST_BYTES", 10)
+    with pytest.raises(IntegrityError, match="bytes"):
+        read_summary(tmp_path)
+
+
+def test_plain_leaves_only_what_json_can_say() -> None:
+    class Colour(StrEnum):
+        RED = "red"
+
+    given = {
+        "path": Path("a/b"),
+        1: (np.int64(3), np.float32(0.5), np.bool_(True), float("-inf")),
+        "set": {"b", "a"},
+        "array": np.array([[1.0, np.nan]]),
+        "enum": Colour.RED,
+        "day": date(2024, 1, 31),
+    }
+    made = plain(given)
+    assert made == {
+        "path": str(Path("a/b")),
+        "1": [3, 0.5, True, None],
+        "set": ["a", "b"],
+        "array": [[1.0, None]],
+        "enum": "red",
+        "day": "2024-01-31",
+    }
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert plain(made) == made
