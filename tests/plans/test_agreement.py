@@ -48,14 +48,16 @@ def test_flipped_labels_contradict_and_the_areas_mirror(target: Domain, source: 
     assert same.auc + turned.auc == pytest.approx(1, abs=0.05)
 
 
-def test_labels_drawn_at_random_are_hardly_ever_called_a_contradiction(target: Domain) -> None:
+def test_chance_alone_is_hardly_ever_called_a_contradiction(
+    target: Domain, source: Domain
+) -> None:
+    # Target labels without any relation to the rows: 0.5 % of 30 would be 0.15.
+    rows = target.tables["rows"]
     called = 0
-    for seed in range(20):
-        source = make_rows(Rng.of(50 + seed), 150, name="noise").domain
-        rows = source.tables["rows"]
+    for seed in range(30):
         shuffled = rows["label"].shuffle(seed=seed)
-        noise = replace(source, tables={"rows": rows.with_columns(shuffled.alias("label"))})
-        called += agreement_of(target, noise).contradicts
+        tables = {"rows": rows.with_columns(shuffled.alias("label"))}
+        called += agreement_of(replace(target, tables=tables), source).contradicts
     assert called <= 2
 
 
