@@ -125,6 +125,7 @@ def _page(run: dict[str, Any]) -> dict[str, Any]:
             figures.leaderboard(board, chosen),
             tables.leaderboard(board, chosen) if board else None,
         ),
+        "chosen": chosen,
         "left_out": figures.left_out(board),
         "judged": tables.judged(run.get("judged") or {}),
         "gaps": (figures.gaps(gap), tables.gap(gap)),
