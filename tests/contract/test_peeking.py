@@ -154,6 +154,18 @@ def test_no_source_holds_anything_from_after_the_clock(form: str) -> None:
             assert np.nanmax(source.sample.time) <= latest
 
 
+@pytest.mark.xfail(strict=True, reason="Classify.pose reads classes off uncut sources")
+def test_a_class_that_sources_saw_only_after_the_clock_is_not_known() -> None:
+    clean = scene("rows")
+    clock = poison.parts_of(clean)[0]["time"].max()
+    near, far = clean.sources
+    third = pl.when(pl.col("time") > clock).then(pl.lit("2")).otherwise("label")
+    table = near.tables["rows"].with_columns(label=third)
+    late = replace(clean, sources=(poison.with_table(near, "rows", table), far))
+    fit = late.posed().problem.fit
+    assert isinstance(fit, Rows) and fit.classes == ("0", "1")
+
+
 @pytest.mark.parametrize("labels", [None, 40])
 @pytest.mark.parametrize("cross_below", [20, 10**6])
 def test_no_row_without_a_label_is_later_than_the_clock(
