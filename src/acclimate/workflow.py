@@ -165,7 +165,11 @@ def _adapt(
     summary = summarise(
         posed, target_domain, source_domains, gap, planned, trials, examined, options.seed
     )
-    summary["shipped"] = {"arm": shipped.arm.name, "settings": shipped.arm.settings}
+    summary["shipped"] = {
+        "arm": shipped.arm.name,
+        "settings": shipped.arm.settings,
+        "refit": options.refit,
+    }
     summary["seconds"] = round(time.monotonic() - start, 3)
     if out is None:
         return Result(summary, examined.verdict, fitted, None, None)

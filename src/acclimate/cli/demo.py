@@ -36,6 +36,7 @@ def demo(
     """Adapt to a group of new stores, on real purchases, in about a minute."""
     from acclimate import workflow
     from acclimate.cli.console import Console
+    from acclimate.reports.report import write_report
     from acclimate.tasks.recommend import Recommend
 
     console = Console(as_json)
@@ -54,6 +55,8 @@ def demo(
         )
     console.finish(result)
     shown, household = examples(result, markets / "new-stores")
+    assert result.report is not None
+    write_report({**result.summary, "samples": shown}, result.report)
     console.table(shown, f"ten recommendations for household {household}")
 
 
