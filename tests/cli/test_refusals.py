@@ -157,6 +157,7 @@ def test_a_target_without_events_cannot_be_recommended_to(call: Call, markets: M
         (("--budget", "0"), ("above 0 seconds", "found 0")),
         (("--budget", "-5"), ("above 0 seconds", "found -5")),
         (("--budget", "nan"), ("above 0 seconds", "found nan")),
+        (("--budget", "inf"), ("an end to it", "found inf")),
         (("--budget", "much"), ("--budget", "adapt --help")),
         (("--split", "moon"), ("auto, time, last, random", "'moon'")),
         (("--labels", "0"), ("at least 2", "found 0", "Leave it out")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ class OutOfBudget(Exception):
 class Budget:
     """Seconds for a whole adaptation, with a reserve to judge and ship.
 
-    seconds  > 0
+    seconds  > 0, finite
     clock    a monotonic clock; tests give their own
     """
 
@@ -27,8 +28,10 @@ class Budget:
     _slowest_fit: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise UsageError(f"Expected a budget above 0 seconds; found {self.seconds}.")
+        if not 0 < self.seconds < math.inf:
+            raise UsageError(
+                f"Expected a budget above 0 seconds, and an end to it; found {self.seconds}."
+            )
         self._start = self.clock()
 
     @property
