@@ -154,7 +154,6 @@ def test_no_source_holds_anything_from_after_the_clock(form: str) -> None:
             assert np.nanmax(source.sample.time) <= latest
 
 
-@pytest.mark.xfail(strict=True, reason="Classify.pose reads classes off uncut sources")
 def test_a_class_that_sources_saw_only_after_the_clock_is_not_known() -> None:
     clean = scene("rows")
     clock = poison.parts_of(clean)[0]["time"].max()

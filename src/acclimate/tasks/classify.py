@@ -70,14 +70,16 @@ class Classify:
 
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
         tables = [rows_table(domain) for domain in (target, *sources)]
-        classes = self._classes(target.name, tables)
+        own = self._classes(target.name, tables)
         types = shared_types([target, *sources])
-        rows = [_rows(table, types, classes) for table in tables]
-        mine = rows[0]
+        mine = _rows(tables[0], types, own)
         parts = cut_rows(mine, cut, rng.child("cut"))
+        # A class that sources saw only after the clock is not known yet.
+        known = [source.before(parts.clock) for source in sources]
+        classes = tuple(sorted(set(own).union(*map(_labels, known))))
+        mine = _rows(tables[0], types, classes)
         assert mine.label is not None
         task, notes = self._settle(target.name, classes, mine.label[parts.fit])
-        known = [source.before(parts.clock) for source in sources]
         kept = _sources(known, types, classes)
         end = tables[0]["time"].max() if "time" in tables[0].columns else None
         last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
@@ -107,6 +109,7 @@ class Classify:
         return Posed(task, problem, exam, whole, tuple(notes))
 
     def _classes(self, target: str, tables: Sequence[pl.DataFrame]) -> tuple[str, ...]:
+        """The target's own classes, all of them: which labels there are is no secret."""
         mine = set(tables[0]["label"].drop_nulls().unique().to_list())
         if not mine:
             raise TaskError(
@@ -132,7 +135,7 @@ class Classify:
                 f"{', '.join(sorted(mine)[:5])} in the target and "
                 f"{', '.join(sorted(theirs)[:5])} in the sources. Map one label to the other."
             )
-        return tuple(sorted(mine | theirs))
+        return tuple(sorted(mine))
 
     def _settle(
         self, target: str, classes: tuple[str, ...], label: Ints
@@ -221,6 +224,10 @@ class Classify:
         ]
         truth = Truth(units=np.concatenate(units), label=np.concatenate(label))
         return Probabilities(np.concatenate(p)), truth
+
+
+def _labels(domain: Domain) -> set[str]:
+    return set(domain.tables["rows"]["label"].drop_nulls().unique().to_list())
 
 
 def rows_table(domain: Domain) -> pl.DataFrame:
