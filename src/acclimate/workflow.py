@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 import acclimate
 from acclimate.artifacts.artifact import Contents, load, save
 from acclimate.artifacts.predictor import predict as predict_with
+from acclimate.domains.copies import without_copies
 from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market
 from acclimate.domains.schema import SchemaHints
@@ -111,7 +112,7 @@ def adapt(
 
     Raises AcclimateError with what to do for anything the caller can mend.
     """
-    options = options or Options(**settings_of_options)
+    options = options or _options(settings_of_options)
     with threadpool_limits(settings().threads):
         return _adapt(task, sources, target, out, options, listen)
 
@@ -156,7 +157,7 @@ def _adapt(
         planned = replace(planned, steps=planned.steps + tuple(more))
         trials += [attempt(step, posed.task, posed.problem, exam, budget, rng) for step in more]
     listen("trials", trials)
-    procedure = _procedure(options, task, target_domain, source_domains, trials)
+    procedure = _procedure(options, task, target_domain, source_domains)
     ledger = Ledger(settings().home / "ledger.jsonl")
     alone = {"alone": "; ".join(left_out)} if left_out else {}
     examined = examine(trials, posed.task, posed.problem, exam, rng, ledger, procedure, **alone)
@@ -176,6 +177,17 @@ def _adapt(
     return _write(Path(out), summary, examined, posed, fitted, target_domain, source_domains)
 
 
+def _options(named: Mapping[str, Any]) -> Options:
+    known = [each.name for each in fields(Options)]
+    strange = sorted(set(named) - set(known))
+    if strange:
+        raise UsageError(
+            f"Expected options among {', '.join(known)}; found {', '.join(strange)}. A label "
+            "budget and the way to split go into cut=ac.Cut(labels=…, by=…)."
+        )
+    return Options(**named)
+
+
 def predict(artifact: str | Path, table: pl.DataFrame, k: int = 10) -> pl.DataFrame:
     """Answer a table of users, pairs or rows with a saved artifact."""
     return predict_with(load(Path(artifact)), table, k)
@@ -189,9 +201,12 @@ def _posed(
     rng: Rng,
     listen: Listener = silent,
 ) -> tuple[Posed, Domain, list[Domain]]:
+    if isinstance(sources, str | Path | Domain):
+        sources = [sources]
     if not sources:
         raise UsageError("Expected at least one source; found none. Name one with --source.")
-    target_domain, *source_domains = _opened([target, *sources], hints_of(task))
+    target_domain, *opened = _opened([target, *sources], hints_of(task))
+    source_domains = [without_copies(source, target_domain) for source in opened]
     listen("markets", [target_domain, *source_domains])
     posed = task.pose(target_domain, source_domains, options.cut, rng.child("pose"))
     return posed, target_domain, source_domains
@@ -230,9 +245,8 @@ def _procedure(
     task: Task,
     target: Domain,
     sources: Sequence[Domain],
-    trials: Sequence[Trial],
 ) -> str:
-    """Everything that decides the outcome; the same procedure again is the same look."""
+    """Everything that was asked for; asking the same again is the same look."""
     parts = (
         acclimate.__version__,
         repr(task),
@@ -240,7 +254,8 @@ def _procedure(
         options.seed,
         target.fingerprint,
         [source.fingerprint for source in sources],
-        [(trial.arm.name, trial.status) for trial in trials],
+        options.budget_seconds,
+        options.strategies,
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -97,9 +97,12 @@ class Console:
     def finish(self, result: Result) -> None:
         """Leaderboard, verdict, and where things are; or the JSON object."""
         summary = result.summary
-        table = Table(title="leaderboard on choose", title_justify="left", show_edge=False)
-        for heading in ("arm", "metric", "value", "95 %", "n", "seconds", "status"):
-            table.add_column(heading)
+        metric = summary["verdict"]["metric"]
+        title = f"leaderboard: {metric} on choose, best first"
+        table = Table(title=title, title_justify="left", show_edge=False)
+        for heading in ("arm", "value", "95 %", "n", "seconds", "status"):
+            # A name cut short could be another arm's.
+            table.add_column(heading, no_wrap=heading == "arm", overflow="fold")
         for row in summary["leaderboard"]:
             known = row["value"] is not None
             interval = (
@@ -107,7 +110,6 @@ class Console:
             )
             table.add_row(
                 row["arm"],
-                row["metric"],
                 f"{row['value']:.4f}" if known else "",
                 interval,
                 f"{row['n']:,}",

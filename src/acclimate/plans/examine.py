@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,6 +23,8 @@ from acclimate.tasks.task import Task
 from acclimate.verdicts.compare import Contrast, Effect, paired_effect
 from acclimate.verdicts.ledger import Ledger, level_at
 from acclimate.verdicts.verdict import Verdict, judge
+
+OUT_OF_TIME = "the budget ended before any way to transfer was tried; raise --budget"
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ def examine(
     if isinstance(problem.fit, Rows) and problem.fit.entity is not None:
         unit = "entities"
     if chosen is None:
+        cut_short = any(t.status == "abandoned" and t.arm.strategy.transfers for t in trials)
         verdict = Verdict(
-            "keep-target-only",
+            "not-enough-data" if cut_short else "keep-target-only",
             arm=baseline.arm.name,
             baseline=baseline.arm.name,
             metric=task.metric.name,
@@ -72,7 +75,7 @@ def examine(
             high=None,
             n=sum(case.truth.n_units for case in exam.judge),
             probability=None,
-            reason=alone,
+            reason=OUT_OF_TIME if cut_short else alone,
             unit=unit,
         )
         return Examined(verdict, baseline, None, {})
@@ -112,6 +115,12 @@ def examine(
         against=contrasts,
         unit=unit,
     )
+    missed = sum(t.status == "abandoned" for t in trials)
+    if missed:
+        reason = (
+            f"{verdict.reason} ({missed} of {len(trials)} arms were abandoned; raise --budget)"
+        )
+        verdict = replace(verdict, reason=reason)
     scores = {name: task.metrics(*answer) for name, answer in answers.items()}
     return Examined(verdict, baseline, chosen, scores)
 

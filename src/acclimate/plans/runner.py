@@ -132,9 +132,9 @@ def _answer(
     encoded = arm.encoded(problem)
     cross_fit = not exam.choose
     tuned = tune(arm, task, encoded, rng.child("tune"), budget.tick, cross_fit=cross_fit)
-    start = time.monotonic()
+    start = budget.spent
     fitted = tuned.arm.fit(encoded, rng.child("fit"), budget.tick)
-    budget.saw_fit(time.monotonic() - start)
+    budget.saw_fit(budget.spent - start)
     if cross_fit:
         if tuned.prediction is None or tuned.truth is None:
             return tuned.arm, None
