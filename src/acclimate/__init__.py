@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from acclimate.domains.market import open_market
     from acclimate.domains.split import Cut
     from acclimate.errors import AcclimateError
+    from acclimate.options import Options
     from acclimate.result import Result
     from acclimate.tasks.classify import Classify
     from acclimate.tasks.recommend import Recommend
-    from acclimate.workflow import Options, adapt, assess, predict
+    from acclimate.workflow import adapt, assess, predict
 
 _HOME = {
     "AcclimateError": "acclimate.errors",
     "Classify": "acclimate.tasks.classify",
     "Cut": "acclimate.domains.split",
     "Domain": "acclimate.domains.domain",
-    "Options": "acclimate.workflow",
+    "Options": "acclimate.options",
     "Recommend": "acclimate.tasks.recommend",
     "Result": "acclimate.result",
     "adapt": "acclimate.workflow",

@@ -8,9 +8,10 @@ The command line only calls this module.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from acclimate.artifacts.artifact import Contents, load, save
 from acclimate.artifacts.predictor import predict as predict_with
 from acclimate.domains.copies import without_copies
 from acclimate.domains.domain import Domain
-from acclimate.domains.market import open_market
+from acclimate.domains.markets import Market, open_markets
 from acclimate.domains.schema import SchemaHints
-from acclimate.domains.split import Cut
 from acclimate.errors import BudgetError, UsageError
 from acclimate.gaps.gap import Gap
+from acclimate.options import Options, options_of
 from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess as measure
 from acclimate.plans.budget import Budget
@@ -43,41 +44,12 @@ from acclimate.strategies.fitted import Fitted
 from acclimate.tasks.task import Posed, Task
 from acclimate.verdicts.ledger import Ledger
 
-Market = Domain | str | Path
 Listener = Callable[[str, Any], None]
 """Called with a stage ("markets", "gap", "plan", "trial", "verdict", …) and its value."""
-
-UNSURE = ("target-only", "best-guess")
 
 
 def silent(stage: str, value: Any) -> None:
     """A listener that hears nothing."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How an adaptation is run.
-
-    budget_seconds  > 0, for everything from reading to shipping
-    seed            of every random choice
-    strategies      kinds to try besides the three baselines; None: all
-    when_unsure     what ships without a clear answer: "target-only" or "best-guess"
-    refit           refit what ships on all target rows
-    cut             how the target is cut
-    """
-
-    budget_seconds: float = 300.0
-    seed: int = 0
-    strategies: tuple[str, ...] | None = None
-    when_unsure: str = "target-only"
-    refit: bool = True
-    cut: Cut = field(default_factory=Cut)
-
-    def __post_init__(self) -> None:
-        if self.when_unsure not in UNSURE:
-            raise UsageError(
-                f"Expected when_unsure to be {' or '.join(UNSURE)}; found {self.when_unsure!r}."
-            )
 
 
 def assess(
@@ -112,7 +84,7 @@ def adapt(
 
     Raises AcclimateError with what to do for anything the caller can mend.
     """
-    options = options or _options(settings_of_options)
+    options = options or options_of(settings_of_options)
     with threadpool_limits(settings().threads):
         return _adapt(task, sources, target, out, options, listen)
 
@@ -126,6 +98,7 @@ def _adapt(
     listen: Listener,
 ) -> Result:
     start, budget, rng = time.monotonic(), Budget(options.budget_seconds), Rng.of(options.seed)
+    ledger = _ledger()
     posed, target_domain, source_domains = _posed(task, sources, target, options, rng, listen)
     listen("posed", posed)
     if budget.left < 0:
@@ -158,7 +131,6 @@ def _adapt(
         trials += [attempt(step, posed.task, posed.problem, exam, budget, rng) for step in more]
     listen("trials", trials)
     procedure = _procedure(options, task, target_domain, source_domains)
-    ledger = Ledger(settings().home / "ledger.jsonl")
     alone = {"alone": "; ".join(left_out)} if left_out else {}
     examined = examine(trials, posed.task, posed.problem, exam, rng, ledger, procedure, **alone)
     listen("verdict", examined.verdict)
@@ -175,17 +147,6 @@ def _adapt(
     if out is None:
         return Result(summary, examined.verdict, fitted, None, None)
     return _write(Path(out), summary, examined, posed, fitted, target_domain, source_domains)
-
-
-def _options(named: Mapping[str, Any]) -> Options:
-    known = [each.name for each in fields(Options)]
-    strange = sorted(set(named) - set(known))
-    if strange:
-        raise UsageError(
-            f"Expected options among {', '.join(known)}; found {', '.join(strange)}. A label "
-            "budget and the way to split go into cut=ac.Cut(labels=…, by=…)."
-        )
-    return Options(**named)
 
 
 def predict(artifact: str | Path, table: pl.DataFrame, k: int = 10) -> pl.DataFrame:
@@ -205,7 +166,7 @@ def _posed(
         sources = [sources]
     if not sources:
         raise UsageError("Expected at least one source; found none. Name one with --source.")
-    target_domain, *opened = _opened([target, *sources], hints_of(task))
+    target_domain, *opened = open_markets([target, *sources], hints_of(task))
     source_domains = [without_copies(source, target_domain) for source in opened]
     listen("markets", [target_domain, *source_domains])
     posed = task.pose(target_domain, source_domains, options.cut, rng.child("pose"))
@@ -218,26 +179,20 @@ def hints_of(task: Task) -> SchemaHints | None:
     return SchemaHints(roles={"rows": {"label": label}}) if label else None
 
 
-def _opened(markets: Sequence[Market], hints: SchemaHints | None) -> list[Domain]:
-    """The markets as domains; files of one name are told apart by their folders."""
-    found = [m if isinstance(m, Domain) else open_market(m, hints) for m in markets]
-    twice = _repeated(found)
-    for position, market in enumerate(markets):
-        if found[position].name in twice and not isinstance(market, Domain):
-            folder = Path(str(market).partition("::")[0]).resolve().parent.name
-            found[position] = replace(found[position], name=f"{folder}-{found[position].name}")
-    twice = _repeated(found)
-    if twice:
+def _ledger() -> Ledger:
+    """The ledger of looks; a place that cannot be written is refused before the work."""
+    home = settings().home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        writable = os.access(home, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
         raise UsageError(
-            f"Expected markets with different names; found {', '.join(twice)} twice. Give one "
-            "of them another name in its market.toml, or leave it out."
+            "Expected a folder that can be read and written for the ledger of looks; "
+            f"{str(home)!r} cannot. Set ACCLIMATE_HOME to one that can."
         )
-    return found
-
-
-def _repeated(domains: Sequence[Domain]) -> list[str]:
-    names = [domain.name for domain in domains]
-    return sorted({name for name in names if names.count(name) > 1})
+    return Ledger(home / "ledger.jsonl")
 
 
 def _procedure(

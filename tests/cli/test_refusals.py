@@ -266,7 +266,9 @@ def test_a_home_that_cannot_be_written_is_one_message(
     file.write_text("", encoding="utf-8")
     monkeypatch.setenv("ACCLIMATE_HOME", str(file / "home"))
     settings.cache_clear()
-    call(*markets.recommend()).refuses(USAGE, "can be read and written", "file/home")
+    answer = call(*markets.recommend())
+    answer.refuses(USAGE, "can be read and written", "file/home", "Set ACCLIMATE_HOME")
+    assert "plan" not in answer.err
     assert markets.nothing_written()
 
 

@@ -121,18 +121,17 @@ def test_the_best_of_a_strategy_is_the_best_that_finished() -> None:
 # ── the interval ────────────────────────────────────────────────────────────
 
 
-def test_the_interval_of_a_value_covers_it_nineteen_times_in_twenty() -> None:
-    generator = np.random.default_rng(0)
-    truth = Truth(units=np.arange(80), label=np.ones(80, np.int64))
-    covered = 0
-    for number in range(200):
-        right = (generator.random(80) < 0.7).astype(float)
-        p = Probabilities(np.column_stack([1 - right, right]))
-        value, low, high = interval(TASK, p, truth, Rng.of(number))
-        assert low <= value <= high
-        covered += low <= 0.7 <= high
-    # 95 % of 200 with a standard error of 3; a 90 % interval would give 180.
-    assert 182 <= covered <= 198
+def test_the_interval_of_a_value_is_that_of_a_bootstrap_at_95_percent() -> None:
+    right = share(0.7, 400)
+    p = Probabilities(np.column_stack([1 - right, right]))
+    truth = Truth(units=np.arange(400), label=np.ones(400, np.int64))
+    ends = np.array([interval(TASK, p, truth, Rng.of(seed)) for seed in range(30)])
+    assert (ends[:, 0] == 0.7).all()
+    # Each end lies 1.96 standard errors off; at 90 % it would be 1.645, at 99 % 2.58.
+    error = np.sqrt(0.7 * 0.3 / 400)
+    low, high = ends[:, 1].mean(), ends[:, 2].mean()
+    assert (0.7 - low) / error == pytest.approx(1.96, abs=0.12)
+    assert (high - 0.7) / error == pytest.approx(1.96, abs=0.12)
 
 
 def test_the_interval_resamples_units_and_not_rows() -> None:

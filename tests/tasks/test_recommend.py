@@ -193,6 +193,13 @@ def test_candidates_are_the_truth_and_items_never_taken_and_the_same_for_all() -
         assert not taken & set(catalogue[np.setdiff1d(mine, true)])
 
 
+def test_candidates_for_nobody_are_none() -> None:
+    single = market("jp", *[(f"u{u}", f"i{u}", u) for u in range(5)])
+    (case,) = posed(single, task=Recommend(k=3, negatives=4)).exam.judge
+    assert case.truth.n_units == 0
+    assert case.query.candidates is not None and case.query.candidates.shape[0] == 0
+
+
 # ── scoring ─────────────────────────────────────────────────────────────────
 
 
@@ -207,7 +214,7 @@ def test_the_score_is_the_weighted_mean_of_its_users() -> None:
     )
     each = task.unit_scores(ranking, truth)
     np.testing.assert_allclose(each, [1.0, 1 / np.log2(3), 0.0])
-    weights = np.array([[1.0, 1, 1], [2, 0, 1], [0, 3, 0]])
+    weights = np.array([[1.0, 1, 1], [2, 0, 1], [0, 5, 0]])
     np.testing.assert_allclose(
         task.score(ranking, truth, weights), [each.mean(), 2 / 3, 1 / np.log2(3)]
     )

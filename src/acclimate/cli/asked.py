@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from acclimate.errors import UsageError
 
 if TYPE_CHECKING:
+    from acclimate.options import Options
     from acclimate.tasks.task import Task
-    from acclimate.workflow import Options
 
 
 class TaskKind(StrEnum):
@@ -84,8 +84,8 @@ class Asked:
 
     def options(self) -> Options:
         from acclimate.domains.split import Cut
+        from acclimate.options import Options
         from acclimate.strategies.catalogue import arms
-        from acclimate.workflow import Options
 
         plan = dict(self.plan)
         if "strategies" in plan:

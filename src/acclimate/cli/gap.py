@@ -21,7 +21,8 @@ def gap(
 ) -> None:
     """Measure how far each source is from the target, and say what differs."""
     from acclimate.cli.console import Console
-    from acclimate.workflow import Options, assess
+    from acclimate.options import Options
+    from acclimate.workflow import assess
 
     console = Console(as_json)
     asked = task_of(task, target, label=label)

@@ -64,9 +64,12 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
     ).encoded(Statistics.BOTH)
     xs, columns = _matrix(both, some_theirs)
     xt, _ = _matrix(both, some_mine)
+    unread = [name for name, kind in fit.types.items() if kind == ColumnType.TEXT]
+    silent = [_unmeasured(unread, source.name, problem)] if unread else []
     if min(len(xs), len(xt)) < 10 or not columns:
-        return []
+        return silent
     found = [
+        *silent,
         mmd_test(xs, xt, rng.child("mmd"), source=them, target=me),
         proxy_a_distance(xs, xt, rng.child("a-distance"), source=them, target=me),
     ]
@@ -100,6 +103,16 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
                 )
             )
     return found
+
+
+def _unmeasured(text: list[str], source: str, problem: Problem) -> Gap:
+    """Says that text is read by the models but by no measure here."""
+    sentence = (
+        f"How far {source}'s {', '.join(text)} is from {problem.target}'s is not measured: "
+        "distances here are of the other columns only"
+    )
+    nothing = (None, None, None, None, None, 0, 0)
+    return Gap("text", source, problem.target, float("nan"), *nothing, sentence)
 
 
 def _some(rows: Rows, rng: Rng) -> Rows:

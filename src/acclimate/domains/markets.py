@@ -1,0 +1,36 @@
+"""Open several markets at once, under different names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from acclimate.domains.domain import Domain
+from acclimate.domains.market import open_market
+from acclimate.domains.schema import SchemaHints
+from acclimate.errors import UsageError
+
+Market = Domain | str | Path
+
+
+def open_markets(markets: Sequence[Market], hints: SchemaHints | None) -> list[Domain]:
+    """The markets as domains; files of one name are told apart by their folders."""
+    found = [m if isinstance(m, Domain) else open_market(m, hints) for m in markets]
+    twice = _repeated(found)
+    for position, market in enumerate(markets):
+        if found[position].name in twice and not isinstance(market, Domain):
+            folder = Path(str(market).partition("::")[0]).resolve().parent.name
+            found[position] = replace(found[position], name=f"{folder}-{found[position].name}")
+    twice = _repeated(found)
+    if twice:
+        raise UsageError(
+            f"Expected markets with different names; found {', '.join(twice)} twice. Give one "
+            "of them another name in its market.toml, or leave it out."
+        )
+    return found
+
+
+def _repeated(domains: Sequence[Domain]) -> list[str]:
+    names = [domain.name for domain in domains]
+    return sorted({name for name in names if names.count(name) > 1})

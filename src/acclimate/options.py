@@ -1,0 +1,50 @@
+"""How an adaptation is run: budget, seed, what is tried, how the target is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from acclimate.domains.split import Cut
+from acclimate.errors import UsageError
+
+UNSURE = ("target-only", "best-guess")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an adaptation is run.
+
+    budget_seconds  > 0, for everything from reading to shipping
+    seed            of every random choice
+    strategies      kinds to try besides the three baselines; None: all
+    when_unsure     what ships without a clear answer: "target-only" or "best-guess"
+    refit           refit what ships on all target rows
+    cut             how the target is cut
+    """
+
+    budget_seconds: float = 300.0
+    seed: int = 0
+    strategies: tuple[str, ...] | None = None
+    when_unsure: str = "target-only"
+    refit: bool = True
+    cut: Cut = field(default_factory=Cut)
+
+    def __post_init__(self) -> None:
+        if self.when_unsure not in UNSURE:
+            raise UsageError(
+                f"Expected when_unsure to be {' or '.join(UNSURE)}; found {self.when_unsure!r}."
+            )
+
+
+def options_of(named: Mapping[str, Any]) -> Options:
+    """Options from keywords; an unknown one is answered with the known."""
+    known = [each.name for each in fields(Options)]
+    strange = sorted(set(named) - set(known))
+    if strange:
+        raise UsageError(
+            f"Expected options among {', '.join(known)}; found {', '.join(strange)}. A label "
+            "budget and the way to split go into cut=ac.Cut(labels=…, by=…)."
+        )
+    return Options(**named)
