@@ -21,7 +21,6 @@ from threadpoolctl import threadpool_limits
 import acclimate
 from acclimate.artifacts.artifact import Contents, load, save
 from acclimate.artifacts.predictor import predict as predict_with
-from acclimate.domains.copies import without_copies
 from acclimate.domains.domain import Domain
 from acclimate.domains.markets import Market, open_markets
 from acclimate.domains.schema import SchemaHints
@@ -166,8 +165,7 @@ def _posed(
         sources = [sources]
     if not sources:
         raise UsageError("Expected at least one source; found none. Name one with --source.")
-    target_domain, *opened = open_markets([target, *sources], hints_of(task))
-    source_domains = [without_copies(source, target_domain) for source in opened]
+    target_domain, *source_domains = open_markets([target, *sources], hints_of(task))
     listen("markets", [target_domain, *source_domains])
     posed = task.pose(target_domain, source_domains, options.cut, rng.child("pose"))
     return posed, target_domain, source_domains

@@ -119,7 +119,9 @@ def examples(result: Result, target: Path) -> tuple[list[dict[str, object]], str
     )
     named = best.join(items, on="item_id", how="left", maintain_order="left")
     columns = ["rank", "item_id", "product_type", "package_size", "department", "score"]
-    rows = named.select(columns).with_columns(pl.col("score").round(3)).fill_null("(not on file)")
+    rows = (
+        named.select(columns).with_columns(pl.col("score").round(3)).fill_null("(not on file)")
+    )
     return rows.to_dicts(), household
 
 

@@ -1,12 +1,13 @@
-"""Rows of the target that stand in a source too are taken out of the source.
+"""Held-out rows of the target that stand in a source too are taken out of the source.
 
 `--source orders.csv --target orders.csv::country=JP` is what people type, and the
 source then holds the rows that will judge.  With a time the clock hides them; without
-one, nothing else would.
+one, nothing else would.  Other rows of the target may well be a source.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -14,43 +15,47 @@ import polars as pl
 from acclimate.domains.domain import Domain
 from acclimate.domains.schema import Finding
 
-# A source that holds more than this share of the target's rows was not made apart from it.
+# A source that holds more than this share of the held-out rows was not made apart from them.
 SHARE = 0.5
 # Where target rows hardly differ from each other, equal rows say nothing.
 DISTINCT = 0.8
 
 
-def without_copies(source: Domain, target: Domain) -> Domain:
-    """The source without rows and events that the target holds, where those are many.
+def without_copies(source: Domain, held: pl.DataFrame, name: str) -> Domain:
+    """The source without the target's held-out rows, where those are many.
 
-    returns  the source itself where no more than half of the target's rows stand in it,
-             or where fewer than 80 % of the target's rows are distinct
+    held     rows or events of the target that choose or judge
+    name     the table they are from: "rows" or "events"
+    returns  the source itself where no more than half of `held` stands in it, or where
+             fewer than 80 % of `held` are distinct; else a copy with a finding
     """
-    for name in ("rows", "events"):
-        if name in source.tables and name in target.tables:
-            source = _cleaned(source, target, name)
-    return source
-
-
-def _cleaned(source: Domain, target: Domain, name: str) -> Domain:
-    theirs, mine = source.tables[name], target.tables[name]
-    shared = [column for column in mine.columns if column in theirs.columns]
-    if len(shared) < 2 or not mine.height:
+    theirs = source.tables[name]
+    shared = [column for column in held.columns if column in theirs.columns]
+    if len(shared) < 2 or not held.height:
         return source
-    known, held = _prints(mine, shared), _prints(theirs, shared)
-    copied = held.is_in(known.implode())
-    share = known.is_in(held.implode()).mean()
-    if known.n_unique() < DISTINCT * mine.height or not isinstance(share, float):
+    known, found = _prints(held, shared), _prints(theirs, shared)
+    copied = found.is_in(known.implode())
+    share = known.is_in(found.implode()).mean()
+    if known.n_unique() < DISTINCT * held.height or not isinstance(share, float):
         return source
     if share <= SHARE:
         return source
     message = (
-        f"{int(copied.sum()):,} of {theirs.height:,} {name} are those of {target.name} and "
-        "are left out: a source must not hold what it will be judged on."
+        f"{int(copied.sum()):,} of {theirs.height:,} {name} of {source.name} are the target's "
+        "own held-out ones and are left out: a source must not hold what it is judged on"
     )
-    finding = Finding("warning", name, message)
     tables = {**source.tables, name: theirs.filter(~copied)}
+    finding = Finding("warning", name, message)
     return replace(source, tables=tables, findings=(*source.findings, finding))
+
+
+def cleaned(
+    sources: Sequence[Domain], held: pl.DataFrame, name: str
+) -> tuple[list[Domain], list[str]]:
+    """Every source without the target's held-out rows, and a note for each that had them."""
+    kept = [without_copies(source, held, name) for source in sources]
+    pairs = zip(kept, sources, strict=True)
+    return kept, [new.findings[-1].message for new, old in pairs if new is not old]
 
 
 def _prints(frame: pl.DataFrame, columns: list[str]) -> pl.Series:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from acclimate.arrays import Array, Ints
+from acclimate.domains.copies import cleaned
 from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Exam, Prediction, Probabilities, Truth
 from acclimate.domains.problem import Problem
@@ -74,6 +75,8 @@ class Classify:
         types = shared_types([target, *sources])
         mine = _rows(tables[0], types, own)
         parts = cut_rows(mine, cut, rng.child("cut"))
+        held = tables[0][np.concatenate([parts.choose, parts.judge])]
+        sources, copies = cleaned(sources, held, "rows")
         # A class that sources saw only after the clock is not known yet.
         known = [source.before(parts.clock) for source in sources]
         classes = tuple(sorted(set(own).union(*map(_labels, known))))
@@ -102,7 +105,7 @@ class Classify:
             (mine.take(parts.choose).case(),) if len(parts.choose) else (),
             (mine.take(parts.judge).case(),),
         )
-        notes = [*parts.notes, *notes, f"{len(parts.judge):,} rows to judge on"]
+        notes = [*parts.notes, *copies, *notes, f"{len(parts.judge):,} rows to judge on"]
         notes += left_out(sources, problem, "labelled rows")
         if parts.clock is not None:
             notes.append(f"nothing after {parts.clock:%Y-%m-%d %H:%M} reaches a fit")

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from acclimate.arrays import Array, Ints, Strings
+from acclimate.domains.copies import cleaned
 from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Exam, Prediction, Ranking, Truth
 from acclimate.domains.problem import Problem
@@ -61,6 +62,9 @@ class Recommend:
         for source in sources:
             events_of(source)  # a source without any is a mistake, not a source cut by time
         parts = cut_events(events, cut, rng.child("cut"), repeats=self.negatives > 0)
+        columns = [column for column in ("user", "item", "time") if column in events.columns]
+        held = pl.concat([parts.choose, parts.judge]).select(columns)
+        sources, copies = cleaned(sources, held, "events")
         catalogue, note = self._catalogue(target, parts.fit)
         known = [source.before(parts.clock) for source in sources]
         problem = self._problem(target.name, parts.fit, catalogue, known, parts)
@@ -71,7 +75,7 @@ class Recommend:
         exam = self._exam(problem, parts, events)
         judged = exam.judge[0].truth
         assert judged.missed is not None
-        notes = [*parts.notes, note, f"{judged.n_units:,} users to judge on"]
+        notes = [*parts.notes, *copies, note, f"{judged.n_units:,} users to judge on"]
         notes += left_out(sources, problem, "events")
         if judged.missed.sum():
             notes.append(
