@@ -21,7 +21,7 @@ def test_a_source_that_holds_the_target_loses_its_rows_and_says_so() -> None:
         replace(other, tables={"rows": both}), target.tables["rows"], "rows"
     )
     assert cleaned.tables["rows"].equals(other.tables["rows"])
-    assert "60 of 140 rows of all are the target's own held-out ones" in (
+    assert "60 of 140 rows of all are the target's own labelled ones" in (
         cleaned.findings[-1].message
     )
 
@@ -49,10 +49,16 @@ def test_rows_that_hardly_differ_say_nothing() -> None:
     assert without_copies(source, few, "rows") is source
 
 
-def test_only_what_is_held_out_is_taken_from_a_source_that_holds_the_whole_target() -> None:
+def test_of_a_source_that_holds_the_whole_target_only_what_has_no_label_here_stays() -> None:
     target = make_rows(Rng.of(0).child("t"), 200, name="target").domain
     whole = replace(target, name="whole")
-    posed = Classify().pose(target, [whole], Cut(), Rng.of(0))
-    judged, chosen = posed.exam.judge[0].truth.n_units, 0
-    assert posed.problem.sources[0].sample.n == 200 - judged - chosen
+    posed = Classify().pose(target, [whole], Cut(labels=40), Rng.of(0))
+    judged = posed.exam.judge[0].truth.n_units
+    assert posed.problem.fit.n == 40
+    assert posed.problem.sources[0].sample.n == 200 - judged - 40
     assert any("must not hold what it is judged on" in note for note in posed.notes)
+
+
+def test_a_markets_name_is_never_markup() -> None:
+    made = replace(make_rows(Rng.of(0), 10).domain, name="<script>")
+    assert "<script>" not in made._repr_html_() and "&lt;script&gt;" in made._repr_html_()

@@ -88,7 +88,8 @@ def test_events_are_read_in_time_order_whatever_the_files_order() -> None:
     assert history(posed(straight).whole.fit) == history(posed(turned).whole.fit)
     times = events_of(turned)["time"].to_list()
     assert times == sorted(times)
-    sources = [posed(straight, market("us", *order)) for order in (week(), week()[::-1])]
+    theirs = [(f"us-{user}", item, day) for user, item, day in week()]
+    sources = [posed(straight, market("us", *order)) for order in (theirs, theirs[::-1])]
     one, other = (history(each.problem.sources[0].sample) for each in sources)
     assert one == other
 

@@ -1,8 +1,9 @@
-"""Held-out rows of the target that stand in a source too are taken out of the source.
+"""Rows of the target that are learned or judged on are taken out of sources that hold them.
 
-`--source orders.csv --target orders.csv::country=JP` is what people type, and the
-source then holds the rows that will judge.  With a time the clock hides them; without
-one, nothing else would.  Other rows of the target may well be a source.
+`--source orders.csv --target orders.csv::country=JP` is what people type.  The source
+then holds the rows that judge, which only a clock would hide, and those of every inner
+fold, so that tuning would prefer what remembers them.  Rows of the target beyond its
+label budget may well be a source.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ import polars as pl
 from acclimate.domains.domain import Domain
 from acclimate.domains.schema import Finding
 
-# A source that holds more than this share of the held-out rows was not made apart from them.
+# A source that holds more than this share of those rows was not made apart from them.
 SHARE = 0.5
 # Where target rows hardly differ from each other, equal rows say nothing.
 DISTINCT = 0.8
 
 
 def without_copies(source: Domain, held: pl.DataFrame, name: str) -> Domain:
-    """The source without the target's held-out rows, where those are many.
+    """The source without these rows of the target, where it holds many of them.
 
-    held     rows or events of the target that choose or judge
+    held     rows or events of the target that are learned, chosen or judged on
     name     the table they are from: "rows" or "events"
     returns  the source itself where no more than half of `held` stands in it, or where
              fewer than 80 % of `held` are distinct; else a copy with a finding
@@ -42,7 +43,7 @@ def without_copies(source: Domain, held: pl.DataFrame, name: str) -> Domain:
         return source
     message = (
         f"{int(copied.sum()):,} of {theirs.height:,} {name} of {source.name} are the target's "
-        "own held-out ones and are left out: a source must not hold what it is judged on"
+        "own labelled ones and are left out: a source must not hold what it is judged on"
     )
     tables = {**source.tables, name: theirs.filter(~copied)}
     finding = Finding("warning", name, message)
@@ -52,7 +53,7 @@ def without_copies(source: Domain, held: pl.DataFrame, name: str) -> Domain:
 def cleaned(
     sources: Sequence[Domain], held: pl.DataFrame, name: str
 ) -> tuple[list[Domain], list[str]]:
-    """Every source without the target's held-out rows, and a note for each that had them."""
+    """Every source without these rows of the target, and a note for each that had them."""
     kept = [without_copies(source, held, name) for source in sources]
     pairs = zip(kept, sources, strict=True)
     return kept, [new.findings[-1].message for new, old in pairs if new is not old]

@@ -8,6 +8,7 @@ below this point knows what a file called its columns.
 from __future__ import annotations
 
 import hashlib
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,8 +68,8 @@ class Domain:
 
     def _repr_html_(self) -> str:
         tables = "".join(
-            f"<tr><th>{name}</th><td>{frame.height:,} rows</td>"
-            f"<td>{', '.join(frame.columns[:12])}</td></tr>"
+            f"<tr><th>{html.escape(name)}</th><td>{frame.height:,} rows</td>"
+            f"<td>{html.escape(', '.join(frame.columns[:12]))}</td></tr>"
             for name, frame in self.tables.items()
         )
-        return f"<b>{self.name}</b><table>{tables}</table>"
+        return f"<b>{html.escape(self.name)}</b><table>{tables}</table>"

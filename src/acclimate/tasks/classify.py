@@ -75,7 +75,7 @@ class Classify:
         types = shared_types([target, *sources])
         mine = _rows(tables[0], types, own)
         parts = cut_rows(mine, cut, rng.child("cut"))
-        held = tables[0][np.concatenate([parts.choose, parts.judge])]
+        held = tables[0][np.concatenate([parts.fit, parts.choose, parts.judge])]
         sources, copies = cleaned(sources, held, "rows")
         # A class that sources saw only after the clock is not known yet.
         known = [source.before(parts.clock) for source in sources]

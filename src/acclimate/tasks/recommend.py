@@ -63,8 +63,7 @@ class Recommend:
             events_of(source)  # a source without any is a mistake, not a source cut by time
         parts = cut_events(events, cut, rng.child("cut"), repeats=self.negatives > 0)
         columns = [column for column in ("user", "item", "time") if column in events.columns]
-        held = pl.concat([parts.choose, parts.judge]).select(columns)
-        sources, copies = cleaned(sources, held, "events")
+        sources, copies = cleaned(sources, events.select(columns), "events")
         catalogue, note = self._catalogue(target, parts.fit)
         known = [source.before(parts.clock) for source in sources]
         problem = self._problem(target.name, parts.fit, catalogue, known, parts)
