@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.cross_market",
         "one market learns from the others",
     ),
+    "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "twins": ("benchmarks.twins", "real rows beside planted harm and planted benefit"),
 }
 
