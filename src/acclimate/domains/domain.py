@@ -45,6 +45,9 @@ class Domain:
             frame = self.tables[name]
             digest.update(repr((name, frame.schema)).encode())
             digest.update(frame.hash_rows(seed=0).to_numpy().tobytes())
+        declared = self.schema.declared
+        if declared.restricted or declared.kinds:  # the rest is in the tables already
+            digest.update(repr((declared.restricted, declared.kinds)).encode())
         return digest.hexdigest()
 
     def before(self, clock: datetime | None) -> Domain:

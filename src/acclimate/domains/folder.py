@@ -63,7 +63,8 @@ def read_folder(folder: Path, hints: SchemaHints) -> FolderTables:
     files: dict[str, list[tuple[Path, pl.DataFrame]]] = {
         table: [(path, read_table(path))] for table, path in named.items()
     }
-    others = _others(folder, set(named.values()), findings)
+    aside = {folder / name for name in hints.declared.files}
+    others = _others(folder, {*named.values(), *aside}, findings)
     for path in _in_use(others, bool(named), findings):
         table = table_by_stem(path)
         if table in named:

@@ -1,18 +1,25 @@
-"""market.toml: what a person says about a market's files, roles and types."""
+"""market.toml: what a person says about a market.
+
+Files, roles and types are read here; `sections` reads what a market declares of its
+money, times, law and kinds of events.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from acclimate.domains import names, sections
+from acclimate.domains.declared import Declared
+from acclimate.domains.entries import NAME as NAME
+from acclimate.domains.entries import known, section, string, strings
 from acclimate.domains.inference import ROLES
 from acclimate.domains.schema import ColumnType, SchemaHints
 from acclimate.errors import DomainError
 
-NAME = "market.toml"
-_KEYS = ("name", "files", "roles", "types")
+_KEYS = ("name", "files", "roles", "types", *sections.KEYS)
 _MOST_BYTES = 2**20
 
 
@@ -20,7 +27,7 @@ def read_manifest(path: Path) -> SchemaHints:
     """The hints in a market.toml.
 
     Raises DomainError for text that is not TOML, unknown keys, tables, roles or
-    types, and values that are not strings.
+    types, values that are not strings, and whatever `sections.declared` refuses.
     """
     try:
         with path.open("rb") as handle:
@@ -35,21 +42,23 @@ def read_manifest(path: Path) -> SchemaHints:
         raise DomainError(
             f"Expected TOML in {str(path)!r}, found: {error}. Mend the file, or remove it."
         ) from None
-    _known(found, _KEYS, "key", NAME)
-    name = found.get("name")
-    if name is not None and not (isinstance(name, str) and name.strip()):
-        raise _wrong("name", "a string", name)
-    files = _strings(found.get("files", {}), "files")
-    _known(files, ROLES, "table", "[files]")
+    known(found, _KEYS, "key", NAME)
+    name = string(found["name"], "name") if "name" in found else None
+    files = strings(found.get("files", {}), "files")
+    known(files, ROLES, "table", "[files]")
     roles: dict[str, Mapping[str, str]] = {}
-    for table, chosen in _section(found.get("roles", {}), "roles").items():
-        _known([table], ROLES, "table", "[roles]")
-        roles[table] = _strings(chosen, f"roles.{table}")
-        _known(roles[table], ROLES[table], "role", f"[roles.{table}]")
-    types = _strings(found.get("types", {}), "types")
-    _known(types.values(), [t.value for t in ColumnType], "type", "[types]")
+    for table, chosen in section(found.get("roles", {}), "roles").items():
+        known([table], ROLES, "table", "[roles]")
+        roles[table] = strings(chosen, f"roles.{table}")
+        known(roles[table], ROLES[table], "role", f"[roles.{table}]")
+    types = strings(found.get("types", {}), "types")
+    known(types.values(), [t.value for t in ColumnType], "type", "[types]")
     return SchemaHints(
-        roles, {column: ColumnType(t) for column, t in types.items()}, files, name
+        roles,
+        {column: ColumnType(t) for column, t in types.items()},
+        files,
+        name,
+        sections.declared(found, path.parent),
     )
 
 
@@ -63,40 +72,28 @@ def merge(below: SchemaHints, above: SchemaHints | None) -> SchemaHints:
         {**below.types, **above.types},
         {**below.files, **above.files},
         above.name or below.name,
+        below.declared if above.declared == Declared() else above.declared,
     )
+
+
+def with_declared(file: Path, columns: Sequence[str], hints: SchemaHints) -> SchemaHints:
+    """The hints with what a market.toml beside the file declares: its law holds there, too.
+
+    columns  of the file; what is declared of others does not matter here
+    """
+    beside = file.parent / NAME
+    if hints.declared != Declared() or not beside.is_file():
+        return hints
+    found = read_manifest(beside).declared
+    here = {names.squeeze(column) or column for column in columns}
+    law = tuple(c for c in found.forbidden if (names.squeeze(c) or c) in here)
+    if found.currency is not None:
+        money = tuple(c for c in found.currency.money if c in columns)
+        found = replace(found, currency=replace(found.currency, money=money))
+    return replace(hints, declared=replace(found, forbidden=law))
 
 
 def _without(below: SchemaHints, above: SchemaHints, table: str) -> dict[str, str]:
     """Roles from below whose columns were not given another role above."""
     taken = set(above.roles.get(table, {}).values())
     return {r: c for r, c in below.roles.get(table, {}).items() if c not in taken}
-
-
-def _known(found: Any, known: Any, what: str, where: str) -> None:
-    for name in found:
-        if name not in known:
-            raise DomainError(
-                f"Expected a {what} of {where} among {', '.join(known)}, found {name!r}. "
-                "Use one of these, or remove it."
-            )
-
-
-def _section(found: object, where: str) -> dict[str, object]:
-    if not isinstance(found, dict):
-        raise _wrong(where, "a section", found)
-    return found
-
-
-def _strings(found: object, where: str) -> dict[str, str]:
-    section = _section(found, where)
-    for key, value in section.items():
-        if not isinstance(value, str) or not value:
-            raise _wrong(f"{where}.{key}", "a string", value)
-    return {key: str(value) for key, value in section.items()}
-
-
-def _wrong(key: str, expected: str, found: object) -> DomainError:
-    return DomainError(
-        f"Expected {expected} for {key!r} in {NAME}, found {type(found).__name__} "
-        f"({str(found)[:60]}). See the example in the guide to markets."
-    )

@@ -8,7 +8,7 @@ the values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -16,8 +16,9 @@ import polars as pl
 from acclimate.domains.domain import Domain
 from acclimate.domains.folder import FolderTables, read_folder
 from acclimate.domains.inference import ROLES, table_by_columns, understand
-from acclimate.domains.manifest import NAME, merge, read_manifest
+from acclimate.domains.manifest import NAME, merge, read_manifest, with_declared
 from acclimate.domains.readers import read_table, stem_of
+from acclimate.domains.rules import apply, beside_tables, without_forbidden
 from acclimate.domains.schema import Finding, Schema, SchemaHints, TableSchema
 from acclimate.domains.tables import build
 from acclimate.domains.values import canonical, text
@@ -75,11 +76,13 @@ def open_market(path_or_spec: str | Path, hints: SchemaHints | None = None) -> D
         found = read_folder(path, hints)
         name = path.resolve().name
     else:
-        hints = hints or SchemaHints()
         frame = read_table(path)
+        hints = with_declared(path, frame.columns, hints or SchemaHints())
         table = _table_of_file(frame, hints)
         found = FolderTables({table: frame}, {table: str(path)}, ())
         name = stem_of(path)
+    frames, seen = without_forbidden(found.frames, hints)
+    found = replace(found, frames=frames, findings=(*found.findings, *seen))
     _check_hints(found.frames, hints)
     if part:
         name = "+".join(value.strip() for value in part.wanted.split(","))
@@ -155,9 +158,13 @@ def _assemble(name: str, found: FolderTables, hints: SchemaHints, part: Slice | 
         types = {c: t for c, t in hints.types.items() if c in frame.columns}
         reserved = [column] if column and table == "rows" else []
         understood = understand(frame, table, roles, types, reserved)
-        tables[table], schemas[table], seen = build(frame, understood, origin, keep, column)
-        findings += seen
-    return Domain(name, tables, Schema(schemas), tuple(findings))
+        built, schema, seen = build(
+            frame, understood, origin, keep, column, hints.declared.timezone
+        )
+        tables[table], schemas[table], told = apply(table, built, schema, hints.declared)
+        findings += [*seen, *told]
+    findings += beside_tables(tables, schemas, hints.declared)
+    return Domain(name, tables, Schema(schemas, hints.declared), tuple(findings))
 
 
 def _sliced_table(frames: Mapping[str, pl.DataFrame], part: Slice, name: str) -> str:

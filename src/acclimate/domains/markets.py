@@ -8,6 +8,7 @@ from pathlib import Path
 
 from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market
+from acclimate.domains.rules import under_one_law
 from acclimate.domains.schema import SchemaHints
 from acclimate.errors import UsageError
 
@@ -28,7 +29,7 @@ def open_markets(markets: Sequence[Market], hints: SchemaHints | None) -> list[D
             f"Expected markets with different names; found {', '.join(twice)} twice. Give one "
             "of them another name in its market.toml, or leave it out."
         )
-    return found
+    return under_one_law(found)
 
 
 def _repeated(domains: Sequence[Domain]) -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from acclimate.domains.declared import Declared
+
 
 class ColumnType(StrEnum):
     """How a feature column is read by a view."""
@@ -44,9 +46,13 @@ class TableSchema:
 
 @dataclass(frozen=True)
 class Schema:
-    """The tables of a market by name: `events`, `items`, `users`, `rows`."""
+    """The tables of a market by name: `events`, `items`, `users`, `rows`.
+
+    declared  what the market declares of its money, times, law and kinds of events
+    """
 
     tables: Mapping[str, TableSchema]
+    declared: Declared = field(default_factory=Declared)
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,11 @@ class SchemaHints:
     roles   table → role → column
     types   column → type
     files   table → file name inside the folder
+    declared  what the market declares beside these
     """
 
     roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
+    declared: Declared = field(default_factory=Declared)

@@ -24,6 +24,7 @@ from acclimate.domains.values import (
     numbers,
     text,
 )
+from acclimate.domains.zones import to_utc
 from acclimate.errors import DomainError
 
 _FEW_LEVELS, _ENOUGH_ROWS = 20, 50  # a renamed label is looked for within these
@@ -36,6 +37,7 @@ class _Door:
     frame: pl.DataFrame
     understood: Understanding
     keep: pl.Series | None
+    zone: str | None = None
     findings: list[Finding] = field(default_factory=list)
     notations: dict[str, str] = field(default_factory=dict)  # by the file's columns
     called: dict[str, str] = field(init=False)  # column of the file → of the table
@@ -73,7 +75,9 @@ class _Door:
     def time(self, column: str) -> pl.Series:
         notation = self.understood.notations[column]
         self.notations[column] = notation.name
-        moments = self.refuse(column, read_times(self.frame[column], notation), "times")
+        written = self.frame[column]
+        read = to_utc(read_times(written, notation), written, self.zone, bool(notation.unit))
+        moments = self.refuse(column, read, "times")
         if notation.ambiguous:
             order = "day/month" if notation.order == Order.DAY else "month/day"
             self.find(
@@ -96,17 +100,19 @@ def build(
     origin: str,
     keep: pl.Series | None = None,
     sliced_by: str | None = None,
+    zone: str | None = None,
 ) -> tuple[pl.DataFrame, TableSchema, list[Finding]]:
     """A table in canonical form, what its columns are, and findings.
 
     frame      (n, d) as written
     keep       (n,) which rows are wanted, or all
     sliced_by  the column that chose them; it is no feature
+    zone       where times without an offset are local; None: UTC
     returns    (m <= n, .), see `Domain.tables`
 
     Raises DomainError if no usable row is left.
     """
-    door = _Door(frame, understood, keep, list(understood.findings))
+    door = _Door(frame, understood, keep, zone, list(understood.findings))
     types = dict(understood.types)
     if sliced_by in types:
         types[sliced_by] = ColumnType.IGNORED
