@@ -1,6 +1,6 @@
 """Text tables: which delimiter, which quotes, and which line is wrong.
 
-Before: `readers` unpacked the bytes.  Polars reads the cells, but it fills
+Before: `encoding` made the bytes UTF-8.  Polars reads the cells, but it fills
 short rows with nulls and renames equal columns; both are refused here, with
 the line, before it is asked.
 """
@@ -26,21 +26,21 @@ _CHUNK = 2**26
 def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
     """Read delimited text whose first line names the columns; all cells are strings.
 
-    data     UTF-8, with or without a byte order mark
+    data     UTF-8 without a byte order mark
     returns  (n, d) strings; an empty cell is null; blank lines are rows of nulls
 
-    Raises DomainError for ragged rows, equal or missing names, and no rows;
-    UnicodeDecodeError with its offset in `data` if it is not UTF-8.
+    Raises DomainError for ragged rows, equal or missing names, and no rows.
     """
-    _check_utf8(data)
-    data = data.removeprefix(b"\xef\xbb\xbf")
     if b'"' not in data:  # inside of quotes a line end belongs to the cell
         data = data.replace(b"\r\n", b"\n")
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
     text = data.lstrip(b"\r\n")
     skipped = data[: len(data) - len(text)].count(b"\n")
-    delimiter, runs = sniff(text)
+    told = _told(text)
+    if told:
+        text, skipped = _after_lines(text, 1), skipped + 1
+    delimiter, runs = (told, False) if told else sniff(text)
     if runs:
         text = re.sub(rb" *\n *", b"\n", re.sub(rb" +", b" ", text)).strip(b" ")
     names, lines = _header(text, delimiter, name)
@@ -85,7 +85,7 @@ def sniff(text: bytes) -> tuple[str, bool]:
     """The delimiter of a text table, and whether runs of it count as one.
 
     The delimiter that cuts the first lines into the same number of cells, the
-    more the better; a space only where no other one does.
+    more the better, a comma last; a space only where no other one does.
     """
     lines = text[:_SAMPLE_BYTES].decode("utf-8", errors="replace").split("\n")
     if len(text) > _SAMPLE_BYTES and len(lines) > 1:
@@ -95,7 +95,8 @@ def sniff(text: bytes) -> tuple[str, bool]:
     sample = "\n".join(lines)
     regular = {d: width for d in DELIMITERS if (width := _width(sample, d)) > 1}
     if regular:
-        return max(regular, key=lambda d: regular[d]), False
+        # Between equals not the comma: it stands in numbers and sentences, too.
+        return max(regular, key=lambda d: (regular[d], d != ",")), False
     if _width(sample, " ") > 1:
         return " ", False
     cells = {len(line.split()) for line in lines[:_SAMPLE_LINES] if line.strip()}
@@ -103,6 +104,12 @@ def sniff(text: bytes) -> tuple[str, bool]:
         return " ", True
     header = lines[0] if lines else ""
     return max(DELIMITERS, key=header.count), False
+
+
+def _told(text: bytes) -> str | None:
+    """The delimiter that a first line `sep=;` tells, as spreadsheets write and read it."""
+    found = re.match(rb'"?sep=([^"\r\n\w])"?[;,\t|]*\r?\n', text, re.IGNORECASE)
+    return found[1].decode("ascii") if found and found[1].isascii() else None
 
 
 def _width(sample: str, delimiter: str) -> int:
@@ -117,20 +124,6 @@ def _width(sample: str, delimiter: str) -> int:
     except csv.Error:
         return 0
     return next(iter(widths)) if len(widths) == 1 else 0
-
-
-def _check_utf8(data: bytes) -> None:
-    """Raise UnicodeDecodeError with the offset in the whole; a piece at a time."""
-    start = 0
-    while start < len(data):
-        end = data.find(b"\n", min(start + _CHUNK, len(data))) + 1 or len(data)
-        try:
-            data[start:end].decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise UnicodeDecodeError(
-                "utf-8", data, start + error.start, start + error.end, error.reason
-            ) from None
-        start = end
 
 
 def _header(text: bytes, delimiter: str, name: str) -> tuple[list[str], int]:

@@ -15,7 +15,7 @@ import polars as pl
 from acclimate.domains import names
 from acclimate.domains.inference import table_by_columns
 from acclimate.domains.manifest import NAME
-from acclimate.domains.readers import is_table, known_extensions, read_table, stem_of
+from acclimate.domains.readers import is_table, known_extensions, read_file, stem_of
 from acclimate.domains.schema import Finding, SchemaHints
 from acclimate.domains.values import canonical
 from acclimate.errors import DomainError
@@ -61,7 +61,7 @@ def read_folder(folder: Path, hints: SchemaHints) -> FolderTables:
     findings: list[Finding] = []
     named = {table: _named(folder, table, name) for table, name in hints.files.items()}
     files: dict[str, list[tuple[Path, pl.DataFrame]]] = {
-        table: [(path, read_table(path))] for table, path in named.items()
+        table: [(path, _read(path, findings))] for table, path in named.items()
     }
     aside = {folder / name for name in hints.declared.files}
     others = _others(folder, {*named.values(), *aside}, findings)
@@ -70,7 +70,7 @@ def read_folder(folder: Path, hints: SchemaHints) -> FolderTables:
         if table in named:
             findings.append(_note(f"{path.name!r} was left out, as [files] names {table}."))
             continue
-        frame = read_table(path)
+        frame = _read(path, findings)
         table = table or table_by_columns(frame)
         if table in named:
             findings.append(_note(f"{path.name!r} was left out, as [files] names {table}."))
@@ -98,6 +98,12 @@ def table_by_stem(path: Path) -> str | None:
             if token in stems or token.removesuffix("s") in stems:
                 return table
     return None
+
+
+def _read(path: Path, findings: list[Finding]) -> pl.DataFrame:
+    found = read_file(path)
+    findings += found.findings
+    return found.frame
 
 
 def _named(folder: Path, table: str, name: str) -> Path:

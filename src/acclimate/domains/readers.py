@@ -13,11 +13,14 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from acclimate.domains.delimited import parse_delimited
+from acclimate.domains.encoding import as_utf8
+from acclimate.domains.schema import Finding
 from acclimate.errors import DomainError
 from acclimate.settings import settings
 
@@ -27,44 +30,75 @@ _RATIO, _FLOOR = 200, 64 * 2**20
 _CHUNK = 2**20
 
 
-def read_table(path: str | Path) -> pl.DataFrame:
-    """The table in a file, as written.
+@dataclass(frozen=True)
+class TableFile:
+    """A file that was read.
 
-    path     .csv .tsv .txt .parquet .jsonl .ndjson, each also with .gz
-    returns  (n >= 1, d >= 1); every column of a text file is a string, Parquet
-             and JSON Lines keep their own types; rows without any value are left out
+    frame     its table as written
+    findings  what was decided on the way: an encoding other than UTF-8
+    """
 
-    Raises DomainError when the file is missing, too large, cut, not UTF-8,
-    ragged, empty, or of an unknown kind.
+    frame: pl.DataFrame
+    findings: tuple[Finding, ...] = ()
+
+
+def read_table(path: str | Path, encoding: str | None = None) -> pl.DataFrame:
+    """The table in a file, as written; see `read_file`."""
+    return read_file(path, encoding).frame
+
+
+def read_file(path: str | Path, encoding: str | None = None) -> TableFile:
+    """The table in a file, as written, and what was decided to read it.
+
+    path      .csv .tsv .txt .parquet .jsonl .ndjson, each also with .gz
+    encoding  of a text file, if a person says so; None: found out
+    frame     (n >= 1, d >= 1); every column of a text file is a string, Parquet
+              and JSON Lines keep their own types; rows without any value are left out
+
+    Raises DomainError when the file is missing, too large, cut, in no known
+    encoding, ragged, empty, or of an unknown kind.
     """
     path = Path(path)
     _require_file(path)
-    parse = _FORMATS[format_of(path)]
+    kind = format_of(path)
     data = _contents(path)
+    findings: tuple[Finding, ...] = ()
+    if kind != ".parquet":
+        text = as_utf8(data, path.name, encoding)
+        data = text.data
+        if text.note:
+            findings = (Finding("note" if text.sure else "warning", "market", text.note),)
+    elif encoding is not None:
+        raise DomainError(
+            f"Expected an encoding for a text file, found {encoding!r} for {path.name!r}. "
+            "Parquet is always UTF-8: leave the encoding out."
+        )
     if not data.strip():
         raise DomainError(
             f"Expected a table in {path.name!r}, found an empty file. "
             "Write a header and at least one row, or remove the file."
         )
+    return TableFile(_with_values(_parsed(data, path.name, kind), path.name), findings)
+
+
+def _parsed(data: bytes, name: str, kind: str) -> pl.DataFrame:
     try:
-        frame = parse(data, path.name)
-    except UnicodeDecodeError as error:
-        raise DomainError(
-            f"Expected UTF-8 in {path.name!r}, found byte 0x{error.object[error.start]:02x} "
-            f"at offset {error.start}. Convert the file to UTF-8 "
-            "(for example with iconv -f latin1 -t utf-8)."
-        ) from None
+        return _FORMATS[kind](data, name)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DomainError(
-            f"Expected {_KINDS[format_of(path)]} in {path.name!r}, found something that "
+            f"Expected {_KINDS[kind]} in {name!r}, found something that "
             f"cannot be read ({_first_line(error)}). "
             "Is the file complete? Write or download it again."
         ) from None
+
+
+def _with_values(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Without the rows of nulls; raises DomainError if nothing is left."""
     if frame.width:
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     if not frame.height or not frame.width:
         raise DomainError(
-            f"Expected rows in {path.name!r}, found "
+            f"Expected rows in {name!r}, found "
             f"{'a header and no rows' if frame.width else 'no columns'}. "
             "Add rows, or remove the file."
         )
