@@ -54,11 +54,26 @@ class ItemView:
     matrix      (n_users, n_items) CSR of ones, columns in the encoder's vocabulary
     popularity  (n_items,) users per item
     parts       the views this one was stacked from, whose work is reused
+    own         (n_items,) users per item among the target's own rows, where others' are
+                stacked below them
     """
 
     matrix: Sparse
     popularity: Array
     parts: tuple[ItemView, ...] = ()
+    own: Array | None = None
+
+    @property
+    def standing(self) -> Array:
+        """(n_items,) what breaks ties and serves users without a history.
+
+        The target's own counts; everyone's, less than one user in all, tell apart only
+        what those have not.
+        """
+        if self.own is None:
+            return self.popularity.astype(float)
+        standing: Array = self.own + self.popularity / (1.0 + self.popularity.sum())
+        return standing
 
     @cached_property
     def gram(self) -> Tensor:

@@ -125,8 +125,9 @@ def inverse(gram: Tensor, ridge: float) -> Array:
 class Ease:
     """EASE with an optional item–item prior.
 
-    penalty  λ > 0, in users
-    matrix   (n_items, n_items) after fitting, in single precision
+    penalty     λ > 0, in users
+    matrix      (n_items, n_items) after fitting, in single precision
+    popularity  (n_items,) breaks ties and serves users without a history
     """
 
     penalty: float = 300.0
@@ -157,7 +158,7 @@ class Ease:
         rng: Rng,
         tick: Tick = idle,
     ) -> Ease:
-        popularity = prepared.popularity.astype(float)
+        popularity = prepared.standing
         if prior is not None:
             # Less than one user in all: sources order only what the target has not told apart.
             popularity = popularity + prior.popularity / (1.0 + prior.popularity.sum())
@@ -167,13 +168,13 @@ class Ease:
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         assert self.matrix is not None and self.popularity is not None
         assert context is not None
-        matrix = self.matrix
+        return rank(self.scores, context, query, self.popularity)
 
-        def score(histories: Sparse) -> Array:
-            scores: Array = histories @ matrix
-            return scores
-
-        return rank(score, context, query, self.popularity)
+    def scores(self, histories: Sparse) -> Array:
+        """(n, n_items) of every item for each history."""
+        assert self.matrix is not None
+        scores: Array = histories @ self.matrix
+        return scores
 
     def state(self) -> State:
         assert self.matrix is not None and self.popularity is not None

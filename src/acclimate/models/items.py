@@ -1,7 +1,8 @@
 """What item models share: the prepared Gram matrix and the ranking of a catalogue.
 
 Every model here scores all items for a history.  A user without a history gets
-the popular items; among equal scores the more popular item comes first.
+the popular items; among equal scores the more popular item comes first.  Popular
+is what the target's own rows say where a fit had any, and then what the others say.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ class ItemGram:
 
     gram        (n_items, n_items) G = XᵀX, users who took both; single precision
     popularity  (n_items,) users per item
+    standing    (n_items,) breaks ties and serves users without a history
     rows        (n_users, n_items) the X behind it
     """
 
     gram: Tensor
     popularity: Array
+    standing: Array
     rows: Sparse
 
 
@@ -47,25 +50,25 @@ class ItemQuery:
 
 def gram_of(view: ItemView) -> ItemGram:
     """G = XᵀX of the interactions, dense."""
-    return ItemGram(view.gram, view.popularity, view.matrix)
+    return ItemGram(view.gram, view.popularity, view.standing, view.matrix)
 
 
 def rank(
-    score: Callable[[Sparse], Array], view: ItemView, query: ItemQuery, popularity: Array
+    score: Callable[[Sparse], Array], view: ItemView, query: ItemQuery, standing: Array
 ) -> Ranking:
     """The k best new items of each history, or the scores of its candidates.
 
     score       (rows, n_items) CSR histories → (rows, n_items) scores
-    popularity  (n_items,) breaks ties and serves users without a history
+    standing    (n_items,) breaks ties and serves users without a history
     """
     size = matrix_items = view.matrix.shape[1]
-    favoured = np.argsort(-popularity, kind="stable")
+    favoured = np.argsort(-standing, kind="stable")
     blocks = []
     for start in range(0, view.matrix.shape[0], BLOCK):
         histories = view.matrix[start : start + BLOCK]
         scores = np.asarray(score(histories), dtype=np.float64)
         cold = np.diff(histories.indptr) == 0
-        scores[cold] = popularity
+        scores[cold] = standing
         if query.candidates is None:
             scores[histories.nonzero()] = -np.inf
             blocks.append(_best(scores, favoured, min(query.k, matrix_items)))

@@ -27,6 +27,7 @@ class ItemKnn:
     neighbours  ≥ 1, kept per item
     shrink      ≥ 0, users; larger trusts rare pairs less
     similarity  (n_items, n_items) CSR after fitting; column j holds the neighbours of j
+    popularity  (n_items,) breaks ties and serves users without a history
     """
 
     neighbours: int = 100
@@ -73,19 +74,19 @@ class ItemKnn:
             edge = np.partition(dense, items - self.neighbours, axis=1)
             dense[dense < edge[:, items - self.neighbours]] = 0.0
         return replace(
-            self, similarity=sp.csr_array(dense), popularity=prepared.popularity.astype(float)
+            self, similarity=sp.csr_array(dense), popularity=prepared.standing
         )
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         assert self.similarity is not None and self.popularity is not None
         assert context is not None
-        similarity = self.similarity
+        return rank(self.scores, context, query, self.popularity)
 
-        def score(histories: Sparse) -> Array:
-            scores: Array = (histories @ similarity).toarray()
-            return scores
-
-        return rank(score, context, query, self.popularity)
+    def scores(self, histories: Sparse) -> Array:
+        """(n, n_items) of every item for each history."""
+        assert self.similarity is not None
+        scores: Array = (histories @ self.similarity).toarray()
+        return scores
 
     def state(self) -> State:
         assert self.similarity is not None and self.popularity is not None

@@ -56,4 +56,4 @@ class Pooled(Strategy):
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         views = [problem.view(problem.fit), *source_views(problem)]
-        return model.fit(model.prepare(stack(views)), rng=rng, tick=tick)
+        return model.fit(model.prepare(stack(views, own=views[0])), rng=rng, tick=tick)
