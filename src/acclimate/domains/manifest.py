@@ -19,7 +19,7 @@ from acclimate.domains.inference import ROLES
 from acclimate.domains.schema import ColumnType, SchemaHints
 from acclimate.errors import DomainError
 
-_KEYS = ("name", "files", "roles", "types", *sections.KEYS)
+_KEYS = ("name", "files", "roles", "types", "url", "tables", *sections.KEYS)
 _MOST_BYTES = 2**20
 
 
@@ -59,6 +59,7 @@ def read_manifest(path: Path) -> SchemaHints:
         files,
         name,
         sections.declared(found, path.parent),
+        *_database(found),
     )
 
 
@@ -73,6 +74,8 @@ def merge(below: SchemaHints, above: SchemaHints | None) -> SchemaHints:
         {**below.files, **above.files},
         above.name or below.name,
         below.declared if above.declared == Declared() else above.declared,
+        above.url or below.url,
+        {**below.tables, **above.tables},
     )
 
 
@@ -91,6 +94,30 @@ def with_declared(file: Path, columns: Sequence[str], hints: SchemaHints) -> Sch
         money = tuple(c for c in found.currency.money if c in columns)
         found = replace(found, currency=replace(found.currency, money=money))
     return replace(hints, declared=replace(found, forbidden=law))
+
+
+def _database(found: Mapping[str, object]) -> tuple[str | None, dict[str, str]]:
+    """The `url` and the `[tables]` of a market that is a database."""
+    tables = strings(found.get("tables", {}), "tables")
+    known(tables, ROLES, "table", "[tables]")
+    if "url" not in found:
+        if tables:
+            raise DomainError(
+                f"Expected the url of a database in {NAME} beside [tables], found none. Write "
+                'url = "sqlite:///shop.db", or name files under [files].'
+            )
+        return None, {}
+    if "files" in found:
+        raise DomainError(
+            f"Expected [tables] beside url in {NAME}, found [files]. A market is read from a "
+            "database or from files."
+        )
+    if not isinstance(found["url"], str):
+        raise DomainError(
+            f"Expected a string for 'url' in {NAME}, found {type(found['url']).__name__}. "
+            'Write url = "sqlite:///shop.db".'
+        )
+    return found["url"], tables
 
 
 def _without(below: SchemaHints, above: SchemaHints, table: str) -> dict[str, str]:

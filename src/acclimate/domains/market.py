@@ -1,4 +1,4 @@
-"""From files to a Domain: a folder, one file, or a slice of either.
+"""From files to a Domain: a folder, one file, a database, or a slice of any.
 
 Before: a path.  After: `problem` cuts a Problem out of Domains.  A market reads
 `PATH`, or `PATH::column=value1,value2` for the rows whose column has one of
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
+from acclimate.domains.address import beside, end_of_url, is_database, parse
+from acclimate.domains.databases import read_database
 from acclimate.domains.domain import Domain
 from acclimate.domains.folder import FolderTables, read_folder
 from acclimate.domains.inference import ROLES, table_by_columns, understand
@@ -62,22 +64,35 @@ class Slice:
 def open_market(path_or_spec: str | Path, hints: SchemaHints | None = None) -> Domain:
     """Open a market.
 
-    path_or_spec  a folder, a file, or either followed by `::column=value,value`
+    path_or_spec  a folder, a file, a database's URL, or a .toml that names one; each may
+                  be followed by `::column=value,value`
     hints         what a person says; beats market.toml, which beats names
 
     Raises DomainError saying what was expected, what was found and what to do.
     """
     path, part = parse_spec(path_or_spec)
-    if _is_folder(path):
-        manifest = path / NAME
-        if manifest.exists():
-            hints = merge(read_manifest(manifest), hints)
-        hints = hints or SchemaHints()
+    url = path if isinstance(path, str) else None
+    path = Path(path)
+    manifest = path if path.suffix.lower() == ".toml" else path / NAME
+    if url is None and (manifest == path or (_is_folder(path) and manifest.exists())):
+        hints = merge(read_manifest(manifest), hints)
+        url = beside(manifest.parent, hints.url) if hints.url else None
+    hints = hints or SchemaHints()
+    if url is not None:
+        address = parse(url)
+        found = read_database(address, hints.tables)
+        name = address.name
+    elif manifest == path:
+        raise DomainError(
+            f"Expected the url of a database in {path.name!r}, found none. Add one, or name "
+            "the folder of the market."
+        )
+    elif _is_folder(path):
         found = read_folder(path, hints)
         name = path.resolve().name
     else:
         file = read_file(path)
-        hints = with_declared(path, file.frame.columns, hints or SchemaHints())
+        hints = with_declared(path, file.frame.columns, hints)
         table = _table_of_file(file.frame, hints)
         found = FolderTables({table: file.frame}, {table: str(path)}, file.findings)
         name = stem_of(path)
@@ -89,19 +104,25 @@ def open_market(path_or_spec: str | Path, hints: SchemaHints | None = None) -> D
     return _assemble(hints.name or name, found, hints, part)
 
 
-def parse_spec(path_or_spec: str | Path) -> tuple[Path, Slice | None]:
-    """Split `PATH::column=values`; raises DomainError if the slice is malformed."""
+def parse_spec(path_or_spec: str | Path) -> tuple[Path | str, Slice | None]:
+    """Split `PATH::column=values`; raises DomainError if the slice is malformed.
+
+    returns  a path, or the URL of a database as text, and the slice
+    """
     spec = str(path_or_spec)
-    path, mark, rest = spec.rpartition("::")
+    place: type[str] | type[Path] = str if is_database(path_or_spec) else Path
+    host = end_of_url(spec) if place is str else 0
+    path, mark, rest = spec[host:].rpartition("::")
+    path = spec[:host] + path
     if isinstance(path_or_spec, Path) or not mark:
-        return Path(path_or_spec), None
+        return place(path_or_spec), None
     column, equals, wanted = (piece.strip() for piece in rest.partition("="))
     if not (path and column and equals and wanted):
         raise DomainError(
             f"Expected PATH::column=value or PATH::column=value1,value2, found {spec!r}. "
             "Name the column and at least one value."
         )
-    return Path(path), Slice(column, wanted)
+    return place(path), Slice(column, wanted)
 
 
 def _is_folder(path: Path) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from acclimate.domains.address import parse
 from acclimate.domains.domain import Domain
-from acclimate.domains.market import open_market
+from acclimate.domains.market import open_market, parse_spec
 from acclimate.domains.rules import under_one_law
 from acclimate.domains.schema import SchemaHints
 from acclimate.errors import UsageError
@@ -21,7 +22,7 @@ def open_markets(markets: Sequence[Market], hints: SchemaHints | None) -> list[D
     twice = _repeated(found)
     for position, market in enumerate(markets):
         if found[position].name in twice and not isinstance(market, Domain):
-            folder = Path(str(market).partition("::")[0]).resolve().parent.name
+            folder = place_of(market)
             found[position] = replace(found[position], name=f"{folder}-{found[position].name}")
     twice = _repeated(found)
     if twice:
@@ -30,6 +31,12 @@ def open_markets(markets: Sequence[Market], hints: SchemaHints | None) -> list[D
             "of them another name in its market.toml, or leave it out."
         )
     return under_one_law(found)
+
+
+def place_of(market: str | Path) -> str:
+    """The folder, or the database's host, that a market is in."""
+    path = parse_spec(market)[0]
+    return parse(path).place if isinstance(path, str) else path.resolve().parent.name
 
 
 def _repeated(domains: Sequence[Domain]) -> list[str]:

@@ -76,6 +76,8 @@ class SchemaHints:
     types   column → type
     files   table → file name inside the folder
     declared  what the market declares beside these
+    url     of the database that holds the market, with variables as `${NAME}`
+    tables  table → its name in the database, or a SELECT
     """
 
     roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -83,3 +85,5 @@ class SchemaHints:
     files: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
     declared: Declared = field(default_factory=Declared)
+    url: str | None = field(default=None, repr=False)
+    tables: Mapping[str, str] = field(default_factory=dict)
