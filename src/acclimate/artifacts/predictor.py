@@ -29,7 +29,7 @@ from acclimate.tasks.recommend import interactions
 
 BLOCK = 512  # users; their scores over 6,000 items are 25 MB
 NEW, COLD = "new user: popular items", "no known item in the history: popular items"
-TAKEN, UNKNOWN = "already taken", "unknown item"
+TAKEN, UNKNOWN, RESTRICTED = "already taken", "unknown item", "restricted item"
 
 
 def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFrame:
@@ -42,7 +42,8 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
     returns  recommend, users: user_id, item_id, score, rank (from 1), note; fewer than k
              rows where a user took nearly everything.
              recommend, pairs: user_id, item_id, score, note.  An item that the model
-             does not know scores 1 below the lowest score of any it knows, for that user.
+             does not know scores 1 below the lowest score of any it knows, for that user;
+             one that may not be recommended has no score.
              classify: the table as it is, then prediction, p_CLASS for each class, and
              note; a name that the table has already gets "_" behind ours
 
@@ -174,17 +175,17 @@ def _pairs(
         note[rows] = np.array(asked.notes(), dtype=object)[at[rows] - start]
         start = stop
     taken = _taken(artifact, frame)
+    barred = items.is_in(artifact.contents.reading.declared.restricted).fill_null(False)
+    unknown = np.where(barred, RESTRICTED, np.where(column < 0, UNKNOWN, ""))
     notes = [
         "; ".join(filter(None, parts))
-        for parts in zip(
-            note, np.where(column < 0, UNKNOWN, ""), np.where(taken, TAKEN, ""), strict=True
-        )
+        for parts in zip(note, unknown, np.where(taken, TAKEN, ""), strict=True)
     ]
     return pl.DataFrame(
         [
             users.alias("user_id"),
             items.alias("item_id"),
-            pl.Series("score", score, pl.Float64),
+            pl.Series("score", score, pl.Float64).set(barred, None),
             pl.Series("note", notes, pl.String),
         ]
     )

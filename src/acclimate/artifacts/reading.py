@@ -16,13 +16,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from acclimate.arrays import Array, Bools
+from acclimate.arrays import Bools
+from acclimate.domains.currency import convert
+from acclimate.domains.declared import Declared
 from acclimate.domains.domain import Domain
 from acclimate.domains.rowview import RowEncoder
+from acclimate.domains.rules import HOLIDAY, on_holiday
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.times import Notation, read_times
 from acclimate.domains.values import MISSING, Commas, canonical, numbers, text, typed
+from acclimate.domains.zones import ahead, to_local, to_utc
 from acclimate.errors import DataError
 
 _SHOWN = 20
@@ -38,6 +42,8 @@ class Reading:
     classes  the label's values, in the order of their probabilities
     notations
              feature or "time", the role → how times or numbers are written
+    declared what the target declares of its money, times and law, so far as it holds
+             for later input
     """
 
     roles: Mapping[str, str]
@@ -45,17 +51,20 @@ class Reading:
     written: Mapping[str, ColumnType] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     notations: Mapping[str, str] = field(default_factory=dict)
+    declared: Declared = field(default_factory=Declared)
 
     @classmethod
     def of(cls, target: Domain, fit: Sample) -> Reading:
         """How the target was read, for a model fitted on `fit`."""
         table = target.schema.tables["rows" if isinstance(fit, Rows) else "events"]
+        lasting = target.schema.declared.lasting
         if not isinstance(fit, Rows):
-            return cls(dict(table.roles))
+            return cls(dict(table.roles), declared=lasting)
         written = {name: table.types[name] for name in fit.types}
         used = {*fit.types, "time"}
         notations = {name: each for name, each in table.notations.items() if name in used}
-        return cls(dict(table.roles), dict(fit.types), written, fit.classes, notations)
+        types = dict(fit.types)
+        return cls(dict(table.roles), types, written, fit.classes, notations, lasting)
 
     def as_row(self) -> dict[str, Any]:
         """JSON types only."""
@@ -65,6 +74,7 @@ class Reading:
             "written": {name: str(kind) for name, kind in self.written.items()},
             "classes": list(self.classes),
             "notations": dict(self.notations),
+            "declared": self.declared.as_row(),
         }
 
     @classmethod
@@ -76,6 +86,7 @@ class Reading:
             {name: ColumnType(kind) for name, kind in row["written"].items()},
             tuple(row["classes"]),
             {name: _known(notation) for name, notation in row["notations"].items()},
+            Declared.from_row(row.get("declared", {})),
         )
 
 
@@ -107,8 +118,14 @@ def read_rows(table: pl.DataFrame, reading: Reading, encoder: RowEncoder) -> Rea
     Raises DataError if the table has none of the columns that the model uses.
     """
     used = {name: kind for name, kind in reading.types.items() if _uses(encoder, name, kind)}
-    columns = {name: _column(table, name, reading) for name in used}
+    declared = reading.declared
     moment = reading.roles.get("time")
+    stamps: pl.Series | None = None
+    if moment is not None and moment in table.columns:
+        stamps, unread = _read(table[moment], ColumnType.TIME, reading, "time")
+        if HOLIDAY in used and HOLIDAY not in table.columns and declared.holidays is not None:
+            table = table.with_columns(on_holiday(stamps, declared))
+    columns = {name: _column(table, name, reading) for name in used}
     timed = moment is not None and "hour (sin)" in encoder.scales
     wanted = [
         *(_in_file(name, reading) for name in used),
@@ -130,18 +147,23 @@ def read_rows(table: pl.DataFrame, reading: Reading, encoder: RowEncoder) -> Rea
         if column is None:
             features.append(pl.Series(name, [None] * table.height, _DTYPE[used[name]]))
             continue
-        values, bad = _read(table[column], reading.written[name], reading.notations.get(name))
+        values, bad = _read(table[column], reading.written[name], reading, name)
+        if declared.currency is not None and name in declared.currency.money:
+            days = None if stamps is None else to_local(stamps, declared.timezone)
+            amounts = convert(values, days, declared.currency).values
+            bad = bad | (amounts.is_null() & values.is_not_null()).to_numpy()
+            values = amounts
         features.append(typed(values, used[name]).alias(name))
         if bad.any():
             unreadable[column] = bad
-    time: Array | None = None
-    if timed and moment and moment in table.columns:
-        stamps, bad = _read(table[moment], ColumnType.TIME, reading.notations.get("time"))
+    time = shift = None
+    if timed and moment and stamps is not None:
         micros = stamps.dt.epoch("us").cast(pl.Float64)
         time = micros.fill_null(float("nan")).to_numpy() / 1e6
-        if bad.any():
-            unreadable[moment] = bad
-    rows = Rows(pl.DataFrame(features), used, reading.classes, time=time)
+        shift = ahead(stamps, declared.timezone)
+        if unread.any():
+            unreadable[moment] = unread
+    rows = Rows(pl.DataFrame(features), used, reading.classes, time=time, ahead=shift)
     names = {name: column for name, column in columns.items() if column not in (None, name)}
     return ReadRows(rows, tuple(missing), unreadable, {n: c for n, c in names.items() if c})
 
@@ -180,11 +202,15 @@ def _in_file(feature: str, reading: Reading) -> str:
     return plain if reading.roles.get(plain, plain) != plain else feature
 
 
-def _read(series: pl.Series, kind: ColumnType, notation: str | None) -> tuple[pl.Series, Bools]:
+def _read(
+    series: pl.Series, kind: ColumnType, reading: Reading, name: str
+) -> tuple[pl.Series, Bools]:
     """Values as the door of the target's market read them, and (n,) where that failed.
 
-    notation  None for numbers without commas, and for times of a market without files
+    name  of the feature, or "time"; without a notation its numbers have no commas, and
+          its times are of a market without files
     """
+    notation = reading.notations.get(name)
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
         nothing = pl.Series(series.name, [None] * series.len(), _DTYPE[kind])
         return nothing, series.is_not_null().to_numpy()
@@ -194,7 +220,8 @@ def _read(series: pl.Series, kind: ColumnType, notation: str | None) -> tuple[pl
         return text(series), np.zeros(series.len(), bool)
     if kind == ColumnType.TIME:
         written = Notation.named(notation) if notation else Notation(digits=True)
-        values = read_times(series, written)
+        moments, counted = read_times(series, written), bool(written.unit)
+        values = to_utc(moments, series, reading.declared.timezone, counted)
     else:
         values = numbers(series, Commas(notation or Commas.NONE)).values
     raw = text(series)

@@ -182,8 +182,8 @@ def _numbers(rows: Rows) -> dict[str, Array]:
         elif rows.types[name] == ColumnType.TIME and rows.time is not None:
             seconds = rows.columns[name].dt.epoch("us").to_numpy().astype(float) / 1e6
             found[f"{name} (days before)"] = (rows.time - seconds) / SECONDS_A_DAY
-    if rows.time is not None:
-        turn = 2 * np.pi * (rows.time % SECONDS_A_DAY) / SECONDS_A_DAY
+    if rows.clock is not None:
+        turn = 2 * np.pi * (rows.clock % SECONDS_A_DAY) / SECONDS_A_DAY
         # cos(π/2) is 6e-17 to a computer: as the median it would blow up every other hour.
         found["hour (sin)"] = np.asarray(np.round(np.sin(turn), 12), np.float64)
         found["hour (cos)"] = np.asarray(np.round(np.cos(turn), 12), np.float64)
@@ -196,9 +196,9 @@ def _categories(rows: Rows) -> dict[str, pl.Series]:
         for name in rows.columns.columns
         if rows.types[name] == ColumnType.CATEGORY
     }
-    if rows.time is not None:
+    if rows.clock is not None:
         # 1970-01-01 was a Thursday.
-        day = np.floor(rows.time / SECONDS_A_DAY)
+        day = np.floor(rows.clock / SECONDS_A_DAY)
         weekday = pl.Series("weekday", (day + 3) % 7, nan_to_null=True)
         found["weekday"] = weekday.cast(pl.Int64).cast(pl.String)
     return found

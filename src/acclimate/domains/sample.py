@@ -34,6 +34,7 @@ class Rows:
     entity   (n,) the independent unit of a row, None inside where it is unknown
              (guests who buy once); None: every row is its own
     time     (n,) float seconds since 1970, NaN where unknown, or None
+    ahead    (n,) seconds by which the market's clocks are ahead of UTC, or None: not at all
     """
 
     columns: pl.DataFrame
@@ -42,10 +43,16 @@ class Rows:
     label: Ints | None = None
     entity: Strings | None = None
     time: Array | None = None
+    ahead: Array | None = None
 
     @property
     def n(self) -> int:
         return self.columns.height
+
+    @property
+    def clock(self) -> Array | None:
+        """(n,) what the market's clocks show, in seconds like `time`."""
+        return self.time if self.time is None or self.ahead is None else self.time + self.ahead
 
     def take(self, rows: Ints) -> Rows:
         """The rows at these positions, in this order."""
@@ -55,6 +62,7 @@ class Rows:
             label=None if self.label is None else self.label[rows],
             entity=None if self.entity is None else self.entity[rows],
             time=None if self.time is None else self.time[rows],
+            ahead=None if self.ahead is None else self.ahead[rows],
         )
 
     def unlabelled(self) -> Rows:
@@ -101,7 +109,7 @@ class Rows:
         types = sorted((name, str(kind)) for name, kind in self.types.items())
         digest = hashlib.sha256(repr((self.columns.schema, types, self.classes)).encode())
         digest.update(self.columns.hash_rows(seed=0).to_numpy().tobytes())
-        for part in (self.label, self.time):
+        for part in (self.label, self.time, self.ahead):
             digest.update(b"-" if part is None else part.tobytes())
         if self.entity is not None:
             digest.update(id_text(self.entity))
@@ -230,10 +238,12 @@ def stack_rows(parts: Sequence[Rows]) -> Rows:
     label = [part.label for part in parts]
     entity = [part.entity for part in parts]
     time = [part.time for part in parts]
+    ahead = [np.zeros(part.n) if part.ahead is None else part.ahead for part in parts]
     return replace(
         first,
         columns=pl.concat([part.columns.select(first.columns.columns) for part in parts]),
         label=None if any(x is None for x in label) else np.concatenate(label),  # type: ignore[arg-type]
         entity=None if any(x is None for x in entity) else np.concatenate(entity),  # type: ignore[arg-type]
         time=None if any(x is None for x in time) else np.concatenate(time),  # type: ignore[arg-type]
+        ahead=None if all(part.ahead is None for part in parts) else np.concatenate(ahead),
     )

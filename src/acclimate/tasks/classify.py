@@ -21,6 +21,7 @@ from acclimate.domains.schema import ColumnType
 from acclimate.domains.source import Source
 from acclimate.domains.split import Cut, cut_rows
 from acclimate.domains.values import typed
+from acclimate.domains.zones import ahead
 from acclimate.errors import DomainError, TaskError, UsageError
 from acclimate.rng import Rng
 from acclimate.tasks import scores
@@ -73,14 +74,15 @@ class Classify:
         tables = [rows_table(domain) for domain in (target, *sources)]
         own = self._classes(target.name, tables)
         types = shared_types([target, *sources])
-        mine = _rows(tables[0], types, own)
+        zone = target.schema.declared.timezone
+        mine = _rows(tables[0], types, own, zone)
         parts = cut_rows(mine, cut, rng.child("cut"))
         held = tables[0][np.concatenate([parts.fit, parts.choose, parts.judge])]
         sources, copies = cleaned(sources, held, "rows")
         # A class that sources saw only after the clock is not known yet.
         known = [source.before(parts.clock) for source in sources]
         classes = tuple(sorted(set(own).union(*map(_labels, known))))
-        mine = _rows(tables[0], types, classes)
+        mine = _rows(tables[0], types, classes, zone)
         assert mine.label is not None
         task, notes = self._settle(target.name, classes, mine.label[parts.fit])
         kept = _sources(known, types, classes)
@@ -288,7 +290,8 @@ def _sources(
     found = []
     for domain in domains:
         # A source of which nothing was known at the clock has an empty table.
-        rows = _rows(domain.tables["rows"], types, classes)
+        zone = domain.schema.declared.timezone
+        rows = _rows(domain.tables["rows"], types, classes, zone)
         assert rows.label is not None
         labelled = np.flatnonzero(rows.label >= 0)
         if len(labelled):
@@ -297,17 +300,24 @@ def _sources(
 
 
 def _rows(
-    table: pl.DataFrame, types: Mapping[str, ColumnType], classes: tuple[str, ...]
+    table: pl.DataFrame,
+    types: Mapping[str, ColumnType],
+    classes: tuple[str, ...],
+    zone: str | None = None,
 ) -> Rows:
-    """The rows of a table; label −1 marks an unlabelled row until the split removes it."""
+    """The rows of a table; label −1 marks an unlabelled row until the split removes it.
+
+    zone  of the market, whose hours and weekdays its rows keep
+    """
     columns = pl.DataFrame([typed(table[name], types[name]) for name in types])
     label = table["label"].replace_strict(
         list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64
     )
-    time = None
+    time = shift = None
     if "time" in table.columns and table["time"].null_count() < table.height:
         micros = table["time"].dt.epoch("us").cast(pl.Float64)
         time = micros.fill_null(float("nan")).to_numpy() / 1e6
+        shift = ahead(table["time"], zone)
     entity = table["entity"].cast(pl.String).to_numpy() if "entity" in table.columns else None
     return Rows(
         columns=columns,
@@ -316,4 +326,5 @@ def _rows(
         label=label.fill_null(-1).to_numpy().astype(np.int64),
         entity=None if entity is None else entity.astype(object),
         time=time,
+        ahead=shift,
     )

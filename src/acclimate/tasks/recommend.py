@@ -12,8 +12,10 @@ import polars as pl
 
 from acclimate.arrays import Array, Ints, Strings
 from acclimate.domains.copies import cleaned
+from acclimate.domains.declared import Kinds
 from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Exam, Prediction, Ranking, Truth
+from acclimate.domains.interest import counting, standing
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions, Sample
 from acclimate.domains.source import Source
@@ -58,16 +60,21 @@ class Recommend:
         return Metric(f"ndcg@{self.k}", higher=True, mean=True, delta=0.005)
 
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
-        events = events_of(target)
+        every = events_of(target)
         for source in sources:
             events_of(source)  # a source without any is a mistake, not a source cut by time
+        kinds = target.schema.declared.kinds
+        allowed = _allowed(every, target)
+        events = counting(allowed, kinds)
         parts = cut_events(events, cut, rng.child("cut"), repeats=self.negatives > 0)
-        columns = [column for column in ("user", "item", "time") if column in events.columns]
-        sources, copies = cleaned(sources, events.select(columns), "events")
+        columns = [column for column in ("user", "item", "time") if column in every.columns]
+        sources, copies = cleaned(sources, every.select(columns), "events")
         catalogue, note = self._catalogue(target, parts.fit)
+        parts = _without_returned(parts, allowed, kinds)
         known = [source.before(parts.clock) for source in sources]
         problem = self._problem(target.name, parts.fit, catalogue, known, parts)
         everything, _ = self._catalogue(target, events)
+        events = standing(events, allowed, kinds)
         end = events["time"].max() if "time" in events.columns else None
         last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
         whole = self._problem(target.name, events, everything, last, parts)
@@ -87,6 +94,7 @@ class Recommend:
         seen = set(events["item"].unique().to_list())
         if "items" in target.tables:
             seen |= set(target.tables["items"]["item"].drop_nulls().to_list())
+            seen -= set(target.schema.declared.restricted)
             note = f"catalogue: {len(seen):,} items of {target.name}'s items table and events"
         else:
             note = (
@@ -105,9 +113,10 @@ class Recommend:
     ) -> Problem:
         users = np.array(sorted(fit["user"].unique().to_list()), dtype=object)
         kept = [
-            Source(source.name, interactions_of(events_of(source)))
+            Source(source.name, interactions_of(events))
             for source in sources
             if source.tables.get("events", pl.DataFrame()).height
+            and (events := _wanted(source)).height
         ]
         return Problem(
             target=target,
@@ -207,6 +216,44 @@ def events_of(domain: Domain) -> pl.DataFrame:
     if "time" in events.columns and events["time"].null_count() == 0:
         return events.sort("time", maintain_order=True)
     return events
+
+
+def _allowed(events: pl.DataFrame, market: Domain) -> pl.DataFrame:
+    """The events on items that may be recommended; raises TaskError if there are none."""
+    restricted = market.schema.declared.restricted
+    if not restricted:
+        return events
+    kept = events.filter(~pl.col("item").is_in(restricted))
+    if not kept.height:
+        raise TaskError(
+            f"Expected events on items of {market.name!r} that may be recommended; found "
+            f"restricted ones only, {events['item'].n_unique():,} of them. Check "
+            "restricted_items in market.toml."
+        )
+    return kept
+
+
+def _wanted(market: Domain) -> pl.DataFrame:
+    """The events of a source whose items count for their users."""
+    events, kinds = events_of(market), market.schema.declared.kinds
+    return standing(counting(events, kinds), events, kinds)
+
+
+def _without_returned(
+    parts: EventParts, events: pl.DataFrame, kinds: Kinds | None
+) -> EventParts:
+    """The parts without what was returned, so far as it was known where each part ends."""
+    if kinds is None:
+        return parts
+    asked = parts.context["time"].max() if parts.clock is not None else None
+    known = asked if isinstance(asked, datetime) else None
+    return replace(
+        parts,
+        fit=standing(parts.fit, events, kinds, parts.clock),
+        context=standing(parts.context, events, kinds, known),
+        choose=standing(parts.choose, events, kinds, known),
+        judge=standing(parts.judge, events, kinds),
+    )
 
 
 def interactions(events: pl.DataFrame, users: Strings, items: Strings) -> Interactions:
