@@ -158,9 +158,31 @@ def test_a_label_budget_counts_fit_and_choose_together(
     assert len(parts.fit) + len(parts.choose) == 24
     assert bool(len(parts.choose)) == (cross_below == 0)
     assert disjoint(parts)
-    # Half is judged: nothing else may use those labels.
-    assert len(parts.judge) == 100
+    # Nothing else may use those labels; by time, a longer judge would be an earlier clock.
+    assert len(parts.judge) == (100 if timed else 140)
     assert "label budget: 24" in " ".join(parts.notes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(20, 300), labels=st.integers(2, 300), seed=st.integers(0, 9))
+def test_a_random_judge_grows_only_by_rows_that_a_label_budget_leaves(
+    n: int, labels: int, seed: int
+) -> None:
+    parts = cut_rows(rows(n, timed=False), Cut(labels=labels), Rng.of(seed))
+    spared = min(labels, n - len(parts.judge))
+    assert len(parts.fit) == spared
+    if labels >= n / 2:
+        assert len(parts.judge) == round(0.3 * n)
+    elif len(parts.judge) > n // 2 + 1:
+        assert len(parts.judge) <= round(0.7 * n)
+        assert len(parts.unlabelled) >= labels - 1
+    else:
+        assert len(parts.judge) >= n // 2 and 2 * labels >= 0.5 * n - 1
+
+
+def test_a_share_that_was_asked_for_is_kept_under_a_label_budget(rng: Rng) -> None:
+    parts = cut_rows(rows(200, timed=False), Cut(labels=24, judge=0.4), rng)
+    assert len(parts.judge) == 80
 
 
 def test_a_label_budget_larger_than_the_target_changes_nothing(rng: Rng) -> None:

@@ -26,8 +26,7 @@ WAYS = ("auto", "time", "last", "random")
 class Cut:
     """How a target is cut.
 
-    judge        0 … 1, share of the target kept for the verdict; None: 0.3, and half
-                 where a label budget leaves rows that nothing else may use
+    judge        0 … 1, share of the target kept for the verdict; None: `judge_share`
     choose       0 … 1, share of the rest on which the plan chooses
     labels       ≥ 2 or None: labelled target rows that `fit` and `choose` may use
                  together; the others before the judge are seen without labels
@@ -54,11 +53,19 @@ class Cut:
                 "Leave it out to use every labelled row."
             )
 
-    def judge_share(self, rows: int) -> float:
-        """The share of the target kept for the verdict, of so many labelled rows."""
+    def judge_share(self, rows: int, by_time: bool = False) -> float:
+        """The share of the target kept for the verdict, of so many labelled rows.
+
+        0.3; half where a label budget leaves labels that nothing else may use.  A cut
+        at random then gives up to 0.7, as long as one row is seen without its label
+        for each with one.  A cut by time does not: a longer judge is an earlier clock,
+        and takes from the sources.
+        """
         if self.judge is not None:
             return self.judge
-        return 0.5 if self.labels is not None and self.labels < rows / 2 else 0.3
+        if self.labels is None or self.labels >= rows / 2:
+            return 0.3
+        return 0.5 if by_time else float(np.clip(1 - 2 * self.labels / rows, 0.5, 0.7))
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
         )
     by_time = cut.by != "random" and timed and len(labelled) > 1
     units = rows.units()
-    clock, notes, share = None, [], cut.judge_share(len(labelled))
+    clock, notes, share = None, [], cut.judge_share(len(labelled), by_time)
     known_until = np.nan
     if rows.time is not None and not timed:
         notes.append("cut at random, as some labelled rows have no time")
