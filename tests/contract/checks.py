@@ -63,7 +63,7 @@ def others(problem: Problem) -> list[Problem]:
     pairs = zip(problem.sources, theirs, strict=True)
     return [
         problem.with_fit(target),
-        problem.with_sources([replace(source, sample=half) for source, half in pairs]),
+        problem.with_sources([replace(source, held=half) for source, half in pairs]),
         problem.with_sources(problem.sources[:1]),
     ]
 

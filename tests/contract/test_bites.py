@@ -230,7 +230,7 @@ def test_a_source_that_holds_judged_pairs_is_caught() -> None:
     fit = given.problem.fit
     assert isinstance(fit, Interactions)
     stolen = Interactions(truth.user, truth.item, fit.users, fit.items)
-    first = replace(given.problem.sources[0], sample=stolen)
+    first = replace(given.problem.sources[0], held=stolen)
     with pytest.raises(AssertionError):
         checks.hides_exam(replace(given, problem=given.problem.with_sources([first])))
 

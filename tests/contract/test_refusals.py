@@ -61,7 +61,7 @@ def first_source(change: Callable[[Rows], Rows]) -> Change:
     def changed(problem: Problem) -> Problem:
         first, *others = problem.sources
         assert isinstance(first.sample, Rows)
-        return problem.with_sources([replace(first, sample=change(first.sample)), *others])
+        return problem.with_sources([replace(first, held=change(first.sample)), *others])
 
     return changed
 
@@ -71,7 +71,7 @@ def every_source(change: Callable[[Rows], Rows]) -> Change:
         samples = [s.sample for s in problem.sources if isinstance(s.sample, Rows)]
         return problem.with_sources(
             [
-                replace(source, sample=change(sample))
+                replace(source, held=change(sample))
                 for source, sample in zip(problem.sources, samples, strict=True)
             ]
         )
@@ -153,11 +153,11 @@ def test_no_other_refusal_is_given_on_a_plain_problem() -> None:
                 ),
                 (
                     target(Rows.unlabelled),
-                    "the target has no labelled rows to fine-tune on",
+                    "the target has no labelled rows to fit on",
                 ),
                 (
                     target(lambda rows: rows.take(np.empty(0, np.int64))),
-                    "the target has no labelled rows to fine-tune on",
+                    "the target has no labelled rows to fit on",
                 ),
             )
         ),

@@ -43,7 +43,7 @@ def test_equal_content_and_settings_are_derived_once() -> None:
     assert us.derive(total, Power()) == copy.derive(total, Power()) == 33
     assert len(calls) == 1
     assert us.derive(total, Power(2.0)) == 33**2
-    assert replace(us, sample=rows(31, 3)).derive(total, Power()) == 34
+    assert replace(us, held=rows(31, 3)).derive(total, Power()) == 34
     assert us.derive(doubled, Power()) == 66
     assert len(calls) == 3
 

@@ -21,7 +21,7 @@ from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.catalogue import strategies
-from acclimate.strategies.strategy import Strategy
+from acclimate.strategies.strategy import Adapt, Strategy
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.task import Posed
 
@@ -173,7 +173,7 @@ def test_a_row_of_the_leaderboard_holds_no_nan() -> None:
 
 
 @dataclass(frozen=True)
-class Falls(Strategy):
+class Falls(Adapt):
     """A strategy that cannot take what it is given."""
 
     kind: ClassVar[str] = "target-only"

@@ -228,7 +228,7 @@ def test_sources_that_cannot_be_pretrained_on_are_refused() -> None:
     assert FineTune().why_not(problem(), MODEL) is None
     assert FineTune().why_not(problem(sources=()), MODEL) == "there is no source"
     shy = Source("us", market(50, 2), ALL - {"rows"})
-    assert FineTune().why_not(problem(sources=(shy,)), MODEL) == (
+    assert FineTune().why_not(problem().with_sources([shy]), MODEL) == (
         "source 'us' does not share its rows"
     )
     bare = Source("us", market(50, 2).unlabelled())
@@ -241,7 +241,7 @@ def test_target_without_labels_is_refused() -> None:
     asked = problem()
     for fit in (market(9, 1).unlabelled(), market(9, 1).take(np.empty(0, np.int64))):
         why = FineTune().why_not(asked.with_fit(fit), MODEL)
-        assert why == "the target has no labelled rows to fine-tune on"
+        assert why == "the target has no labelled rows to fit on"
 
 
 @pytest.mark.parametrize("settings", [{"rate": 0.0}, {"falling": 0.0}, {"falling": 1.5}])

@@ -14,32 +14,30 @@ import numpy as np
 
 from acclimate.arrays import Tensor
 from acclimate.domains.rowview import RowEncoder
-from acclimate.domains.view import Encoder, EncoderState, ItemEncoder
+from acclimate.domains.view import Encoder, EncoderState, ItemEncoder, Move, Moved, Several
 from acclimate.errors import IntegrityError, UsageError
 from acclimate.models.model import Model, State
-from acclimate.strategies.catalogue import models
+from acclimate.strategies.catalogue import restorable
 from acclimate.strategies.fitted import Fitted
 
 ENCODERS: dict[str, type[ItemEncoder] | type[RowEncoder]] = {
     "items": ItemEncoder,
     "rows": RowEncoder,
 }
+"""Encoders without others inside them; `several` and `moved` are read back below."""
 
 
 def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The tree of states as plain values, and every tensor under its path."""
     tensors: dict[str, Tensor] = {}
-    encoder = fitted.encoder.state()
     tree = {
-        "encoder": _node(
-            State(encoder.kind, encoder.meta, encoder.tensors), "encoder", tensors
-        ),
+        "encoder": _node(fitted.encoder.state(), "encoder", tensors),
         "model": _node(fitted.model.state(), "model", tensors),
     }
     return tree, tensors
 
 
-def _node(state: State, path: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
+def _node(state: State | EncoderState, path: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
     for name, tensor in state.tensors.items():
         assert "/" not in name, f"{name!r} would be taken for a path"
         # ascontiguousarray would give a scalar an axis.
@@ -86,11 +84,17 @@ def _state(node: Mapping[str, Any], path: str, tensors: Mapping[str, Tensor]) ->
 
 
 def _encoder(state: State) -> Encoder:
+    if state.kind == "several":
+        return Several(tuple(_encoder(state.children[name]) for name in sorted(state.children)))
+    if state.kind == "moved":
+        move = Move(*(np.asarray(state.tensors[n]) for n in ("centre", "matrix", "shift")))
+        return Moved(_encoder(state.children["inner"]), move)
     return ENCODERS[state.kind].restore(EncoderState(state.kind, state.meta, state.tensors))
 
 
 def _model(state: State) -> Model:
-    known = models()
+    """A model of the catalogue; one of several parts gets them restored."""
+    known = restorable()
     if state.kind not in known:
         raise UsageError(
             f"Expected a model among {', '.join(known)}; found {state.kind!r}. "
@@ -99,5 +103,9 @@ def _model(state: State) -> Model:
     if (why := known[state.kind].why_not()) is not None:
         raise UsageError(f"Expected to use a model {state.kind!r}, found that {why}.")
     kind: Any = type(known[state.kind])
-    restored: Model = kind.restore(state)
-    return restored
+    # A model of parts that may be any model of the catalogue gets them restored.
+    whole = getattr(kind, "restore_with", None)
+    if whole is not None:
+        parts = {name: _model(child) for name, child in state.children.items()}
+        return whole(state, parts)  # type: ignore[no-any-return]
+    return kind.restore(state)  # type: ignore[no-any-return]

@@ -15,6 +15,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from acclimate.domains.domain import Domain
+    from acclimate.domains.schema import Finding
     from acclimate.gaps.gap import Gap
     from acclimate.plans.plan import Plan
     from acclimate.result import Result
@@ -81,7 +82,13 @@ class Console:
             rows = f"{domain.tables[name].height:,}"
             table.add_row(name, rows, escape(roles), escape(columns))
         self._out.print(table)
-        for finding in domain.findings:
+        if said := domain.schema.declared.words:
+            self._out.print(f"  declared: {escape('; '.join(said))}")
+        self.findings(domain.findings)
+
+    def findings(self, found: Sequence[Finding]) -> None:
+        """One line each, warnings in yellow."""
+        for finding in found:
             colour = "yellow" if finding.level == "warning" else "dim"
             text = escape(f"{finding.level}: {finding.table}: {finding.message}")
             self._out.print(f"  [{colour}]{text}[/]")
@@ -154,7 +161,7 @@ class Console:
 
     def _posed(self, posed: Posed) -> None:
         problem = posed.problem
-        theirs = ", ".join(f"{s.name} {s.sample.n:,}" for s in problem.sources) or "none"
+        theirs = ", ".join(f"{s.name} {s.n:,}" for s in problem.sources) or "none"
         self._out.print(
             f"[bold]problem[/] {escape(posed.task.kind)} for {escape(problem.target)}: "
             f"{problem.fit.n:,} observations to fit on; sources {escape(theirs)}; "

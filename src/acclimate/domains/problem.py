@@ -6,14 +6,18 @@ the Exam, which only the runner and the verdict hold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+import numpy as np
+
+from acclimate.arrays import Array
 from acclimate.domains.exam import Case
-from acclimate.domains.sample import Sample
-from acclimate.domains.source import Derived, Source
-from acclimate.domains.view import Encoder, Recipe, View
+from acclimate.domains.sample import Interactions, Sample
+from acclimate.domains.source import Derived, ItemCounts, NoSettings, Source, item_counts
+from acclimate.domains.view import Encoder, ItemEncoder, Move, Moved, Recipe, Several, View
+from acclimate.errors import StrategyError
 from acclimate.rng import Rng
 
 _VIEWS = Derived(at_most_bytes=2**29)
@@ -32,6 +36,7 @@ class Statistics(StrEnum):
     TARGET = "target"
     SOURCES = "sources"
     BOTH = "both"
+    EACH = "each"  # one encoder for the target and one for each source
 
 
 @dataclass(frozen=True)
@@ -54,18 +59,57 @@ class Problem:
     unlabelled: Sample | None = None
     encoder: Encoder | None = None
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the target has anything to fit on: labelled rows, or interactions."""
+        return self.fit.n > 0 and getattr(self.fit, "label", self) is not None
+
     def encoded(self, on: Statistics) -> Problem:
-        """The same problem with an encoder fitted on one arm's own training rows."""
-        own = [] if on == Statistics.SOURCES else [self.fit]
-        others = [] if on == Statistics.TARGET else [source.sample for source in self.sources]
-        return replace(self, encoder=self.recipe.fit(own, others))
+        """The same problem with an encoder fitted on one arm's own training rows.
+
+        A source that is an artifact brings the encoder of what it learned: alone, it
+        encodes the whole problem, and with `Statistics.EACH` its own part.
+        """
+        if on == Statistics.EACH:
+            parts = [self._own(Statistics.TARGET)] if self.labelled else []
+            parts += [
+                self.with_sources([source])._own(Statistics.SOURCES) for source in self.sources
+            ]
+            return replace(self, encoder=Several(tuple(parts)))
+        return replace(self, encoder=self._own(on))
+
+    def _own(self, on: Statistics) -> Encoder:
+        if on == Statistics.SOURCES and len(self.sources) == 1:
+            encoder: Encoder | None = getattr(self.sources[0].fitted, "encoder", None)
+            if encoder is not None and not isinstance(encoder, ItemEncoder):
+                return encoder
+        own = [] if on == Statistics.SOURCES or not self.labelled else [self.fit]
+        others = [] if on == Statistics.TARGET else [*map(vocabulary, self.sources)]
+        known = [each for each in others if each is not None]
+        if not own and not known:
+            raise StrategyError(
+                "Expected rows of the target or of a source to take statistics from; found "
+                "none that are shared. Ask `why_not` before `encoded`."
+            )
+        return self.recipe.fit(own, known)
 
     def view(self, sample: Sample) -> View:
-        """A sample as this arm's models eat it."""
+        """A sample of the target as this arm's models eat it."""
         encoder = self.encoder
         assert encoder is not None, "call encoded() before view()"
         key = (sample.fingerprint, encoder.fingerprint, "view")
         view: View = _VIEWS.get(key, lambda: encoder.encode(sample))
+        return view
+
+    def source_view(self, source: Source) -> View:
+        """A source as this arm's models eat it: reshaped, where a step did so."""
+        if source.view is not None:
+            reshaped: View = source.view
+            return reshaped
+        encoder = self.encoder
+        assert encoder is not None, "call encoded() before source_view()"
+        key = (source.sample.fingerprint, encoder.base.fingerprint, "view")
+        view: View = _VIEWS.get(key, lambda: encoder.base.encode(source.sample))
         return view
 
     def with_fit(self, fit: Sample) -> Problem:
@@ -76,6 +120,25 @@ class Problem:
         """The same problem with some of its sources."""
         return replace(self, sources=tuple(sources))
 
+    def weighed(self, weights: Mapping[str, Array]) -> Problem:
+        """The same problem with row weights for sources by name, times those they have."""
+        return self.with_sources(
+            [s.weighed(weights[s.name]) if s.name in weights else s for s in self.sources]
+        )
+
+    def reshaped(self, views: Mapping[str, View], move: Move | None = None) -> Problem:
+        """The same problem with other views of its sources, and the target's rows moved.
+
+        views  source → what stands in the place of its encoded rows
+        move   what is done to every encoded row of the target, now and at prediction
+        """
+        sources = [replace(s, view=views.get(s.name, s.view)) for s in self.sources]
+        encoder = self.encoder
+        assert encoder is not None, "call encoded() before reshaped()"
+        if move is not None:
+            encoder = Moved(encoder, move)
+        return replace(self, sources=tuple(sources), encoder=encoder)
+
     def inner(self, k: int, rng: Rng) -> list[tuple[Problem, Case]]:
         """Folds cut from `fit`: what tuning, early stopping and weights may read.
 
@@ -83,3 +146,16 @@ class Problem:
         returns  pairs (a Problem that lacks the fold, the fold as a Case)
         """
         return [(self.with_fit(rest), held) for rest, held in self.fit.folds(k, rng)]
+
+
+def vocabulary(source: Source) -> Sample | ItemCounts | None:
+    """What an encoder may take its statistics from: rows, else counts of items, or nothing."""
+    if source.seen:
+        return source.sample
+    if "gram" in source.shares and isinstance(source.held, Interactions):
+        return source.derive(item_counts, NoSettings())
+    encoder = getattr(source.fitted, "encoder", None)
+    if isinstance(encoder, ItemEncoder):
+        ids = encoder.catalogue[encoder.known]
+        return ItemCounts(ids, np.ones(len(ids)))
+    return None

@@ -21,7 +21,7 @@ import polars as pl
 from acclimate.arrays import Array, Ints, Sparse
 from acclimate.domains.sample import Rows, Sample, stack_rows
 from acclimate.domains.schema import ColumnType
-from acclimate.domains.source import Derived
+from acclimate.domains.source import Derived, ItemCounts
 from acclimate.domains.view import EncoderState, RowView, rows_of
 
 SECONDS_A_DAY = 86_400.0
@@ -41,7 +41,7 @@ class RowRecipe:
     max_levels: int = 1000
     hash_bits: int = 17
 
-    def fit(self, own: Sequence[Sample], others: Sequence[Sample]) -> RowEncoder:
+    def fit(self, own: Sequence[Sample], others: Sequence[Sample | ItemCounts]) -> RowEncoder:
         """Take means, scales and vocabularies from these rows, whoever they belong to."""
         rows = stack_rows([part.unlabelled() for part in rows_of([*own, *others])])
         scales: dict[str, list[float]] = {}
@@ -92,6 +92,10 @@ class RowEncoder:
         digest = hashlib.sha256(json.dumps(self.state().meta, sort_keys=True).encode())
         digest.update(b"-" if self.idf is None else self.idf.tobytes())
         return digest.hexdigest()
+
+    @property
+    def base(self) -> RowEncoder:
+        return self
 
     @property
     def numeric_names(self) -> list[str]:

@@ -2,20 +2,26 @@
 
 What depends on the source alone (Gram matrices, fitted models) is computed on
 its own vocabulary, kept by content fingerprint and reused for every target.
+A source may keep its rows to itself and share its Gram matrix or moments alone;
+one that is an artifact has no rows, only what was learned from them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
-from acclimate.domains.sample import Sample
+from acclimate.arrays import Array, Strings
+from acclimate.domains.sample import Interactions, Sample
+from acclimate.errors import StrategyError
 
 Value = TypeVar("Value")
+F = TypeVar("F", bound=Callable[..., Any])
 
 ALL = frozenset({"rows", "moments", "gram", "fitted", "gradients"})
 
@@ -56,23 +62,113 @@ def _bytes(value: Any) -> int:
 _DERIVED = Derived()
 
 
+def gives(kind: str) -> Callable[[F], F]:
+    """Mark a recipe with what its value gives away: one of `ALL`."""
+    assert kind in ALL
+
+    def mark(recipe: F) -> F:
+        recipe.gives = kind  # type: ignore[attr-defined]
+        return recipe
+
+    return mark
+
+
 @dataclass(frozen=True)
 class Source:
     """One source of a problem.
 
-    sample  its observations, already cut at the target's clock
-    shares  what its owner lets be read: ⊆ {rows, moments, gram, fitted, gradients}
+    held     its observations, cut at the target's clock, or None where the source is an
+             artifact; strategies read `sample`, which asks whether they are shared
+    shares   what its owner lets be read: ⊆ {rows, moments, gram, fitted, gradients}
+    fitted   an encoder and a model learned elsewhere (`strategies.fitted.Fitted`), or None
+    weight   (n,) ≥ 0, one a row, set by a step that weighs; None for equal weights
+    view     what a step that reshapes put in the place of its encoded rows, or None
     """
 
     name: str
-    sample: Sample = field(repr=False)
+    held: Sample | None = field(repr=False)
     shares: frozenset[str] = ALL
+    fitted: Any = field(default=None, repr=False)
+    weight: Array | None = field(default=None, repr=False)
+    view: Any = field(default=None, repr=False)
+
+    @property
+    def sample(self) -> Sample:
+        """Its observations; raises StrategyError where they are not shared."""
+        if self.held is None or "rows" not in self.shares:
+            raise StrategyError(
+                f"Expected source {self.name!r} to share its rows; it shares "
+                f"{', '.join(sorted(self.shares)) or 'nothing'}. Name what the strategy needs "
+                "in its `reads`, so that the plan leaves it out."
+            )
+        return self.held
+
+    @property
+    def n(self) -> int:
+        """Its observations, 0 where nobody knows how many."""
+        return 0 if self.held is None else self.held.n
+
+    @property
+    def seen(self) -> bool:
+        """Whether its rows may be read."""
+        return self.held is not None and "rows" in self.shares
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its observations, weights and reshaped view; caches know it by this."""
+        if self.held is None:
+            return f"artifact/{self.fitted.fingerprint}"
+        if self.weight is None and self.view is None:
+            return self.held.fingerprint
+        digest = hashlib.sha256(self.held.fingerprint.encode())
+        for part in (self.weight, *(() if self.view is None else self.view.arrays())):
+            digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
     def derive(self, recipe: Callable[[Sample, Any], Value], settings: Any) -> Value:
         """The value of `recipe(sample, settings)`, computed once per content.
 
+        recipe    marked with `gives`: what its value gives away must be shared
         settings  a frozen dataclass of plain values
+
+        Raises StrategyError where the source does not share that.
         """
+        given = getattr(recipe, "gives", "rows")
+        if self.held is None or given not in self.shares:
+            raise StrategyError(
+                f"Expected source {self.name!r} to share its {given}; it shares "
+                f"{', '.join(sorted(self.shares)) or 'nothing'}. Leave it out."
+            )
+        held = self.held
         name = f"{recipe.__module__}.{recipe.__qualname__}"
-        key = (self.sample.fingerprint, name, json.dumps(asdict(settings), sort_keys=True))
-        return _DERIVED.get(key, lambda: recipe(self.sample, settings))
+        key = (held.fingerprint, name, json.dumps(asdict(settings), sort_keys=True))
+        return _DERIVED.get(key, lambda: recipe(held, settings))
+
+    def weighed(self, weight: Array) -> Source:
+        """The same source with row weights, times those it has."""
+        return replace(self, weight=weight if self.weight is None else self.weight * weight)
+
+
+@dataclass(frozen=True)
+class ItemCounts:
+    """Which items a source holds and how often each was taken; part of any Gram matrix.
+
+    items  (m,) ids
+    count  (m,) ≥ 0
+    """
+
+    items: Strings
+    count: Array
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """For recipes without any."""
+
+
+@gives("gram")
+def item_counts(sample: Sample, settings: NoSettings) -> ItemCounts:
+    """How often each item was taken."""
+    assert isinstance(sample, Interactions)
+    count = np.bincount(sample.item, minlength=len(sample.items)).astype(np.float64)
+    return ItemCounts(sample.items, count)

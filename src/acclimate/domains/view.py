@@ -8,9 +8,10 @@ with the artifact.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from acclimate.arrays import Array, Ints, Sparse, Strings, Tensor
 from acclimate.domains.sample import Interactions, Rows, Sample, id_text
+from acclimate.domains.source import ItemCounts
 from acclimate.errors import StrategyError
 
 # Users made dense at once: 2,048 × 6,000 items in single precision are 49 MB.
@@ -45,6 +47,12 @@ class RowView:
     @property
     def n(self) -> int:
         return len(self.numeric)
+
+    def arrays(self) -> tuple[Tensor | None, ...]:
+        """Everything in it, for fingerprints."""
+        sparse = self.sparse
+        text = () if sparse is None else (sparse.indptr, sparse.indices, sparse.data)
+        return (self.numeric, self.codes, *text, self.label)
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,19 @@ class ItemView:
         return gram
 
 
-View = RowView | ItemView
+@dataclass(frozen=True)
+class Views:
+    """One sample as several encoders see it; what a model of several parts eats."""
+
+    parts: tuple[Any, ...]
+
+    @property
+    def n(self) -> int:
+        count: int = self.parts[0].n
+        return count
+
+
+View = RowView | ItemView | Views
 
 
 @dataclass(frozen=True)
@@ -103,13 +123,21 @@ class EncoderState:
     kind: str
     meta: dict[str, Any]
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    children: Mapping[str, EncoderState] = field(default_factory=dict)
 
 
 class Encoder(Protocol):
-    """Fitted statistics of one arm."""
+    """Fitted statistics of one arm.
+
+    base  the encoder without what reshaping steps do to the target's rows: itself, but
+          for `Moved`
+    """
 
     @property
     def fingerprint(self) -> str: ...
+
+    @property
+    def base(self) -> Encoder: ...
 
     def encode(self, sample: Any) -> Any: ...
 
@@ -119,7 +147,89 @@ class Encoder(Protocol):
 class Recipe(Protocol):
     """How samples become views; the same for every arm."""
 
-    def fit(self, own: Sequence[Sample], others: Sequence[Sample]) -> Encoder: ...
+    def fit(self, own: Sequence[Sample], others: Sequence[Sample | ItemCounts]) -> Encoder: ...
+
+
+@dataclass(frozen=True)
+class Several:
+    """Encoders side by side: each part of a model sees a sample with its own statistics."""
+
+    parts: tuple[Encoder, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        return "+".join(part.fingerprint for part in self.parts)
+
+    @property
+    def base(self) -> Several:
+        return self
+
+    def encode(self, sample: Any) -> Views:
+        return Views(tuple(part.encode(sample) for part in self.parts))
+
+    def unseen(self, sample: Any) -> list[str]:
+        """(n,) the columns whose value the target's own part, the first, has not seen."""
+        found: list[str] = self.parts[0].unseen(sample)  # type: ignore[attr-defined]
+        return found
+
+    def state(self) -> EncoderState:
+        children = {f"{number:03d}": part.state() for number, part in enumerate(self.parts)}
+        return EncoderState("several", {}, children=children)
+
+
+@dataclass(frozen=True)
+class Move:
+    """An affine map of a view's numeric columns: x ↦ (x − centre) @ matrix + shift.
+
+    centre  (d,)
+    matrix  (d, d′)
+    shift   (d′,)
+    """
+
+    centre: Array
+    matrix: Array
+    shift: Array
+
+    def __call__(self, view: RowView) -> RowView:
+        return replace(view, numeric=(view.numeric - self.centre) @ self.matrix + self.shift)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An encoder whose numeric columns a reshaping step moves; the map is kept to predict.
+
+    Sources are encoded by `base`: what a step does to them stands in their own views.
+    """
+
+    inner: Encoder
+    move: Move
+
+    @property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(self.inner.fingerprint.encode())
+        for part in (self.move.centre, self.move.matrix, self.move.shift):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def base(self) -> Encoder:
+        return self.inner.base
+
+    def encode(self, sample: Any) -> RowView:
+        return self.move(self.inner.encode(sample))
+
+    def unseen(self, sample: Any) -> list[str]:
+        """(n,) the columns whose value was not seen, as `inner` says."""
+        found: list[str] = self.inner.unseen(sample)  # type: ignore[attr-defined]
+        return found
+
+    def state(self) -> EncoderState:
+        move = {
+            "centre": self.move.centre,
+            "matrix": self.move.matrix,
+            "shift": self.move.shift,
+        }
+        return EncoderState("moved", {}, move, {"inner": self.inner.state()})
 
 
 @dataclass(frozen=True)
@@ -135,9 +245,11 @@ class ItemEncoder:
 
     @property
     def fingerprint(self) -> str:
-        import hashlib
-
         return hashlib.sha256(id_text(self.catalogue[self.known])).hexdigest()
+
+    @property
+    def base(self) -> ItemEncoder:
+        return self
 
     def columns_of(self, items: Strings) -> Ints:
         """(len(items),) column of each id in this vocabulary, −1 where unknown."""
@@ -185,7 +297,7 @@ class ItemRecipe:
     catalogue: Strings
     at_most: int = 6000
 
-    def fit(self, own: Sequence[Sample], others: Sequence[Sample]) -> ItemEncoder:
+    def fit(self, own: Sequence[Sample], others: Sequence[Sample | ItemCounts]) -> ItemEncoder:
         whole = ItemEncoder(self.catalogue, np.arange(len(self.catalogue)))
         mine, theirs = self._counts(whole, own), self._counts(whole, others)
         order = np.lexsort((-theirs, -mine))
@@ -198,17 +310,21 @@ class ItemRecipe:
             )
         return ItemEncoder(self.catalogue, np.sort(seen))
 
-    def _counts(self, whole: ItemEncoder, samples: Sequence[Sample]) -> Array:
+    def _counts(self, whole: ItemEncoder, samples: Sequence[Sample | ItemCounts]) -> Array:
         total = np.zeros(len(self.catalogue))
         for sample in samples:
-            assert isinstance(sample, Interactions)
-            column = whole.columns_of(sample.items)
-            count = np.bincount(sample.item, minlength=len(sample.items)).astype(float)
+            if isinstance(sample, ItemCounts):
+                items, count = sample.items, sample.count
+            else:
+                assert isinstance(sample, Interactions)
+                items = sample.items
+                count = np.bincount(sample.item, minlength=len(items)).astype(float)
+            column = whole.columns_of(items)
             np.add.at(total, column[column >= 0], count[column >= 0])
         return total
 
 
-def rows_of(samples: Sequence[Sample]) -> list[Rows]:
+def rows_of(samples: Sequence[Sample | ItemCounts]) -> list[Rows]:
     """The samples as Rows; a recipe of the other form is our own mistake."""
     assert all(isinstance(sample, Rows) for sample in samples)
     return [sample for sample in samples if isinstance(sample, Rows)]

@@ -88,7 +88,7 @@ class Agreement:
 def agreements(problem: Problem, rng: Rng, tick: Tick = idle) -> list[Agreement]:
     """The agreement of each source that has one; none for tasks without row labels."""
     fit = problem.fit
-    if not isinstance(fit, Rows) or fit.label is None:
+    if not isinstance(fit, Rows) or fit.label is None or not fit.n:
         return []
     found = [_agreement(problem, source, fit, rng, tick) for source in problem.sources]
     return [each for each in found if each is not None]
@@ -103,7 +103,7 @@ def agreeing(problem: Problem, found: Sequence[Agreement]) -> Problem:
 def _agreement(
     problem: Problem, source: Source, fit: Rows, rng: Rng, tick: Tick
 ) -> Agreement | None:
-    if "rows" not in source.shares:
+    if not source.seen:
         return None
     assert fit.label is not None
     alone = problem.with_sources([source])
@@ -128,7 +128,7 @@ def _agreement(
         problem.target,
         float(np.mean(areas)),
         float(np.mean(errors)),
-        source.sample.n,
+        source.n,
         fit.n,
     )
 

@@ -25,7 +25,7 @@ from acclimate.models.ease import Ease
 from acclimate.models.popularity import Popularity
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted
-from acclimate.strategies.relation.itemprior import SourceSettings, map_items, source_items
+from acclimate.strategies.relation.itemprior import SourceSettings, given_items, map_items
 from acclimate.tasks.task import Task
 
 # Rows of a side that a measure looks at; distances settle long before.
@@ -43,10 +43,13 @@ def assess(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
     found: list[Gap] = []
     if isinstance(problem.fit, Rows):
         for source in problem.sources:
-            found += _rows_gap(problem, source, rng.child(source.name))
+            if source.seen:
+                found += _rows_gap(problem, source, rng.child(source.name))
+            else:
+                found.append(_unseen(source, problem))
         return found
     for source in problem.sources:
-        found += _items_gap(problem, source)
+        found += _items_gap(problem, source) if source.seen else [_unseen(source, problem)]
     return found + _ranking_power(task, problem, rng.child("ranking"))
 
 
@@ -60,7 +63,7 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
     some_mine = _some(mine, rng.child("target"))
     some_theirs = _some(theirs, rng.child("source"))
     both = replace(
-        problem, fit=some_mine, sources=(replace(source, sample=some_theirs),)
+        problem, fit=some_mine, sources=(replace(source, held=some_theirs),)
     ).encoded(Statistics.BOTH)
     xs, columns = _matrix(both, some_theirs)
     xt, _ = _matrix(both, some_mine)
@@ -103,6 +106,16 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
                 )
             )
     return found
+
+
+def _unseen(source: Source, problem: Problem) -> Gap:
+    """Says that a source's rows are nobody's to measure."""
+    sentence = (
+        f"How far {source.name} is from {problem.target} is not measured: it shares its "
+        f"{' and '.join(sorted(source.shares)) or 'name alone'}, and no rows"
+    )
+    nothing = (None, None, None, None, None, 0, 0)
+    return Gap("rows", source.name, problem.target, float("nan"), *nothing, sentence)
 
 
 def _unmeasured(text: list[str], source: str, problem: Problem) -> Gap:
@@ -153,6 +166,10 @@ def _items_gap(problem: Problem, source: Source) -> list[Gap]:
     ]
 
 
+def _is_ease(source: Source) -> bool:
+    return source.fitted is not None and isinstance(source.fitted.model, Ease)
+
+
 def _ranking_power(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
     """How much better than the target's popularity each source alone ranks an inner fold."""
     folds = problem.inner(2, rng.child("folds"))
@@ -167,11 +184,11 @@ def _ranking_power(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
     assert isinstance(encoder, ItemEncoder)
     view = encoded.view(encoded.fit)
     assert isinstance(view, ItemView)
-    floor = Fitted(encoder, Popularity(view.popularity))
+    floor = Fitted(encoder, Popularity(view.popularity, view.popularity))
     scores, settings = {}, SourceSettings.for_recipe(problem.recipe)
     for source in problem.sources:
-        if {"gram"} <= source.shares:
-            given = map_items(source.derive(source_items, settings), encoder)
+        if "gram" in source.shares or _is_ease(source):
+            given = map_items(given_items(source, settings), encoder)
             alone = Fitted(encoder, Ease(matrix=given.matrix, popularity=given.popularity))
             scores[source.name] = task.unit_scores(alone.answer(held), held.truth)
     if not scores:

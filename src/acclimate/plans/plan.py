@@ -7,7 +7,7 @@ is spent.  Arms that do not apply are listed with why.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from acclimate.domains.problem import Problem
 from acclimate.gaps.gap import Gap
@@ -61,15 +61,34 @@ def plan(
     """
     steps, refused = [], []
     for arm in arms:
-        why = arm.why_not(problem)
+        fitting, why = formed(arm, problem)
         if why is not None and left_out and not problem.sources and arm.strategy.transfers:
             why = "; ".join(left_out)
-        if why is None:
-            steps.append(Step(arm, _reason(arm, problem, gap)))
-        else:
+        steps += [Step(each, _reason(each, problem, gap)) for each in fitting]
+        if why is not None:
             refused.append(Refusal(arm.strategy.kind, arm.model.kind, why))
     steps.sort(key=lambda step: _order(step.arm))
     return Plan(tuple(steps), tuple(refused))
+
+
+def formed(arm: Arm, problem: Problem) -> tuple[list[Arm], str | None]:
+    """The arm as it applies: on all sources, else on those it can use, or why on none.
+
+    Where a strategy cannot use rows and fitted models of sources together, there is one
+    arm for the sources with rows and one for each fitted model.
+    """
+    why = arm.why_not(problem)
+    if why is None or not arm.strategy.transfers:
+        return ([], why) if why else ([arm], None)
+    usable = [s.name for s in problem.sources if arm.strategy.why_not_source(s) is None]
+    seen = [s.name for s in problem.sources if s.seen and s.name in usable]
+    alone = [[s.name] for s in problem.sources if not s.seen and s.name in usable]
+    for parts in ([usable], [seen, *alone]):
+        tried = [replace(arm, only=tuple(names)) for names in parts if names]
+        fitting = [each for each in tried if each.why_not(each.selected(problem)) is None]
+        if fitting:
+            return fitting, None
+    return [], why
 
 
 def _order(arm: Arm) -> tuple[int, bool, int]:
@@ -83,7 +102,7 @@ def _order(arm: Arm) -> tuple[int, bool, int]:
 
 def _reason(arm: Arm, problem: Problem, gap: Sequence[Gap]) -> str:
     mine = problem.fit.n
-    theirs = sum(source.sample.n for source in problem.sources)
+    theirs = sum(source.n for source in problem.sources)
     kind = arm.strategy.kind
     if kind == "target-only":
         return "what transfer must beat"

@@ -56,7 +56,7 @@ def tune(
             problem.inner(_fold_count(problem), rng.child("folds"))
         )
     ]
-    behind = problem.fit.n + sum(source.sample.n for source in problem.sources)
+    behind = problem.fit.n + sum(source.n for source in problem.sources)
     few = folds[:2] if rows and behind > LARGE else folds
     models = arm.model.grid()
     variants = len(models) + len(arm.strategy.grid(problem)) - 1

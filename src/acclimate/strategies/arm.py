@@ -41,16 +41,19 @@ class Arm:
     def fit(self, problem: Problem, rng: Rng, tick: Tick = idle) -> Fitted:
         """Encode the problem with this arm's statistics and adapt the model."""
         encoded = problem if problem.encoder is not None else self.encoded(problem)
-        model = self.strategy.adapt(encoded, self.model, rng, tick)
-        assert encoded.encoder is not None
-        return Fitted(encoded.encoder, model)
+        adapted, model = self.strategy.step(encoded, self.model, rng, tick)
+        assert adapted.encoder is not None
+        return Fitted(adapted.encoder, model)
 
     def encoded(self, problem: Problem) -> Problem:
         """The problem with this arm's sources and statistics."""
-        if self.only is not None:
-            kept = [source for source in problem.sources if source.name in self.only]
-            problem = problem.with_sources(kept)
-        return problem.encoded(self.strategy.statistics)
+        return self.selected(problem).encoded(self.strategy.statistics)
+
+    def selected(self, problem: Problem) -> Problem:
+        """The problem with the sources this arm uses."""
+        if self.only is None:
+            return problem
+        return problem.with_sources([s for s in problem.sources if s.name in self.only])
 
     def with_model(self, model: Model) -> Arm:
         return replace(self, model=model)
@@ -66,6 +69,10 @@ def _plain(value: Any) -> dict[str, Any]:
         setting = getattr(value, each.name)
         if is_dataclass(setting):
             found[each.name] = _plain(setting)
+        elif isinstance(setting, tuple) and any(is_dataclass(part) for part in setting):
+            found[each.name] = {
+                f"{n} {part.kind}": _plain(part) for n, part in enumerate(setting)
+            }
         elif setting is not None and not isinstance(setting, np.ndarray):
             found[each.name] = setting
     return found

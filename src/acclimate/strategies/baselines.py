@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.source import Source
 from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
-from acclimate.strategies.stacking import source_views, stack
-from acclimate.strategies.strategy import Strategy
+from acclimate.strategies.given import learned_elsewhere, serves_fitted, unlike
+from acclimate.strategies.stacking import row_weights, source_views, stack
+from acclimate.strategies.strategy import Adapt
 
 
 @dataclass(frozen=True)
-class TargetOnly(Strategy):
+class TargetOnly(Adapt):
     """Fit on the target's own observations."""
 
     kind: ClassVar[str] = "target-only"
@@ -31,22 +33,35 @@ class TargetOnly(Strategy):
 
 
 @dataclass(frozen=True)
-class SourceOnly(Strategy):
-    """Fit on the sources and serve the target as it comes."""
+class SourceOnly(Adapt):
+    """Fit on the sources and serve the target as it comes.
+
+    A source that is an artifact serves as it is; as one step of a chain, this is
+    pretraining.
+    """
 
     kind: ClassVar[str] = "source-only"
     reads: ClassVar[frozenset[str]] = frozenset({"rows"})
     statistics: ClassVar[Statistics] = Statistics.SOURCES
     complexity: ClassVar[int] = 1
     reads_fit: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
+
+    def why_not_source(self, source: Source) -> str | None:
+        return None if serves_fitted(source) else super().why_not_source(source)
+
+    def refuses(self, problem: Problem, model: Model) -> str | None:
+        return unlike(problem, model)
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
+        if (learned := learned_elsewhere(problem)) is not None:
+            return learned
         prepared = model.prepare(stack(source_views(problem)))
-        return model.fit(prepared, rng=rng, tick=tick)
+        return model.fit(prepared, weight=row_weights(problem.sources), rng=rng, tick=tick)
 
 
 @dataclass(frozen=True)
-class Pooled(Strategy):
+class Pooled(Adapt):
     """Fit on target and sources as if they were one market."""
 
     kind: ClassVar[str] = "pooled"
@@ -56,4 +71,6 @@ class Pooled(Strategy):
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         views = [problem.view(problem.fit), *source_views(problem)]
-        return model.fit(model.prepare(stack(views, own=views[0])), rng=rng, tick=tick)
+        weight = row_weights(problem.sources, problem.fit.n)
+        prepared = model.prepare(stack(views, own=views[0]))
+        return model.fit(prepared, weight=weight, rng=rng, tick=tick)

@@ -1,4 +1,4 @@
-"""Stack views of one encoder: target and source rows below each other."""
+"""Stack views of one encoder: target and source rows below each other, weights beside them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
+from acclimate.arrays import Array
 from acclimate.domains.problem import Problem
+from acclimate.domains.source import Source
 from acclimate.domains.view import ItemView, RowView, View
 from acclimate.models.design import stack_views
+from acclimate.models.model import Model, Weighted
 
 
 def stack(views: Sequence[View], own: View | None = None) -> View:
@@ -30,4 +33,19 @@ def stack(views: Sequence[View], own: View | None = None) -> View:
 
 def source_views(problem: Problem) -> list[View]:
     """The view of each source, in the problem's encoder."""
-    return [problem.view(source.sample) for source in problem.sources]
+    return [problem.source_view(source) for source in problem.sources]
+
+
+def row_weights(sources: Sequence[Source], target_rows: int = 0) -> Array | None:
+    """Weights of so many target rows, 1 each, then of the sources'; None for all equal."""
+    if all(source.weight is None for source in sources):
+        return None
+    parts = [np.ones(s.n) if s.weight is None else s.weight for s in sources]
+    return np.concatenate([np.ones(target_rows), *parts])
+
+
+def takes_no_weights(problem: Problem, model: Model) -> str | None:
+    """Why a model cannot be fitted on weighed rows, or None."""
+    if not isinstance(model, Weighted) or not model.takes_weights:
+        return f"{model.kind} takes no row weights"
+    return None

@@ -2,6 +2,11 @@
 
 Before: the runner encoded the problem with the statistics the strategy names.
 After: the runner scores what it returns on data the strategy never saw.
+
+A step reshapes (views of the sources, and a map for the target's rows), weighs
+(rows or whole sources) or adapts (fits, or goes on fitting, a model).  Steps
+compose in a `chain`; one that only reshapes or weighs needs one behind it that
+adapts.
 """
 
 from __future__ import annotations
@@ -10,20 +15,22 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.source import Source
 from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
 
 
 class Strategy(ABC):
-    """Adapt: (problem, model) → fitted model.  Subclasses are frozen dataclasses.
+    """(problem, model) → (problem, model).  Subclasses are frozen dataclasses.
 
-    kind        its name in the catalogue
-    reads       what it needs of each source: ⊆ {rows, moments, gram, fitted, gradients}
-    statistics  whose rows the encoder is fitted on
-    complexity  order of simplicity; the plan takes the simplest arm within one
-                standard error of the best
-    transfers   whether a source is used at all
-    reads_fit   whether the target's own labels are; tuning fits the others once
+    kind         its name in the catalogue
+    reads        what it needs of each source: ⊆ {rows, moments, gram, fitted, gradients}
+    statistics   whose rows the encoder is fitted on
+    complexity   order of simplicity; the plan takes the simplest arm within one
+                 standard error of the best
+    transfers    whether a source is used at all
+    reads_fit    whether the target's own labels are; tuning fits the others once
+    needs_labels whether it is nothing without them
     """
 
     kind: ClassVar[str]
@@ -32,19 +39,31 @@ class Strategy(ABC):
     complexity: ClassVar[int]
     transfers: ClassVar[bool] = True
     reads_fit: ClassVar[bool] = True
+    needs_labels: ClassVar[bool] = True
 
     def why_not(self, problem: Problem, model: Model) -> str | None:
         """A reason this strategy does not apply here, or None.
 
-        Checks the sources and what they share, then asks `refuses`.
+        Checks labels, the sources and what they share, then asks `refuses`.
         """
+        if self.needs_labels and not problem.labelled:
+            return "the target has no labelled rows to fit on"
         if self.transfers and not problem.sources:
             return "there is no source"
         for source in problem.sources if self.transfers else ():
-            missing = sorted(self.reads - source.shares)
-            if missing:
-                return f"source {source.name!r} does not share its {' or '.join(missing)}"
+            if (why := self.why_not_source(source)) is not None:
+                return why
         return model.why_not() or self.refuses(problem, model)
+
+    def why_not_source(self, source: Source) -> str | None:
+        """Why a source cannot be used, or None: by default what it does not share.
+
+        A strategy that does with a fitted model instead of rows says so here.
+        """
+        missing = sorted(self.reads - source.shares)
+        if missing:
+            return f"source {source.name!r} does not share its {' or '.join(missing)}"
+        return None
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
         """What this strategy needs of this model or problem and does not find, or None."""
@@ -55,5 +74,60 @@ class Strategy(ABC):
         return (self,)
 
     @abstractmethod
+    def step(
+        self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
+    ) -> tuple[Problem, Model]:
+        """Take an encoded problem and a model one step on."""
+
+
+class Reshape(Strategy):
+    """Move the numeric or sparse columns of views; codes pass through."""
+
+    statistics: ClassVar[Statistics] = Statistics.BOTH
+    reads: ClassVar[frozenset[str]] = frozenset({"rows"})
+    needs_labels: ClassVar[bool] = False
+    reads_fit: ClassVar[bool] = False
+
+    @abstractmethod
+    def reshape(self, problem: Problem, rng: Rng, tick: Tick = idle) -> Problem:
+        """The problem as `Problem.reshaped` gives it back."""
+
+    def step(
+        self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
+    ) -> tuple[Problem, Model]:
+        return self.reshape(problem, rng, tick), model
+
+
+class Weigh(Strategy):
+    """Give rows of sources, or whole sources, weights."""
+
+    statistics: ClassVar[Statistics] = Statistics.BOTH
+    reads: ClassVar[frozenset[str]] = frozenset({"rows"})
+    needs_labels: ClassVar[bool] = False
+    reads_fit: ClassVar[bool] = False
+
+    @abstractmethod
+    def weigh(self, problem: Problem, rng: Rng, tick: Tick = idle) -> Problem:
+        """The problem as `Problem.weighed` gives it back."""
+
+    def step(
+        self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
+    ) -> tuple[Problem, Model]:
+        return self.weigh(problem, rng, tick), model
+
+
+class Adapt(Strategy):
+    """Fit a model for the target, from the start or from one that was handed on."""
+
+    @abstractmethod
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
-        """Fit `model` for the target of an encoded problem."""
+        """Fit `model` for the target of an encoded problem.
+
+        model  a specification, or the fitted model of the step before; a strategy that
+               begins anew fits over it
+        """
+
+    def step(
+        self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
+    ) -> tuple[Problem, Model]:
+        return problem, self.adapt(problem, model, rng, tick)

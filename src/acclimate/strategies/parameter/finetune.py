@@ -13,17 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.problem import Problem
 from acclimate.errors import StrategyError
-from acclimate.models.model import Model, Tick, idle
 from acclimate.models.network import Trainable, Tuning
-from acclimate.rng import Rng
-from acclimate.strategies.parameter.pretrain import no_start, pretrained
+from acclimate.strategies.parameter.pretrain import GoOn
 from acclimate.strategies.strategy import Strategy
 
 
 @dataclass(frozen=True)
-class FineTune(Strategy):
+class FineTune(GoOn):
     """Go on training a source network on the target's rows.
 
     layers   "all", or "head": the body is held
@@ -39,8 +37,6 @@ class FineTune(Strategy):
     epochs: int | None = None
 
     kind: ClassVar[str] = "finetune"
-    reads: ClassVar[frozenset[str]] = frozenset({"rows"})
-    statistics: ClassVar[Statistics] = Statistics.SOURCES
     complexity: ClassVar[int] = 5
 
     def __post_init__(self) -> None:
@@ -56,22 +52,11 @@ class FineTune(Strategy):
             object.__setattr__(self, "kind", "finetune-head")
             object.__setattr__(self, "complexity", 4)
 
-    def refuses(self, problem: Problem, model: Model) -> str | None:
-        return no_start(problem, model)
-
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         if self.layers == "head":
             return (self, replace(self, rate=1.0), replace(self, rate=3.0))
         slower, faster = replace(self, rate=0.1), replace(self, rate=1.0)
         return (self, slower, faster, replace(self, falling=1 / 2.6))
-
-    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
-        assert isinstance(model, Trainable)
-        start = pretrained(problem, model, rng, tick)
-        prepared = model.prepare(problem.view(problem.fit))
-        return model.tune(
-            prepared, self.tuning(start), start=start, rng=rng.child("finetune"), tick=tick
-        )
 
     def tuning(self, start: Trainable) -> Tuning:
         """What this changes about training that begins at `start`."""

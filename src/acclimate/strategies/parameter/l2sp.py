@@ -14,13 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.problem import Problem
 from acclimate.errors import StrategyError
-from acclimate.models.model import Model, Tick, idle
 from acclimate.models.network import Params, Penalty, Trainable, Tuning
-from acclimate.rng import Rng
 from acclimate.strategies.parameter.finetune import FineTune
-from acclimate.strategies.parameter.pretrain import no_start, pretrained
+from acclimate.strategies.parameter.pretrain import GoOn
 from acclimate.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class L2SP(Strategy):
+class L2SP(GoOn):
     """Fine-tune on a leash.
 
     alpha   ≥ 0, on the scale of mean loss: pull of the body to the source's
@@ -43,8 +41,6 @@ class L2SP(Strategy):
     epochs: int | None = None
 
     kind: ClassVar[str] = "l2-sp"
-    reads: ClassVar[frozenset[str]] = frozenset({"rows"})
-    statistics: ClassVar[Statistics] = Statistics.SOURCES
     complexity: ClassVar[int] = 6
 
     def __post_init__(self) -> None:
@@ -54,23 +50,12 @@ class L2SP(Strategy):
                 "Both at 0 is plain fine-tuning."
             )
 
-    def refuses(self, problem: Problem, model: Model) -> str | None:
-        return no_start(problem, model)
-
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         return (
             self,
             replace(self, alpha=0.01),
             replace(self, alpha=1.0),
             replace(self, rate=1.0),
-        )
-
-    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
-        assert isinstance(model, Trainable)
-        start = pretrained(problem, model, rng, tick)
-        prepared = model.prepare(problem.view(problem.fit))
-        return model.tune(
-            prepared, self.tuning(start), start=start, rng=rng.child("finetune"), tick=tick
         )
 
     def tuning(self, start: Trainable) -> Tuning:

@@ -18,18 +18,19 @@ import numpy as np
 
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Rows
-from acclimate.domains.source import Derived
+from acclimate.domains.source import Derived, Source
 from acclimate.errors import StrategyError
 from acclimate.models.model import GivesPrior, Model, Prior, Tick, WithPrior, idle
 from acclimate.rng import Rng
-from acclimate.strategies.stacking import source_views, stack
-from acclimate.strategies.strategy import Strategy
+from acclimate.strategies.given import learned_elsewhere, serves_fitted, unlike
+from acclimate.strategies.stacking import row_weights, source_views, stack
+from acclimate.strategies.strategy import Adapt, Strategy
 
 _PRIORS = Derived(2**28)
 
 
 @dataclass(frozen=True)
-class SourcePrior(Strategy):
+class SourcePrior(Adapt):
     """Fit the target around the source's coefficients.
 
     strength  μ > 0, on the scale of summed loss: about the information of 4μ rows on
@@ -50,10 +51,17 @@ class SourcePrior(Strategy):
                 "Without a prior the fit is target-only; the source alone is source-only."
             )
 
+    def why_not_source(self, source: Source) -> str | None:
+        return None if serves_fitted(source) else super().why_not_source(source)
+
     def refuses(self, problem: Problem, model: Model) -> str | None:
         takes = isinstance(model, WithPrior) and model.takes_prior
         if not takes or not isinstance(model, GivesPrior):
             return f"{model.kind} takes no prior on its parameters from a fit on the sources"
+        if (why := unlike(problem, model)) is not None:
+            return why
+        if learned_elsewhere(problem) is not None:
+            return None
         samples = [source.sample for source in problem.sources]
         labels = [s.label for s in samples if isinstance(s, Rows) and s.label is not None]
         if len(labels) < len(samples):
@@ -74,16 +82,22 @@ class SourcePrior(Strategy):
 def source_prior(problem: Problem, model: Model, tick: Tick = idle) -> Prior:
     """The prior, at strength 1, that `model` becomes when fitted on all source rows.
 
-    Computed once for the same sources, encoder and settings of the model.
+    A source that is an artifact gives its own model's.  Computed once for the same
+    sources, encoder and settings of the model.
     """
     assert problem.encoder is not None, "call encoded() first"
-    sources = [source.sample.fingerprint for source in problem.sources]
-    key = (*sources, problem.encoder.fingerprint, repr(model))
+    learned = learned_elsewhere(problem)
+    if learned is not None:
+        assert isinstance(learned, GivesPrior)
+        return learned.as_prior()
+    sources = [source.fingerprint for source in problem.sources]
+    key = (*sources, problem.encoder.base.fingerprint, repr(model))
 
     def compute() -> Prior:
         prepared = model.prepare(stack(source_views(problem)))
         # A key of its own: what is kept must not depend on who asked first.
-        fitted = model.fit(prepared, rng=Rng.of(0).child("source prior"), tick=tick)
+        own, weight = Rng.of(0).child("source prior"), row_weights(problem.sources)
+        fitted = model.fit(prepared, weight=weight, rng=own, tick=tick)
         assert isinstance(fitted, GivesPrior)
         return fitted.as_prior()
 

@@ -15,12 +15,13 @@ import numpy as np
 from acclimate.arrays import Array, Strings, Tensor
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Interactions, Sample
+from acclimate.domains.source import Source, gives
 from acclimate.domains.view import ItemEncoder, ItemRecipe, Recipe
 from acclimate.models.ease import Ease, ItemPrior, solve
 from acclimate.models.items import gram_of
 from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
-from acclimate.strategies.strategy import Strategy
+from acclimate.strategies.strategy import Adapt, Strategy
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class SourceItems:
     popularity: Array
 
 
+@gives("gram")
 def source_items(sample: Sample, settings: SourceSettings) -> SourceItems:
     """A source's B_s on its own vocabulary; a recipe for `Source.derive`."""
     assert isinstance(sample, Interactions)
@@ -60,7 +62,7 @@ def source_items(sample: Sample, settings: SourceSettings) -> SourceItems:
 
 
 @dataclass(frozen=True)
-class ItemItemPrior(Strategy):
+class ItemItemPrior(Adapt):
     """EASE with Σ μ_s ‖B − B_s‖² added to its loss.
 
     strength        μ > 0, in users: weight of each source's matrix
@@ -74,6 +76,13 @@ class ItemItemPrior(Strategy):
     reads: ClassVar[frozenset[str]] = frozenset({"gram"})
     statistics: ClassVar[Statistics] = Statistics.BOTH
     complexity: ClassVar[int] = 3
+
+    def why_not_source(self, source: Source) -> str | None:
+        if source.fitted is None:
+            return super().why_not_source(source)
+        if not isinstance(source.fitted.model, Ease):
+            return f"source {source.name!r} is a fitted {source.fitted.model.kind}, not ease"
+        return None
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if not isinstance(model, Ease):
@@ -90,12 +99,21 @@ class ItemItemPrior(Strategy):
         matrices, popularity = [], np.zeros(len(encoder.known))
         for source in problem.sources:
             tick()
-            mapped = map_items(source.derive(source_items, settings), encoder)
+            mapped = map_items(given_items(source, settings), encoder)
             matrices.append(mapped.matrix)
             popularity += mapped.popularity
         prior = ItemPrior(matrices, [self.strength] * len(matrices), popularity)
         prepared = model.prepare(problem.view(problem.fit))
         return model.fit(prepared, prior=prior, rng=rng, tick=tick)
+
+
+def given_items(source: Source, settings: SourceSettings) -> SourceItems:
+    """A source's matrix, solved from its Gram matrix, or that of the model it is."""
+    fitted = source.fitted
+    if fitted is None:
+        return source.derive(source_items, settings)
+    known = fitted.encoder.catalogue[fitted.encoder.known]
+    return SourceItems(known, fitted.model.matrix, fitted.model.popularity)
 
 
 def map_items(given: SourceItems, encoder: ItemEncoder) -> SourceItems:
