@@ -34,6 +34,18 @@ def strings(name: str, *values: str | None) -> pl.Series:
         ("24.2.15 7:05", datetime(2015, 2, 24, 7, 5)),
         ("3.2.2015", datetime(2015, 2, 3)),
         ("02 24, 2015", datetime(2015, 2, 24)),
+        ("24.02.2015 14:30 Uhr", datetime(2015, 2, 24, 14, 30)),
+        ("24.02.2015, 14:30", datetime(2015, 2, 24, 14, 30)),
+        ("2015年2月24日", datetime(2015, 2, 24)),
+        ("2015年02月24日14:30", datetime(2015, 2, 24, 14, 30)),
+        ("2015年2月24日 9时5分", datetime(2015, 2, 24, 9, 5)),
+        ("2015年2月24日 9時5分7秒", datetime(2015, 2, 24, 9, 5, 7)),
+        ("2015年2月24日 下午3点", datetime(2015, 2, 24, 15)),
+        ("2015年2月24日(火) 午前0:05", datetime(2015, 2, 24, 0, 5)),
+        ("2015年2月24日 火曜日", datetime(2015, 2, 24)),
+        ("2015年2月24日 星期二 10:00", datetime(2015, 2, 24, 10)),
+        ("2015/2/24 下午 02:30:01", datetime(2015, 2, 24, 14, 30, 1)),
+        ("２０１５／０２／２４　１４：３０", datetime(2015, 2, 24, 14, 30)),
         ("20150224", datetime(2015, 2, 24)),
         ("20150224225501", datetime(2015, 2, 24, 22, 55, 1)),
         ("1424818501", datetime(2015, 2, 24, 22, 55, 1)),
@@ -104,6 +116,11 @@ def test_digits_are_times_only_where_the_name_says_so() -> None:
         assert recognise(strings("n", written), named=False) is None
 
 
+def test_an_eastern_date_that_does_not_exist_is_empty() -> None:
+    series = strings("t", "2015年2月24日", "2015年13月24日", "15年2月", "很快")
+    assert read_times(series, Notation()).to_list() == [datetime(2015, 2, 24), None, None, None]
+
+
 def test_less_than_half_readable_is_no_time() -> None:
     assert recognise(strings("time", "2015-01-01", "soon", "later"), named=True) is None
     assert recognise(strings("time", "2015-01-01", "soon"), named=True)
@@ -141,7 +158,7 @@ def test_iso_times_come_back(moments: list[datetime]) -> None:
     assert read_times(series, notation).to_list() == moments
 
 
-@given(st.lists(st.text("0123456789/-.: TZ+,aAmMpP", max_size=24), max_size=8))
+@given(st.lists(st.text("0123456789/-.: TZ+,aAmMpP年月日時分下午（", max_size=24), max_size=8))
 def test_no_text_breaks_the_reading_of_times(values: list[str]) -> None:
     for named in (True, False):
         if notation := recognise(strings("t", *values), named):

@@ -129,7 +129,8 @@ def _guessed(data: bytes, name: str, error: UnicodeDecodeError) -> Text:
         raise DomainError(
             f"Expected text in UTF-8 or {known} in {name!r}, found byte "
             f"0x{data[error.start]:02x} at offset {error.start}, and no text in any of these. "
-            "Convert the file to UTF-8 (for example with iconv -f latin1 -t utf-8), or name its encoding."
+            "Convert the file to UTF-8 (for example with iconv -f latin1 -t utf-8), or name "
+            "its encoding."
         )
     failed = ""
     for encoding in likely:

@@ -24,6 +24,7 @@ _STEMS = {
     "events": (
         "event", "order", "transaction", "interaction", "rating", "purchase", "click", "view",
         "cart", "sale", "review", "train", "basket", "log", "session", "play", "return",
+        "behavior", "behaviour", "invoice", "buy",
     ),
     "items": ("item", "product", "article", "catalog", "catalogue", "sku", "movie", "book"),
     "users": (

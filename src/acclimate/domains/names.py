@@ -1,14 +1,18 @@
 """Which role a column name suggests.  Smaller ranks are better; None is no match.
 
-Names are compared without case, blanks and signs: `CustomerID`, "Customer ID"
-and `customer_id` are the same name.
+Names are compared without case, blanks and signs, and in English: `CustomerID`,
+"Customer ID", `customer_id`, 顧客ID and `Kunden-ID` are the same name.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeAlias
+
+from acclimate.domains.vocabulary import english
 
 Rank: TypeAlias = Callable[[str], "int | None"]
 
@@ -26,6 +30,7 @@ _BARE = {
     "item", "product", "article", "movie", "track", "song",
 }  # fmt: skip
 _KEYS = ("id", "key", "code", "number", "num", "no", "nr", "hash", "uuid", "guid")
+_KEYS_BEFORE = ("id", "code")  # `id_user`
 _USER_WORDS = ("uid", "userid", "cid", "custid", "hhid")
 _ITEM_WORDS = ("iid", "pid", "upc", "ean", "gtin", "isbn")
 _TIMES = (
@@ -64,6 +69,18 @@ _EDGE_LABELS = (
     "revenue", "default", "defaulted", "click", "clicked", "purchase", "bought", "buy",
     "response", "responded", "returned", "deposit", "visit",
 )  # fmt: skip
+_EVENT_KINDS = {
+    "view": {"view", "pageview", "pv", "browse", "viewitem", "itemview", "productview"},
+    "click": {"click", "clk", "itemclick", "productclick"},
+    "search": {"search"},
+    "cart": {"cart", "addtocart", "addcart", "cartadd", "basket", "addtobasket"},
+    "order": {
+        "order", "ordered", "purchase", "purchased", "buy", "bought", "sale", "transaction",
+    },
+    "return": {"return", "returned", "refund"},
+    "rating": {"rating", "rate", "review"},
+    "play": {"play"},
+}  # fmt: skip
 _ID_WORDS = {
     "id", "ids", "key", "uuid", "guid", "hash", "code", "zip", "zipcode", "postcode", "sku",
     "asin", "ean", "upc", "gtin", "isbn", "uid", "no", "nr", "index",
@@ -76,9 +93,29 @@ def squeeze(name: str) -> str:
 
 
 def words(name: str) -> list[str]:
-    """The words of a name, lower case: `unixReviewTime` → unix, review, time."""
-    split = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3 \2\4", name)
-    return [word.lower() for word in re.split(r"[\W_]+", split) if word]
+    """The words of a name, lower case, in English: `unixReviewTime` → unix, review, time."""
+    return [*_words(name)]
+
+
+@lru_cache(maxsize=10_000)
+def _words(name: str) -> tuple[str, ...]:
+    plain = unicodedata.normalize("NFKC", name)
+    split = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3 \2\4", plain)
+    return tuple(english([word.lower() for word in re.split(r"[\W_]+", split) if word]))
+
+
+def meaning(name: str) -> str:
+    """The words of a name in English, without blanks: "Kunden-ID" → `customerid`."""
+    return "".join(_words(name))
+
+
+def event_kind(value: str) -> str | None:
+    """What a word for what happened says: 加购 and `add_to_cart` → cart; None if unknown."""
+    plain = meaning(value)
+    for kind, known in _EVENT_KINDS.items():
+        if plain in known or plain.removesuffix("s") in known:
+            return kind
+    return None
 
 
 def user(name: str) -> int | None:
@@ -125,7 +162,7 @@ def label(name: str, edge: bool) -> int | None:
 def says_time(name: str) -> bool:
     """Whether a name says that the column holds moments."""
     parts = words(name)
-    return squeeze(name) in _TIMES or (
+    return meaning(name) in _TIMES or (
         bool(parts)
         and (parts[-1] in _TIME_WORDS or bool({"timestamp", "date", "epoch"} & {*parts}))
     )
@@ -133,13 +170,13 @@ def says_time(name: str) -> bool:
 
 def is_other_date(name: str) -> bool:
     """Whether a name says a date that is not when a row was written: a birthday, an expiry."""
-    return bool(_OTHER_DATES & {*words(name), squeeze(name)})
+    return bool(_OTHER_DATES & {*words(name), meaning(name)})
 
 
 def is_id(name: str) -> bool:
     """Whether a name looks like that of an identifier or code."""
     parts = words(name)
-    squeezed = squeeze(name)
+    squeezed = meaning(name)
     return (
         bool(parts and parts[-1] in _ID_WORDS)
         or user(name) is not None
@@ -149,13 +186,13 @@ def is_id(name: str) -> bool:
 
 
 def _listed(name: str, known: Sequence[str]) -> int | None:
-    squeezed = squeeze(name)
+    squeezed = meaning(name)
     return known.index(squeezed) if squeezed in known else None
 
 
 def _thing(name: str, things: Sequence[str], short: Sequence[str]) -> int | None:
     """Keys (`user_id`) before short forms (`uid`) before bare words (`user`)."""
-    squeezed = squeeze(name)
+    squeezed = meaning(name)
     if squeezed in short:
         return len(things)
     for rank, thing in enumerate(things):
@@ -165,5 +202,7 @@ def _thing(name: str, things: Sequence[str], short: Sequence[str]) -> int | None
                 return rank
             return len(things) + 1 + rank if thing in _BARE else None
         if squeezed.startswith(thing) and squeezed[len(thing) :] in _KEYS:
+            return rank
+        if squeezed.endswith(thing) and squeezed[: -len(thing)] in _KEYS_BEFORE:
             return rank
     return None

@@ -111,6 +111,8 @@ def apply(
     findings: list[Finding] = []
     if declared.kinds is not None and table == "events":
         frame = _kinds(frame, declared.kinds, findings)
+    elif table == "events" and "kind" in frame.columns:
+        frame = frame.with_columns(_common_kinds(frame["kind"], findings))
     if declared.currency is not None:
         frame = _money(table, frame, schema, declared, findings)
     if declared.holidays is not None and table == "rows":
@@ -164,6 +166,10 @@ def _kinds(frame: pl.DataFrame, kinds: Kinds, findings: list[Finding]) -> pl.Dat
     written = frame["kind"]
     named = written.str.strip_chars().str.to_lowercase()
     found = named.replace_strict(spelled, default=None, return_dtype=pl.String).alias("kind")
+    common = _common_kinds(written.set(found.is_not_null(), None), findings)
+    found = found.fill_null(
+        common.replace_strict(spelled, default=None, return_dtype=pl.String)
+    )
     unknown = written.filter(found.is_null() & written.is_not_null())
     if unknown.len():
         counts = unknown.value_counts(sort=True, name="n").head(_SHOWN)
@@ -186,6 +192,18 @@ def _kinds(frame: pl.DataFrame, kinds: Kinds, findings: list[Finding]) -> pl.Dat
             "kind. Give one of their kinds a weight in [kinds]."
         )
     return frame.with_columns(found).filter(keep)
+
+
+def _common_kinds(written: pl.Series, findings: list[Finding]) -> pl.Series:
+    """(n,) `view`, `cart`, `order`, … for words of several languages, others as written."""
+    words = written.drop_nulls().unique().sort().to_list()
+    meant = {
+        word: kind for word in words if (kind := names.event_kind(word)) not in (None, word)
+    }
+    if meant:
+        said = ", ".join(f"{word!r} read as {kind}" for word, kind in [*meant.items()][:_SHOWN])
+        findings.append(Finding("note", "events", f"Kinds of events: {said}."))
+    return written.replace(meant)
 
 
 # ── money ───────────────────────────────────────────────────────────────────

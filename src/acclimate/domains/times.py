@@ -1,9 +1,9 @@
 """Read times: which notation a column uses, and its moments in naive UTC.
 
 Notations: ISO (2015-02-24, 2015-02-24T22:55:01.5+01:00), month first or day
-first (2/24/15 22:55, 24.02.2015), "02 28, 2014", and, only where the column's
-name says time, digits: 20150224, 20150224225500, epoch seconds, milli-, micro-
-or nanoseconds.
+first (2/24/15 22:55, 24.02.2015), "02 28, 2014", 2015年2月24日 下午3时5分, and, only
+where the column's name says time, digits: 20150224, 20150224225500, epoch seconds,
+milli-, micro- or nanoseconds.
 
 A notation is recognised once, on the column a model learns from, and kept by its
 name: what is read later is read alike, whatever the values beside it suggest.
@@ -18,10 +18,11 @@ from enum import StrEnum
 import polars as pl
 
 from acclimate.domains.values import MISSING, text
+from acclimate.domains.widths import foreign, narrow
 
 _CLOCK = (
     r"(?:,?[T ] *(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
-    r" ?(?P<half>[AaPp][Mm])? ?(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?$"
+    r" ?(?P<half>[AaPp][Mm])? ?(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?(?: Uhr)?)?$"
 )
 _ISO = r"^(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})" + _CLOCK
 _PARTS = r"^(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})[-/.](?P<y>\d{4}|\d{2})" + _CLOCK
@@ -29,6 +30,22 @@ _COMMA = r"^(?P<m>\d{1,2}) (?P<d>\d{1,2}), (?P<y>\d{4})" + _CLOCK
 _COMPACT = (
     r"^(?P<y>(?:19|20)\d{2})(?P<m>\d{2})(?P<d>\d{2})"
     r"(?:T?(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2}))?$"
+)
+# Chinese and Japanese dates and clocks, one after the other, as the notations above.
+_EASTERN = (
+    (r"^(\d{4}) *年 *(\d{1,2}) *月 *(\d{1,2}) *[日号號]? *", "${1}-${2}-${3} "),
+    (
+        r"^(\d{4}\S*) *(?:\([月火水木金土日]\)|[月火水木金土日]曜日?|(?:星期|周|週)\S) *",
+        "${1} ",
+    ),
+    (r"(?:上午|早上|凌晨|午前) *(\d.*)$", "${1} AM"),
+    (r"(?:下午|晚上|中午|午後) *(\d.*)$", "${1} PM"),
+    (r"(\d) *[时時点點] *(\d{1,2}) *分 *(\d{1,2}) *秒", "${1}:${2}:${3}"),
+    (r"(\d) *[时時点點] *(\d{1,2}) *分", "${1}:${2}"),
+    (r"(\d) *[时時点點]", "${1}:00"),
+    (r":(\d)(\D|$)", ":0${1}${2}"),
+    (r":(\d)(\D|$)", ":0${1}${2}"),  # two lie too close for one pass
+    (r" {2,}", " "),
 )
 _DATETIME = pl.Datetime("us")
 _SAMPLE, _SPREAD = 1000, 20_000  # values looked at first; values spread over a long column
@@ -94,11 +111,12 @@ def recognise(series: pl.Series, named: bool) -> Notation | None:
     if not raw.len():
         return None
     need = 0.5 if named else 0.9
-    head = raw.head(_SAMPLE)
+    head = _plain(raw.head(_SAMPLE))
     if named and (unit := _epoch_unit(head)):
         return Notation(unit=unit)
     if not _looks_dated(head, named):
         return None
+    raw = _plain(raw)
     spread = raw.gather_every(max(1, raw.len() // _SPREAD))
     parted = bool(spread.str.contains(_PARTS).any())
     order, ambiguous = _order(raw) if parted else (Order.YEAR, False)
@@ -124,7 +142,7 @@ def read_times(series: pl.Series, notation: Notation) -> pl.Series:
         # Years 69 to 9892, and no stamp in another unit: seconds would be January 1970.
         ticks = ticks.set(~ticks.is_between(-6e10, 2.5e11) | _in_another(count, notation), None)
         return (ticks * 1e6).round(0).cast(pl.Int64, strict=False).cast(_DATETIME)
-    raw = text(series)
+    raw = _plain(text(series))
     distinct = raw.unique()
     if distinct.len() * 2 > raw.len():
         return _moments(raw, notation).alias(series.name)
@@ -140,6 +158,16 @@ def impossible(times: pl.Series, now: datetime | None = None) -> int:
 def _present(series: pl.Series) -> pl.Series:
     raw = text(series).drop_nulls()
     return raw.filter(~raw.is_in(MISSING))
+
+
+def _plain(raw: pl.Series) -> pl.Series:
+    """Times in the digits and signs of the notations: 2024年3月5日 → 2024-3-5."""
+    if not foreign(raw):
+        return raw
+    raw = narrow(raw)
+    for pattern, plain in _EASTERN:
+        raw = raw.str.replace_all(pattern, plain)
+    return raw.str.strip_chars()
 
 
 def _epoch_unit(raw: pl.Series) -> str | None:
