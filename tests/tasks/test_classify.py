@@ -17,7 +17,8 @@ from acclimate.domains.schema import ColumnType, Schema, TableSchema
 from acclimate.domains.split import Cut
 from acclimate.errors import DomainError, TaskError, UsageError
 from acclimate.rng import Rng
-from acclimate.tasks.classify import Classify, shared_types
+from acclimate.tasks.classify import Classify
+from acclimate.tasks.tables import shared_types
 from acclimate.tasks.task import Posed
 
 NUMERIC, CATEGORY, TEXT, IGNORED = (

@@ -23,6 +23,10 @@ def adapt(
     target: Annotated[str | None, typer.Option(help="The target market.")] = None,
     label: Annotated[str | None, typer.Option(help="classify: the label column.")] = None,
     positive: Annotated[str | None, typer.Option(help="classify: the positive class.")] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="classify: a column with another label, to learn with; repeat."),
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="classify: the primary metric.")] = None,
     labels: Annotated[
         int | None, typer.Option(help="classify: labelled target rows that may be used.")
@@ -51,6 +55,7 @@ def adapt(
     asked = Asked.read(recipe) if recipe is not None else Asked()
     asked = asked.over("top", target=target, sources=source, out=out, seed=seed)
     asked = asked.over("task", kind=task, label=label, positive=positive, score_by=metric, k=k)
+    asked = asked.over("task", also=also)
     asked = asked.over(
         "plan", budget_seconds=budget, strategies=strategy, when_unsure=when_unsure
     )
@@ -93,8 +98,13 @@ def require_writable(folder: Path) -> None:
 
 
 def default_name(target: str) -> str:
-    """A folder name for a target that was given as a path or a slice."""
-    kept = [c if c.isalnum() or c in "-_" else "-" for c in Path(target.split("::")[0]).name]
-    tail = target.partition("::")[2]
+    """A folder name for a target that was given as a path, a database or a slice."""
+    from acclimate.domains.address import parse
+    from acclimate.domains.market import parse_spec
+
+    path, part = parse_spec(target)
+    name = parse(path).name if isinstance(path, str) else path.name
+    kept = [c if c.isalnum() or c in "-_" else "-" for c in name]
+    tail = str(part) if part else ""
     kept += [c if c.isalnum() or c in "-_" else "-" for c in f"-{tail}"] if tail else []
     return "".join(kept).strip("-") or "target"

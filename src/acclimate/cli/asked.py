@@ -33,6 +33,7 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         "at_most": int,
         "score_by": str,
         "positive": str,
+        "also": list,
     },
     "plan": {"strategies": list, "budget_seconds": (int, float), "when_unsure": str},
     "split": {"judge": float, "choose": float, "labels": int, "by": str},
@@ -122,8 +123,10 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
         )
     fitting: dict[str, tuple[str, ...]] = {
         "recommend": ("k", "at_most"),
-        "classify": ("label", "score_by", "positive"),
+        "classify": ("label", "score_by", "positive", "also"),
     }
+    if "also" in heard:
+        heard["also"] = tuple(heard["also"])
     strange = sorted(set(heard) - set(fitting[kind]))
     if strange:
         raise UsageError(
@@ -172,5 +175,9 @@ def _check(found: Mapping[str, Any], path: Path) -> None:
 
 
 def _beside(recipe: Path, name: str) -> str:
+    from acclimate.domains.address import beside, is_database
+
+    if is_database(name):
+        return beside(recipe.parent, name)
     path = Path(name)
     return name if path.is_absolute() else str(recipe.parent / path)

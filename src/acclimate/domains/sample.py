@@ -1,8 +1,9 @@
-"""Samples: the raw observations a Problem is made of, in two forms.
+"""Samples: the raw observations a Problem is made of, in three forms.
 
 `Rows` are labelled feature rows (classify); `Interactions` say who took what
-(recommend).  Both can be cut into folds and tell their fingerprint.  Neither is
-what a model eats: a recipe in `view` encodes them with one arm's statistics.
+(recommend); `sentences` has the third.  All can be cut into folds and tell their
+fingerprint.  None is what a model eats: a recipe in `view` encodes them with one
+arm's statistics.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -20,6 +22,9 @@ from acclimate.arrays import Array, Ints, Strings
 from acclimate.domains.exam import Case, RankQuery, Truth
 from acclimate.domains.schema import ColumnType
 from acclimate.rng import Rng
+
+if TYPE_CHECKING:
+    from acclimate.domains.sentences import Sentences
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Rows:
              (guests who buy once); None: every row is its own
     time     (n,) float seconds since 1970, NaN where unknown, or None
     ahead    (n,) seconds by which the market's clocks are ahead of UTC, or None: not at all
+    also     n rows of other labels by name, as text, null where unknown; or None.  They
+             are no features: strategies that learn several tasks together read them
     """
 
     columns: pl.DataFrame
@@ -44,6 +51,7 @@ class Rows:
     entity: Strings | None = None
     time: Array | None = None
     ahead: Array | None = None
+    also: pl.DataFrame | None = None
 
     @property
     def n(self) -> int:
@@ -63,22 +71,29 @@ class Rows:
             entity=None if self.entity is None else self.entity[rows],
             time=None if self.time is None else self.time[rows],
             ahead=None if self.ahead is None else self.ahead[rows],
+            also=None if self.also is None else self.also[rows],
         )
 
     def unlabelled(self) -> Rows:
-        """The same rows with their labels taken away."""
-        return replace(self, label=None)
+        """The same rows with all their labels taken away."""
+        return replace(self, label=None, also=None)
+
+    def under(self, name: str, classes: tuple[str, ...]) -> Rows:
+        """The rows whose other label of this name is known, labelled by it.
+
+        classes  the values to tell apart; rows with another one are left out
+        """
+        assert self.also is not None, "these rows have no other labels"
+        places = self.also[name].replace_strict(
+            list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64
+        )
+        label = places.fill_null(-1).to_numpy().astype(np.int64)
+        known = replace(self, label=label, classes=classes, also=None)
+        return known.take(np.flatnonzero(label >= 0))
 
     def units(self) -> Ints:
         """(n,) the position of each row's independent unit; a row of nobody is its own."""
-        if self.entity is None:
-            return np.arange(self.n)
-        names = pl.Series(self.entity.tolist(), dtype=pl.String)
-        known = names.is_not_null().to_numpy()
-        distinct, position = np.unique(self.entity[known].astype(str), return_inverse=True)
-        units = len(distinct) + np.cumsum(~known) - 1
-        units[known] = position
-        return units.astype(np.int64)
+        return units_of(self.entity, self.n)
 
     def folds(self, k: int, rng: Rng) -> list[tuple[Rows, Case]]:
         """Cut into k folds by unit, spreading the classes evenly.
@@ -113,6 +128,9 @@ class Rows:
             digest.update(b"-" if part is None else part.tobytes())
         if self.entity is not None:
             digest.update(id_text(self.entity))
+        if self.also is not None:
+            digest.update(repr(self.also.columns).encode())
+            digest.update(self.also.hash_rows(seed=0).to_numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -204,7 +222,19 @@ class Interactions:
         return digest.hexdigest()
 
 
-Sample = Rows | Interactions
+Sample: TypeAlias = "Rows | Interactions | Sentences"
+
+
+def units_of(entity: Strings | None, n: int) -> Ints:
+    """(n,) the position of each row's independent unit; a row of nobody is its own."""
+    if entity is None:
+        return np.arange(n)
+    names = pl.Series(entity.tolist(), dtype=pl.String)
+    known = names.is_not_null().to_numpy()
+    distinct, position = np.unique(entity[known].astype(str), return_inverse=True)
+    units = len(distinct) + np.cumsum(~known) - 1
+    units[known] = position
+    return units.astype(np.int64)
 
 
 def id_text(ids: Strings) -> bytes:
@@ -239,6 +269,7 @@ def stack_rows(parts: Sequence[Rows]) -> Rows:
     entity = [part.entity for part in parts]
     time = [part.time for part in parts]
     ahead = [np.zeros(part.n) if part.ahead is None else part.ahead for part in parts]
+    also = [part.also for part in parts if part.also is not None]
     return replace(
         first,
         columns=pl.concat([part.columns.select(first.columns.columns) for part in parts]),
@@ -246,4 +277,5 @@ def stack_rows(parts: Sequence[Rows]) -> Rows:
         entity=None if any(x is None for x in entity) else np.concatenate(entity),  # type: ignore[arg-type]
         time=None if any(x is None for x in time) else np.concatenate(time),  # type: ignore[arg-type]
         ahead=None if all(part.ahead is None for part in parts) else np.concatenate(ahead),
+        also=pl.concat(also) if len(also) == len(parts) else None,
     )

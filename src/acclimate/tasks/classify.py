@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
@@ -16,15 +16,18 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Exam, Prediction, Probabilities, Truth
 from acclimate.domains.problem import Problem
 from acclimate.domains.rowview import RowRecipe
-from acclimate.domains.sample import Rows, Sample
-from acclimate.domains.schema import ColumnType
-from acclimate.domains.source import Source
+from acclimate.domains.sample import Sample
 from acclimate.domains.split import Cut, cut_rows
-from acclimate.domains.values import typed
-from acclimate.domains.zones import ahead
-from acclimate.errors import DomainError, TaskError, UsageError
+from acclimate.errors import TaskError, UsageError
 from acclimate.rng import Rng
 from acclimate.tasks import scores
+from acclimate.tasks.tables import (
+    labels_of,
+    rows_of,
+    rows_table,
+    shared_types,
+    sources_of,
+)
 from acclimate.tasks.task import Metric, Posed, left_out
 
 METRICS = {
@@ -33,7 +36,6 @@ METRICS = {
     "roc-auc": Metric("roc-auc", higher=True, mean=False, delta=0.005),
     "accuracy": Metric("accuracy", higher=True, mean=True, delta=0.005),
 }
-FEATURES = (ColumnType.NUMERIC, ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME)
 # Below this share of the rarer class, log loss is mostly about rows nobody asks for.  Above
 # it, log loss settles with fewer rows than an area under a curve does.
 RARE = 0.05
@@ -50,12 +52,15 @@ class Classify:
              than 5 %, log loss otherwise
     positive the class that PR-AUC, ROC-AUC, precision and recall are about; None:
              the rarer one in the target
+    also     columns that hold other labels of the same rows: no features, but tasks that
+             multi-task strategies learn together with the label
     """
 
     label: str | None = None
     score_by: str | None = None
     positive: str | None = None
     positive_at: int = 1
+    also: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "classify"
     form: ClassVar[str] = "rows"
@@ -73,23 +78,26 @@ class Classify:
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
         tables = [rows_table(domain) for domain in (target, *sources)]
         own = self._classes(target.name, tables)
-        types = shared_types([target, *sources])
+        types = shared_types([target, *sources], self.also)
         zone = target.schema.declared.timezone
-        mine = _rows(tables[0], types, own, zone)
+        mine = rows_of(tables[0], types, own, zone)
         parts = cut_rows(mine, cut, rng.child("cut"))
         held = tables[0][np.concatenate([parts.fit, parts.choose, parts.judge])]
         sources, copies = cleaned(sources, held, "rows")
         # A class that sources saw only after the clock is not known yet.
         known = [source.before(parts.clock) for source in sources]
-        classes = tuple(sorted(set(own).union(*map(_labels, known))))
-        mine = _rows(tables[0], types, classes, zone)
+        classes = tuple(sorted(set(own).union(*map(labels_of, known))))
+        mine = rows_of(tables[0], types, classes, zone, self.also)
         assert mine.label is not None
         task, notes = self._settle(target.name, classes, mine.label[parts.fit])
-        kept = _sources(known, types, classes)
+        kept = sources_of(known, types, classes, self.also)
         end = tables[0]["time"].max() if "time" in tables[0].columns else None
         last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
         labelled = np.concatenate([parts.fit, parts.choose, parts.judge])
-        unlabelled = mine.take(parts.unlabelled).unlabelled() if len(parts.unlabelled) else None
+        unlabelled = None
+        if len(parts.unlabelled):
+            # Their other labels are known to whoever has the rows.
+            unlabelled = replace(mine.take(parts.unlabelled), label=None)
         problem = Problem(
             target=target.name,
             fit=mine.take(parts.fit),
@@ -101,7 +109,7 @@ class Classify:
         whole = replace(
             problem,
             fit=mine.take(np.sort(labelled)),
-            sources=_sources(last, types, classes),
+            sources=sources_of(last, types, classes, self.also),
         )
         exam = Exam(
             (mine.take(parts.choose).case(),) if len(parts.choose) else (),
@@ -229,102 +237,3 @@ class Classify:
         ]
         truth = Truth(units=np.concatenate(units), label=np.concatenate(label))
         return Probabilities(np.concatenate(p)), truth
-
-
-def _labels(domain: Domain) -> set[str]:
-    return set(domain.tables["rows"]["label"].drop_nulls().unique().to_list())
-
-
-def rows_table(domain: Domain) -> pl.DataFrame:
-    """The rows of a market with a label column, or an error that says what is missing."""
-    rows = domain.tables.get("rows")
-    if rows is None or rows.height == 0:
-        raise TaskError(
-            f"Expected a table of labelled rows in {domain.name!r} to classify; found "
-            f"{', '.join(domain.tables) or 'no tables'}. Add one as rows.csv."
-        )
-    if "label" not in rows.columns:
-        raise TaskError(
-            f"Expected a label column in {domain.name!r}; found {', '.join(rows.columns)}. "
-            "Name it with --label, or in market.toml under [roles.rows]."
-        )
-    return rows
-
-
-def shared_types(domains: Sequence[Domain]) -> Mapping[str, ColumnType]:
-    """Feature columns that every domain has, and how all of them read each.
-
-    Where domains disagree (numbers here, words there) the column is a category.
-    """
-    tables = [domain.schema.tables["rows"].types for domain in domains]
-    target = [name for name, kind in tables[0].items() if kind in FEATURES]
-    types = {}
-    for name in target:
-        kinds = {table.get(name) for table in tables}
-        if None in kinds:
-            continue
-        # A column constant in one market may well vary in another.
-        kinds -= {ColumnType.IGNORED} if len(kinds) > 1 else set()
-        if kinds == {ColumnType.NUMERIC, ColumnType.CATEGORY}:
-            types[name] = ColumnType.CATEGORY
-        elif len(kinds) == 1 and next(iter(kinds)) in FEATURES:
-            types[name] = next(kind for kind in kinds if kind is not None)
-        elif kinds <= {ColumnType.CATEGORY, ColumnType.TEXT}:
-            types[name] = ColumnType.TEXT
-    if not types:
-        listed = "; ".join(
-            f"{domain.name}: {', '.join(f'{name} ({kind})' for name, kind in table.items())}"
-            for domain, table in zip(domains, tables, strict=True)
-        )
-        raise DomainError(
-            "Expected feature columns that target and sources share; found none "
-            f"({listed}). Rename columns so that they meet, or set their types in market.toml; "
-            "an empty or constant column is ignored."
-        )
-    return types
-
-
-def _sources(
-    domains: Sequence[Domain], types: Mapping[str, ColumnType], classes: tuple[str, ...]
-) -> tuple[Source, ...]:
-    found = []
-    for domain in domains:
-        # A source of which nothing was known at the clock has an empty table.
-        zone = domain.schema.declared.timezone
-        rows = _rows(domain.tables["rows"], types, classes, zone)
-        assert rows.label is not None
-        labelled = np.flatnonzero(rows.label >= 0)
-        if len(labelled):
-            found.append(Source(domain.name, rows.take(labelled)))
-    return tuple(found)
-
-
-def _rows(
-    table: pl.DataFrame,
-    types: Mapping[str, ColumnType],
-    classes: tuple[str, ...],
-    zone: str | None = None,
-) -> Rows:
-    """The rows of a table; label −1 marks an unlabelled row until the split removes it.
-
-    zone  of the market, whose hours and weekdays its rows keep
-    """
-    columns = pl.DataFrame([typed(table[name], types[name]) for name in types])
-    label = table["label"].replace_strict(
-        list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64
-    )
-    time = shift = None
-    if "time" in table.columns and table["time"].null_count() < table.height:
-        micros = table["time"].dt.epoch("us").cast(pl.Float64)
-        time = micros.fill_null(float("nan")).to_numpy() / 1e6
-        shift = ahead(table["time"], zone)
-    entity = table["entity"].cast(pl.String).to_numpy() if "entity" in table.columns else None
-    return Rows(
-        columns=columns,
-        types=types,
-        classes=classes,
-        label=label.fill_null(-1).to_numpy().astype(np.int64),
-        entity=None if entity is None else entity.astype(object),
-        time=time,
-        ahead=shift,
-    )
