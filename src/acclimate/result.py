@@ -120,5 +120,6 @@ def describe(domain: Domain) -> dict[str, Any]:
             for name, schema in domain.schema.tables.items()
             if name in domain.tables
         },
+        "declared": domain.schema.declared.as_row(),
         "findings": [asdict(finding) for finding in domain.findings],
     }

@@ -1,4 +1,4 @@
-"""`acclimate check`: what was understood of each market."""
+"""`acclimate check`: what was understood of each market, and what to mend."""
 
 from __future__ import annotations
 
@@ -9,21 +9,54 @@ import typer
 
 def check(
     markets: Annotated[
-        list[str], typer.Argument(help="Folders, files, or slices FILE::COLUMN=VALUE.")
+        list[str], typer.Argument(help="Folders, files, databases, slices FILE::COLUMN=VALUE.")
     ],
     label: Annotated[str | None, typer.Option(help="The label column of rows.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the samples of long tables.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Show what was understood: tables, roles, types, rows, and problems found."""
+    """Show what was understood: tables, roles, types, rows, and problems found.
+
+    Several markets are compared, too.  One that cannot be read does not hide the others;
+    the exit code is then 3.
+    """
+    from dataclasses import asdict
+
     from acclimate.cli.console import Console
+    from acclimate.domains.checks import checked
     from acclimate.domains.market import open_market
+    from acclimate.domains.together import compare
+    from acclimate.errors import DataError
     from acclimate.result import describe
+    from acclimate.rng import Rng
     from acclimate.tasks.classify import Classify
     from acclimate.workflow import hints_of
 
     console = Console(as_json)
     hints = hints_of(Classify(label=label)) if label else None
-    domains = [open_market(market, hints) for market in markets]
-    for domain in domains:
-        console.market(domain)
-    console.result({"markets": [describe(domain) for domain in domains]})
+    domains, failed = [], []
+    for market in markets:
+        try:
+            domain = checked(open_market(market, hints), Rng.of(seed))
+        except DataError as error:
+            if len(markets) == 1:
+                raise
+            failed.append({"market": market, "error": str(error)})
+            typer.echo(f"error: {market}: {error}", err=True)
+        else:
+            console.market(domain)
+            domains.append(domain)
+    together = compare(domains)
+    if together:
+        console.say("together")
+        console.findings(together)
+    described = [describe(domain) for domain in domains]
+    console.result(
+        {
+            "markets": described,
+            "together": [asdict(finding) for finding in together],
+            "failed": failed,
+        }
+    )
+    if failed:
+        raise typer.Exit(DataError.exit_code)

@@ -87,8 +87,8 @@ class _Door:
             )
         if strange := impossible(moments):
             self.find(
-                f"{strange:,} times in {column!r} lie before 1990 or in the future. "
-                "Check the clock or the notation.",
+                f"{strange:,} times in {column!r} lie before 1990 or in the future, of "
+                f"{moments.min()!s} to {moments.max()!s}. Check the clock or the notation.",
                 "warning",
             )
         return moments
@@ -132,7 +132,10 @@ def build(
     if understood.table in ("events", "rows"):
         twice = table.height - table.n_unique()
         if twice:
-            door.find(f"{twice:,} of {table.height:,} rows repeat another row exactly; kept.")
+            door.find(
+                f"{twice:,} of {table.height:,} rows repeat another row exactly; kept. Remove "
+                "them if they are one thing written twice."
+            )
     notations = {door.called.get(column, column): n for column, n in door.notations.items()}
     return table, TableSchema(understood.roles, types, origin, notations), door.findings
 
@@ -267,9 +270,9 @@ def _constant(door: _Door, sliced_by: str | None) -> None:
         if levels < 2:
             (constant if levels else empty).append(column)
     if empty:
-        door.find(f"Empty columns: {', '.join(empty)}.")
+        door.find(f"Empty columns: {', '.join(empty)}. They are not used; fill or drop them.")
     if constant:
-        door.find(f"Constant columns: {', '.join(constant)}.")
+        door.find(f"Constant columns: {', '.join(constant)}. They are not used.")
 
 
 def _judge_label(door: _Door, table: pl.DataFrame, types: dict[str, ColumnType]) -> None:
