@@ -24,8 +24,10 @@ from acclimate.artifacts.predictor import predict as predict_with
 from acclimate.domains.domain import Domain
 from acclimate.domains.markets import Market, open_markets
 from acclimate.domains.schema import SchemaHints
+from acclimate.domains.together import currencies
 from acclimate.errors import BudgetError, UsageError
 from acclimate.gaps.gap import Gap
+from acclimate.gaps.money import money
 from acclimate.options import Options, options_of
 from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess as measure
@@ -58,9 +60,10 @@ def assess(
     options = options or Options()
     rng = Rng.of(options.seed)
     with threadpool_limits(settings().threads):
-        posed = _posed(task, sources, target, options, rng)[0]
+        posed, into, domains = _posed(task, sources, target, options, rng)
         agreed = agreements(posed.problem, rng.child("agreement"))
         found = measure(posed.task, posed.problem, rng.child("gap"))
+        found += [said for domain in domains for said in money(domain, into)]
         return found + [each.gap() for each in agreed]
 
 
@@ -168,6 +171,8 @@ def _posed(
     target_domain, *source_domains = open_markets([target, *sources], hints_of(task))
     listen("markets", [target_domain, *source_domains])
     posed = task.pose(target_domain, source_domains, options.cut, rng.child("pose"))
+    unlike = [finding.message for finding in currencies([target_domain, *source_domains])]
+    posed = replace(posed, notes=(*posed.notes, *unlike))
     return posed, target_domain, source_domains
 
 
