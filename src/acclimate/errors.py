@@ -16,11 +16,28 @@ command line turns `exit_code` into the exit status; nothing else does.
 
 from __future__ import annotations
 
+import re
+
+# The user's name stays; a password may hold any sign, and ends at the last @ of the line.
+_PASSWORD = re.compile(r"([A-Za-z][\w+.-]*:/{1,2}[^\s:/@]*):.*@")
+_OPTION = re.compile(r"([?&](?:password|passwd|pwd)=)[^&\s'\"]*", re.IGNORECASE)
+
+
+def without_password(text: str) -> str:
+    """A text in which the passwords of URLs are stars."""
+    return _OPTION.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
+
 
 class AcclimateError(Exception):
-    """The root: anything a user can cause and can mend."""
+    """The root: anything a user can cause and can mend.
+
+    Messages repeat what was given; passwords in URLs are hidden here, once for all.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_password(message))
 
 
 class UsageError(AcclimateError):

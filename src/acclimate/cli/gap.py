@@ -21,6 +21,7 @@ def gap(
 ) -> None:
     """Measure how far each source is from the target, and say what differs."""
     from acclimate.cli.console import Console
+    from acclimate.errors import without_password
     from acclimate.options import Options
     from acclimate.workflow import assess
 
@@ -29,5 +30,9 @@ def gap(
     found = assess(asked, source, target, Options(seed=seed))
     console.gap(found)
     console.result(
-        {"target": target, "sources": source, "gap": [each.as_row() for each in found]}
+        {
+            "target": without_password(target),
+            "sources": [without_password(each) for each in source],
+            "gap": [each.as_row() for each in found],
+        }
     )

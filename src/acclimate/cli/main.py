@@ -10,7 +10,7 @@ import typer
 
 import acclimate
 from acclimate.cli import adapt, check, demo, gap, predict, report
-from acclimate.errors import AcclimateError, UsageError
+from acclimate.errors import AcclimateError, UsageError, without_password
 
 STOPPED = 130  # 128 + SIGINT, as shells have it
 
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def _refuse(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {without_password(message)}", file=sys.stderr)
     return code
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _ROWS = 50_000  # fetched at once
 _SECONDS = 10  # until a server that does not answer is given up
 _FEW = 30  # names shown
+_BIT = 16  # of MySQL's protocol
 # DuckDB's types that Polars reads as they are; all others are cast to what it reads.
 _READ = {
     "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER",
@@ -113,13 +114,23 @@ class _Duck:
                 for name, kind in zip(shape.columns, shape.types, strict=True)
             )
             limit = f" limit {most}" if most is not None else ""
-            frame = pl.DataFrame(
-                self._connection.sql(f"select {cells} from ({query}\n){limit}")
-            )
+            rows = self._connection.sql(f"select {cells} from ({query}\n){limit}")
+            frame = pl.DataFrame(_Stream(rows))
         except duckdb.Error as error:
             raise _unanswered(what, error, self._address) from None
         _require_size(what, frame.height, frame.width, int(frame.estimated_size()))
         return plain(frame)
+
+
+class _Stream:
+    """A result of DuckDB for Polars, which keeps the types it is given until Python ends:
+    DuckDB then complains on stderr if one of its own is among them."""
+
+    def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
+        self._relation = relation
+
+    def __arrow_c_stream__(self, schema: object = None) -> object:
+        return self._relation.__arrow_c_stream__(schema)
 
 
 class _Alchemy:
@@ -156,11 +167,12 @@ class _Alchemy:
             with result:
                 names = list(result.keys())
                 _require_columns(names, what)
-                parts = [_piece(names, [])]
+                bits = self._bits(result.cursor)
+                parts = [_piece(names, [], bits)]
                 height = size = 0
                 for rows in result.partitions(_ROWS):
                     taken = rows if most is None else list(islice(rows, most - height))
-                    parts.append(_piece(names, taken))
+                    parts.append(_piece(names, taken, bits))
                     height += len(taken)
                     size += int(parts[-1].estimated_size())
                     _require_size(what, height, len(names), size)
@@ -170,13 +182,24 @@ class _Alchemy:
             raise _unanswered(what, error, self._address) from None
         return stack(parts)
 
+    def _bits(self, cursor: Any) -> set[int]:
+        """Places of MySQL's BIT columns, which its driver gives as bytes."""
+        if self._address.kind != "mysql":
+            return set()
+        return {place for place, about in enumerate(cursor.description) if about[1] == _BIT}
+
     def _schema(self) -> str:
         default = self._connection.dialect.default_schema_name
         return self._address.schema or default or "main"
 
 
-def _piece(names: Sequence[str], rows: Sequence[Any]) -> pl.DataFrame:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+def _piece(names: Sequence[str], rows: Sequence[Any], bits: set[int]) -> pl.DataFrame:
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    for place in bits:
+        columns[place] = [
+            int.from_bytes(value, "big") if isinstance(value, bytes) else value
+            for value in columns[place]
+        ]
     return pl.DataFrame([column(n, values) for n, values in zip(names, columns, strict=True)])
 
 

@@ -31,15 +31,10 @@ def read_database(address: Address, named: Mapping[str, str]) -> FolderTables:
     Raises DomainError for what cannot be reached or is not there, for a query that does
     more than read, and where no table is understood.
     """
-    queries = {
-        table: single_select(text, table)
-        for table, text in named.items()
-        if looks_like_query(text)
-    }
     with connected(address) as database:
         names = database.tables()
         if named:
-            return _as_named(database, address, named, queries, names)
+            return _as_named(database, address, named, names)
         if not names:
             raise DomainError(
                 f"Expected at least one table in {address}, found none. Name another schema "
@@ -52,15 +47,14 @@ def _as_named(
     database: Database,
     address: Address,
     named: Mapping[str, str],
-    queries: Mapping[str, str],
     names: list[str],
 ) -> FolderTables:
     frames, origins = {}, {}
     for table, text in named.items():
         if text in names:
             query, origins[table] = database.named(text), f"{address} {text}"
-        elif table in queries:
-            query, origins[table] = queries[table], f"{address} query"
+        elif looks_like_query(text):
+            query, origins[table] = single_select(text, table), f"{address} query"
         else:
             raise DomainError(
                 f"Expected a table or view of {address} for {table!r}, found {text!r}. There "
