@@ -1,7 +1,7 @@
 """A small network over mixed columns: numbers, category codes, hashed text.
 
 Before: an encoder standardised numbers and gave categories codes, 0 for unseen.
-After: two hidden layers with GELU and a linear head.
+After: two hidden layers with GELU, an adapter where one is asked for, and a linear head.
 
 Every part is a pure function of named tensors, so that strategies can train it
 in `models.network` under `torch.func`.  Parameters are kept as NumPy arrays.
@@ -30,7 +30,9 @@ from acclimate.models.model import State, Tick, idle
 from acclimate.models.network import (
     AdamW,
     Batch,
+    Losses,
     Params,
+    Step,
     Stream,
     Tuning,
     no_torch,
@@ -74,6 +76,8 @@ class MixedNetwork:
     dropout         0 … < 1, share of hidden units silenced at a training step
     hide            0 … < 1, share of category codes shown as unseen at a training
                     step, so that code 0 learns what to say about new levels
+    adapter         ≥ 0, units of a residual bottleneck on the body's features (Houlsby
+                    et al. 2019, arXiv:1902.00751), which changes nothing at first; 0: none
     """
 
     kind: ClassVar[str] = "network"
@@ -88,6 +92,7 @@ class MixedNetwork:
     batch_size: int = 256
     dropout: float = 0.1
     hide: float = 0.02
+    adapter: int = 0
     fitted: Learned | None = field(default=None, repr=False, compare=False)
 
     def why_not(self) -> str | None:
@@ -167,6 +172,11 @@ class MixedNetwork:
             x = F.gelu(F.linear(x, params[f"{layer}.weight"], params[f"{layer}.bias"]))
             if f"keep.{layer}" in batch:
                 x = x * batch[f"keep.{layer}"]
+        if "adapter.down.weight" in params:
+            down = F.linear(x, params["adapter.down.weight"], params["adapter.down.bias"])
+            x = x + F.linear(
+                F.gelu(down), params["adapter.up.weight"], params["adapter.up.bias"]
+            )
         return x
 
     def head(self, params: Params, features: torch.Tensor) -> torch.Tensor:
@@ -176,9 +186,13 @@ class MixedNetwork:
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """The weighted mean cross-entropy of a labelled batch."""
+        return self.cost(params, self.features(params, batch), batch)
+
+    def cost(self, params: Params, features: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """`loss`, of features that the body already made of the batch."""
         import torch.nn.functional as F
 
-        scores = self.head(params, self.features(params, batch))
+        scores = self.head(params, features)
         each = F.cross_entropy(scores, batch["label"], reduction="none")
         return (each * batch["weight"]).mean() if "weight" in batch else each.mean()
 
@@ -188,7 +202,7 @@ class MixedNetwork:
         """Fresh parameters for a view, those of a fitted `start` in their place.
 
         The body of `start` must be of the same shape; its head is taken over
-        where it has as many classes.
+        where it has as many classes.  An adapter that `start` lacks is fresh.
         """
         import torch
 
@@ -212,6 +226,10 @@ class MixedNetwork:
         params |= linear("hidden1", shape.inputs, self.width, HE)
         params |= linear("hidden2", self.width, self.width, HE)
         params |= linear("head", self.width, shape.n_classes, 1.0)
+        if self.adapter:
+            # Last, so that the draws of everything else do not depend on it.
+            params |= linear("adapter.down", self.width, self.adapter, HE)
+            params |= linear("adapter.up", self.adapter, self.width, 0.0)
         return params if start is None else self._over(params, start)
 
     def fit(
@@ -244,27 +262,65 @@ class MixedNetwork:
         tick()
         stream = self.stream(prepared, weight, tuning.trainable)
 
-        def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Params:
-            penalties = {name: value(params) for name, value in tuning.penalties.items()}
-            return {"rows": self.loss(params, batches["rows"]), **penalties}
+        def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
+            return {"rows": self.loss(params, batches["rows"])}
 
-        begun = self.begin(prepared, start, rng)
+        return self.learn(
+            prepared,
+            step,
+            {"rows": stream},
+            tuning,
+            begun=self.begin(prepared, start, rng),
+            steps=self.steps(stream, tuning.epochs),
+            rng=rng,
+            tick=tick,
+        )
+
+    def learn(
+        self,
+        prepared: PreparedRows,
+        step: Step,
+        streams: Mapping[str, Stream],
+        tuning: Tuning,
+        *,
+        begun: Params,
+        beside: Params | None = None,
+        steps: int,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> MixedNetwork:
+        """Train by losses of a strategy's own over streams of its own.
+
+        step    its losses; the penalties of `tuning` come on top
+        begun   the network's parameters, as `begin` gives them
+        beside  parameters that train in the same loop and are not kept, such as a
+                discriminator or the heads of other tasks
+        """
+        beside = {} if beside is None else beside
+        assert not set(begun) & set(beside), "a name for two parameters"
+        params = begun | beside
+
+        def penalised(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
+            penalties = {name: value(params) for name, value in tuning.penalties.items()}
+            return step(params, batches, progress) | penalties
+
         rates = {
             name: tuning.multipliers.get(name, 1.0)
             * (self.embedding_rate if name == "text" or name.startswith("codes.") else 1.0)
-            for name in begun
+            for name in params
         }
-        params = train(
-            step,
-            begun,
-            batches=together({"rows": stream}, rng.child("batches")),
-            steps=self.steps(stream, tuning.epochs),
+        moving = tuning.trainable
+        trained = train(
+            penalised,
+            params,
+            batches=together(streams, rng.child("batches")),
+            steps=steps,
             combine=tuning.combine,
             update=AdamW(self.rate, self.weight_decay, rates, tuning.anchored),
-            trainable=tuning.trainable,
+            trainable=None if moving is None else {*moving, *beside},
             tick=tick,
         )
-        return self.holding(prepared, params)
+        return self.holding(prepared, {name: trained[name] for name in begun})
 
     def steps(self, stream: Stream, epochs: int | None = None) -> int:
         """Steps that so many passes make: 10 a pass at least, 3000 in all at most."""
@@ -296,9 +352,15 @@ class MixedNetwork:
     def heads(self) -> frozenset[str]:
         return frozenset({"head.weight", "head.bias"})
 
+    def adapters(self) -> frozenset[str]:
+        if not self.adapter:
+            return frozenset()
+        return frozenset(f"adapter.{x}.{y}" for x in ("down", "up") for y in ("weight", "bias"))
+
     def layers(self) -> tuple[frozenset[str], ...]:
-        hidden = [frozenset({f"{x}.weight", f"{x}.bias"}) for x in ("hidden1", "hidden2")]
-        return (self.body() - hidden[0] - hidden[1], *hidden, self.heads())
+        upper = [frozenset({f"{x}.weight", f"{x}.bias"}) for x in ("hidden1", "hidden2")]
+        upper += [self.adapters()] if self.adapter else []
+        return (self.body().difference(*upper), *upper, self.heads())
 
     def parameters(self) -> Params:
         import torch
@@ -337,14 +399,15 @@ class MixedNetwork:
         learned = start.parameters()
         found = {name: tuple(value.shape) for name, value in learned.items()}
         wanted = {name: tuple(value.shape) for name, value in params.items()}
-        body = set(params) - self.heads()
+        lacking = self.adapters() - set(found)
+        body = set(params) - self.heads() - lacking
         if {k: wanted[k] for k in body} != {
             k: v for k, v in found.items() if k in start.body()
         }:
             raise StrategyError(
                 f"The network to start from has a body of shape {found}, "
                 f"but these rows and settings need {wanted}. "
-                "Fit both on views of the same encoder with the same width."
+                "Fit both on views of the same encoder with the same width and adapter."
             )
         kept = body | {name for name in self.heads() if found.get(name) == wanted[name]}
         return params | {name: learned[name] for name in kept}

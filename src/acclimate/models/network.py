@@ -312,6 +312,39 @@ class Trainable(Network, Protocol):
         """(n, n_classes) scores of features."""
         ...
 
+    def loss(self, params: Params, batch: Batch) -> torch.Tensor:
+        """The weighted mean loss of a labelled batch."""
+        ...
+
+    def cost(self, params: Params, features: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """`loss`, of features that the body already made of the batch."""
+        ...
+
+    def steps(self, stream: Stream, epochs: int | None = None) -> int:
+        """Steps that so many passes over a stream make, None for the network's number."""
+        ...
+
+    def learn(
+        self,
+        prepared: Any,
+        step: Step,
+        streams: Mapping[str, Stream],
+        tuning: Tuning,
+        *,
+        begun: Params,
+        beside: Params | None = None,
+        steps: int,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> Model:
+        """Train by losses of a strategy's own over streams of its own.
+
+        step    its losses; the penalties of `tuning` come on top
+        begun   the network's parameters, as `begin` gives them
+        beside  parameters that train in the same loop and are not kept
+        """
+        ...
+
     def holding(self, prepared: Any, params: Params) -> Model:
         """This network, fitted with these parameters."""
         ...
@@ -327,4 +360,18 @@ class Trainable(Network, Protocol):
         tick: Tick = idle,
     ) -> Model:
         """`fit`, with what a strategy changes about it."""
+        ...
+
+
+@runtime_checkable
+class TakesAdapter(Protocol):
+    """A network that may carry an adapter: few parameters at the top of its body."""
+
+    @property
+    def adapter(self) -> int:
+        """≥ 0, units; 0: none."""
+        ...
+
+    def adapters(self) -> frozenset[str]:
+        """Names of the adapter's parameters; `body` has them too."""
         ...
