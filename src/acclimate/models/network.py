@@ -291,6 +291,10 @@ class Trainable(Network, Protocol):
         """A copy of what a fitted network learned."""
         ...
 
+    def prepare(self, view: Any) -> Any:
+        """A view as tensors."""
+        ...
+
     def begin(self, prepared: Any, start: Any, rng: Rng) -> Params:
         """Fresh parameters for a view, those of a fitted `start` in their place."""
         ...

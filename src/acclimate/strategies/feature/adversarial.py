@@ -1,0 +1,254 @@
+"""DANN: features from which nobody can tell the sources' rows from the target's.
+
+    body           minimises  L_label − λ·L_domain
+    head           minimises  L_label
+    discriminator  minimises  L_domain
+
+Source: Ganin & Lempitsky, ICML 2015 (arXiv:1409.7495), and Ganin et al., JMLR 17(59)
+2016 (arXiv:1505.07818), equation 9: L_domain is the mean over source rows plus the
+mean over target rows, 2·ln 2 where it is blind; λ = 2/(1 + e^(−10p)) − 1.
+Departures: the target's labelled rows, where there are any, count in L_label as any
+source row does, so that strength 0 is `pooled` exactly; all sources are one side, as
+it is the target that must look like what the head was taught on; AdamW along half a
+cosine instead of the paper's rates.
+
+Codes and text are embedded by the body, so that they are aligned too.  The labels of
+target rows never enter L_domain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.sample import Rows, Sample
+from acclimate.errors import StrategyError
+from acclimate.models.model import Model, Tick, idle
+from acclimate.models.network import (
+    Batch,
+    Losses,
+    Params,
+    Step,
+    TakesAdapter,
+    Trainable,
+    Tuning,
+    torch_generator,
+)
+from acclimate.rng import Rng
+from acclimate.strategies.parameter.pretrain import begun
+from acclimate.strategies.stacking import row_weights, source_views, stack
+from acclimate.strategies.strategy import Adapt, Strategy
+
+if TYPE_CHECKING:
+    import torch
+
+HIDDEN = "domain.hidden"
+OUT = "domain.out"
+
+
+@dataclass(frozen=True)
+class Dann(Adapt):
+    """Train on labels, and against a discriminator of source and target.
+
+    strength  ≥ 0, factor on λ: what it rises to; 0 is `pooled`
+    hidden    > 0, units of the discriminator's hidden layer
+    epochs    ≥ 0, passes over the labelled rows, or None for the network's own number
+
+    A source's row weights count in both losses: what is aligned is what is learned from.
+    """
+
+    strength: float = 1.0
+    hidden: int = 32
+    epochs: int | None = None
+
+    kind: ClassVar[str] = "dann"
+    reads: ClassVar[frozenset[str]] = frozenset({"rows"})
+    statistics: ClassVar[Statistics] = Statistics.BOTH
+    complexity: ClassVar[int] = 7
+    needs_labels: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.strength) and self.strength >= 0) or self.hidden < 1:
+            raise StrategyError(
+                "Expected a finite strength of at least 0 and at least 1 hidden unit, found "
+                f"{self.strength} and {self.hidden}. Strength 0 aligns nothing."
+            )
+
+    def refuses(self, problem: Problem, model: Model) -> str | None:
+        if not isinstance(model, Trainable):
+            return f"{model.kind} has no features that training could align: not a network"
+        for source in problem.sources:
+            if not isinstance(source.sample, Rows) or source.sample.label is None:
+                return f"source {source.name!r} has no labelled rows to learn from"
+        if not own_samples(problem):
+            return "the target has no rows that the sources' could be aligned with"
+        return None
+
+    def grid(self, problem: Problem) -> tuple[Strategy, ...]:
+        return (self, replace(self, strength=0.3), replace(self, strength=0.1))
+
+    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
+        assert isinstance(model, Trainable)
+        start = model if getattr(model, "fitted", None) is not None else None
+        return self.align(problem, model, start, None, rng, tick)
+
+    def align(
+        self,
+        problem: Problem,
+        model: Trainable,
+        start: Any,
+        trainable: frozenset[str] | None,
+        rng: Rng,
+        tick: Tick,
+    ) -> Model:
+        """Train `model` from `start`, or anew, on labels and against a discriminator.
+
+        trainable  the network's parameters that may move, None for all
+        """
+        import torch
+
+        tick()
+        own = [problem.view(problem.fit)] if problem.labelled else []
+        mine = problem.fit.n if own else 0
+        weight = row_weights(problem.sources, mine)
+        prepared = model.prepare(stack([*own, *source_views(problem)]))
+        rows = model.stream(prepared, weight, trainable)
+        foreign = np.arange(prepared.n) >= mine
+        # The stream leaves rows of weight 0 out.
+        foreign = (foreign if weight is None else foreign[weight > 0]).astype(np.float32)
+        rows = replace(rows, tensors={**rows.tensors, "foreign": torch.from_numpy(foreign)})
+        seen = [problem.view(sample) for sample in own_samples(problem)]
+        target = model.stream(model.prepare(stack(seen)), None, trainable)
+        params = model.begin(prepared, start, rng)
+        width = model.features(params, {k: v[:1] for k, v in rows.tensors.items()}).shape[-1]
+        return model.learn(
+            prepared,
+            self.against(model),
+            {"rows": rows, "target": target},
+            Tuning(trainable, epochs=self.epochs),
+            begun=params,
+            beside=discriminator(width, self.hidden, rng.child("discriminator")),
+            steps=model.steps(rows, self.epochs),
+            rng=rng,
+            tick=tick,
+        )
+
+    def against(self, model: Trainable) -> Step:
+        """The two losses of a step; λ grows with progress."""
+
+        def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
+            rows = batches["rows"]
+            theirs = model.features(params, rows)
+            ours = model.features(params, batches["target"])
+            scale = self.strength * ramp(progress)
+            told = domain_loss(
+                params, reverse(theirs, scale), reverse(ours, scale), foreign_weights(rows)
+            )
+            return {"label": model.cost(params, theirs, rows), "domain": told}
+
+        return step
+
+
+@dataclass(frozen=True)
+class AdapterDann(Dann):
+    """Align by an adapter alone: body and head are held, bit for bit.
+
+    It goes on from the network that was handed on, or from one the sources taught.
+
+    adapter  > 0, units of the adapter, where the network has none yet
+    """
+
+    adapter: int = 8
+
+    kind: ClassVar[str] = "adapter-dann"
+    statistics: ClassVar[Statistics] = Statistics.SOURCES
+    complexity: ClassVar[int] = 6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.adapter < 1:
+            raise StrategyError(
+                f"Expected an adapter of at least 1 unit, found {self.adapter}. "
+                "Without one nothing would move."
+            )
+
+    def refuses(self, problem: Problem, model: Model) -> str | None:
+        if isinstance(model, Trainable) and not isinstance(model, TakesAdapter):
+            return f"{model.kind} has no place for an adapter"
+        return super().refuses(problem, model)
+
+    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
+        start = begun(problem, model, rng, tick)
+        grown: Any = start
+        if not grown.adapter:
+            grown = replace(grown, adapter=self.adapter)
+        return self.align(problem, grown, start, grown.adapters(), rng.child("adapter"), tick)
+
+
+def ramp(progress: float) -> float:
+    """λ of the paper, from 0 at the first step to nearly 1: 2/(1 + e^(−10p)) − 1."""
+    return 2.0 / (1.0 + math.exp(-10.0 * progress)) - 1.0
+
+
+def reverse(features: torch.Tensor, scale: float) -> torch.Tensor:
+    """The features themselves, through which a gradient comes back times −scale."""
+    still = features.detach()
+    return still - scale * (features - still)
+
+
+def discriminator(width: int, hidden: int, rng: Rng) -> Params:
+    """A fresh discriminator of features: one hidden layer, one score."""
+    import torch
+
+    generator = torch_generator(rng)
+
+    def uniform(outputs: int, inputs: int, gain: float) -> torch.Tensor:
+        drawn = torch.rand(outputs, inputs, generator=generator) * 2 - 1
+        return drawn * math.sqrt(gain / inputs)
+
+    return {
+        f"{HIDDEN}.weight": uniform(hidden, width, 6.0),  # He et al. 2015
+        f"{HIDDEN}.bias": torch.zeros(hidden),
+        f"{OUT}.weight": uniform(1, hidden, 1.0),
+        f"{OUT}.bias": torch.zeros(1),
+    }
+
+
+def domain_scores(params: Params, features: torch.Tensor) -> torch.Tensor:
+    """(n,) log-odds that a row is the target's."""
+    import torch.nn.functional as F
+
+    hidden = F.gelu(F.linear(features, params[f"{HIDDEN}.weight"], params[f"{HIDDEN}.bias"]))
+    return F.linear(hidden, params[f"{OUT}.weight"], params[f"{OUT}.bias"]).squeeze(-1)
+
+
+def domain_loss(
+    params: Params, theirs: torch.Tensor, ours: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """The weighted mean over source rows plus the mean over target rows, cross-entropy.
+
+    weight  (n,) ≥ 0, of the rows of `theirs`; 0 for rows that are no source's
+    """
+    import torch.nn.functional as F
+
+    each = F.softplus(domain_scores(params, theirs))
+    # A batch may hold no row of a source.
+    sources = (weight * each).sum() / weight.sum().clamp_min(1e-12)
+    return sources + F.softplus(-domain_scores(params, ours)).mean()
+
+
+def foreign_weights(batch: Batch) -> torch.Tensor:
+    """(n,) the weight of each row that is a source's, 0 of the target's own."""
+    weight: torch.Tensor = batch["foreign"]
+    return weight * batch["weight"] if "weight" in batch else weight
+
+
+def own_samples(problem: Problem) -> list[Sample]:
+    """What may be seen of the target: rows to fit on, and rows without labels."""
+    samples = (problem.fit, problem.unlabelled)
+    return [each for each in samples if each is not None and each.n]
