@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acclimate.domains.values import Commas, canonical, identifiers, numbers
+from acclimate.domains.values import (
+    Commas,
+    Figures,
+    canonical,
+    identifiers,
+    leaning_of,
+    numbers,
+)
 
 
 def strings(name: str, *values: str | None) -> pl.Series:
@@ -98,9 +105,112 @@ def test_commas_that_are_known_decide_value_by_value(
     commas: Commas, read: list[float | None]
 ) -> None:
     series = strings("x", "1,5", "1,234", "1.5", "1e3", "many")
-    found = numbers(series, commas)
+    found = numbers(series, Figures(commas))
     assert found.values.to_list() == read
     assert found.failed == read.count(None)
-    alone = [numbers(strings("x", value), commas).values[0] for value in series]
+    alone = [numbers(strings("x", value), Figures(commas)).values[0] for value in series]
     assert alone == read
-    assert numbers(pl.Series([1.5, 1000.0]), commas).values.to_list() == [1.5, 1000.0]
+    assert numbers(pl.Series([1.5, 1000.0]), Figures(commas)).values.to_list() == [1.5, 1000.0]
+
+
+NBSP, NARROW, THIN = "\u00a0", "\u202f", "\u2009"
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "notation"),
+    [
+        (("1.234,56", "2"), [1234.56, 2.0], "commas as decimals"),
+        (("1 234,56", "0,5"), [1234.56, 0.5], "commas as decimals"),
+        (
+            (f"1{NBSP}234,56", f"1{NARROW}234{NARROW}567,5"),
+            [1234.56, 1234567.5],
+            "commas as dec",
+        ),
+        ((f"12{THIN}345", "7"), [12345.0, 7.0], "no commas"),
+        (("1'234.50", "12"), [1234.5, 12.0], "no commas"),
+        (("1’234", "12"), [1234.0, 12.0], "no commas"),
+        (("€ 12,50", "€ 1.000,00"), [12.5, 1000.0], "commas as decimals, in €"),
+        (("12,50 €", f"3,20{NBSP}€"), [12.5, 3.2], "commas as decimals, in €"),
+        (("-€5.10", "€-3", "- €2"), [-5.1, -3.0, -2.0], "no commas, in €"),
+        (
+            ("¥1,200", "￥980", "¥0"),
+            [1200.0, 980.0, 0.0],
+            "commas as thousands separators, in ¥",
+        ),
+        (("1,200円", "980円"), [1200.0, 980.0], "commas as thousands separators, in 円"),
+        (("12.5元", "3元"), [12.5, 3.0], "no commas, in 元"),
+        (("US$1,200.50", "US$3"), [1200.5, 3.0], "commas as thousands separators, in US$"),
+        (("12,5 %", "3 %"), [12.5, 3.0], "commas as decimals, in %"),
+        (("12.5%", "３％"), [12.5, 3.0], "no commas, in %"),
+        (("１２３", "４．５"), [123.0, 4.5], "no commas"),
+        (("１，２３４", "２"), [1234.0, 2.0], "commas as thousands separators"),
+        (("−5", "3"), [-5.0, 3.0], "no commas"),
+    ],
+)
+def test_numbers_of_spreadsheets_are_read_and_their_notation_kept(
+    written: tuple[str, ...], read: list[float], notation: str
+) -> None:
+    found = numbers(strings("x", *written))
+    assert found.values.to_list() == read
+    assert found.figures.name.startswith(notation)
+    assert Figures.named(found.figures.name) == found.figures
+    again = [numbers(strings("x", value), found.figures).values[0] for value in written]
+    assert again == read
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ("€ 12", "$ 12"),
+        ("5%", "0.05"),
+        ("12 34", "5 678"),
+        ("1 2345", "7"),
+        ("1'234 567", "1"),
+        ("¥12元", "¥3"),
+        ("12 kg", "3 kg"),
+        ("€", "€ 3"),
+        ("1.5", "1,5"),
+    ],
+)
+def test_a_column_of_mixed_signs_is_not_of_numbers(written: tuple[str, ...]) -> None:
+    assert numbers(strings("x", *written)).share <= 0.5
+
+
+def test_one_misfit_in_a_hundred_is_no_other_notation() -> None:
+    found = numbers(strings("x", *["12,50"] * 199, "k.A."))
+    assert (found.failed, found.example) == (1, "k.A.")
+    assert found.figures.commas == Commas.DECIMALS
+    assert numbers(strings("x", *["12,50"] * 9, "k.A.")).share == 0.0
+
+
+@pytest.mark.parametrize(
+    ("column", "commas", "read"),
+    [
+        (("1,234", "2"), Commas.DECIMALS, [1.234, 2.0]),
+        (("1.234", "2"), Commas.DECIMALS, [1234.0, 2.0]),
+        (("1.234", "2.5"), Commas.DECIMALS, [1.234, 2.5]),
+        (("12", "2"), Commas.DECIMALS, [12.0, 2.0]),
+        (("1,234", "2"), Commas.THOUSANDS, [1234.0, 2.0]),
+        (("1.234", "2"), Commas.THOUSANDS, [1.234, 2.0]),
+    ],
+)
+def test_the_table_decides_what_a_column_leaves_open(
+    column: tuple[str, ...], commas: Commas, read: list[float]
+) -> None:
+    assert numbers(strings("x", *column), leaning=commas).values.to_list() == read
+
+
+def test_a_table_leans_to_what_its_clear_columns_say() -> None:
+    clear, open_, english = ("1,5", "2"), ("1.234", "2"), ("1.5", "2")
+    table = {"a": clear, "b": open_, "c": ("x,y", "z")}
+    assert leaning_of(pl.DataFrame(table)) == Commas.DECIMALS
+    assert leaning_of(pl.DataFrame({"b": open_, "c": english})) == Commas.THOUSANDS
+    assert leaning_of(pl.DataFrame({"a": clear, "c": english})) == Commas.NONE
+    assert leaning_of(pl.DataFrame({"b": open_})) == Commas.NONE
+    assert leaning_of(pl.DataFrame({"b": [1, 2]})) == Commas.NONE
+
+
+def test_an_unknown_notation_of_numbers_is_refused() -> None:
+    for name in ("commas as hopes", "no commas, in XXX", ""):
+        with pytest.raises(ValueError, match="is n"):
+            Figures.named(name)

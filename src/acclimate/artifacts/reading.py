@@ -10,6 +10,7 @@ and is said.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from acclimate.domains.rules import HOLIDAY, on_holiday
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.times import Notation, read_times
-from acclimate.domains.values import MISSING, Commas, canonical, numbers, text, typed
+from acclimate.domains.values import MISSING, Figures, canonical, numbers, text, typed
 from acclimate.domains.zones import ahead, to_local, to_utc
 from acclimate.errors import DataError
 
@@ -92,9 +93,9 @@ class Reading:
 
 def _known(notation: str) -> str:
     """The notation, if this version can read it; raises ValueError if not."""
-    if notation not in list(Commas):
-        Notation.named(notation)
-    return notation
+    with suppress(ValueError):
+        return Figures.named(notation).name
+    return Notation.named(notation).name
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ def _read(
         moments, counted = read_times(series, written), bool(written.unit)
         values = to_utc(moments, series, reading.declared.timezone, counted)
     else:
-        values = numbers(series, Commas(notation or Commas.NONE)).values
+        values = numbers(series, Figures.named(notation) if notation else Figures()).values
     raw = text(series)
     bad = values.is_null() & raw.is_not_null() & ~raw.is_in(MISSING)
     return values, bad.fill_null(False).to_numpy()

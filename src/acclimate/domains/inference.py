@@ -15,7 +15,7 @@ import polars as pl
 from acclimate.domains import names
 from acclimate.domains.schema import ColumnType, Finding
 from acclimate.domains.times import Notation, read_times, recognise
-from acclimate.domains.values import MISSING, canonical, numbers, text
+from acclimate.domains.values import MISSING, Commas, canonical, leaning_of, numbers, text
 from acclimate.errors import DomainError
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -29,6 +29,7 @@ _MOST_KINDS = 50
 _MOSTLY_NUMBERS = 0.99  # the rest become null, with a finding
 _FEWEST = 0.01  # share of gaps, or of values, with which a single value tells rows apart
 _TEXT_WORDS, _TEXT_CHARS = 3.0, 25.0
+_UNSPACED = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
 _FEW_ROWS = 20  # below this, strings that all differ may still be a category
 
 
@@ -41,6 +42,7 @@ class Understanding:
     types      column → type, for the columns without a role
     notations  column → how it writes time, for every column read as time
     findings   what was decided between several candidates
+    leaning    what commas mean in columns of numbers that leave it open
     """
 
     table: str
@@ -48,6 +50,7 @@ class Understanding:
     types: Mapping[str, ColumnType]
     notations: Mapping[str, Notation]
     findings: tuple[Finding, ...] = ()
+    leaning: Commas = Commas.NONE
 
 
 @dataclass
@@ -118,6 +121,7 @@ def understand(
         column_types,
         {name: notation for name, notation in view.notations.items() if name in used},
         tuple(view.findings),
+        leaning_of(frame),
     )
 
 
@@ -340,6 +344,8 @@ def _whole(series: pl.Series) -> bool:
 
 def _string_type(name: str, present: pl.Series, distinct: int, unique: bool) -> ColumnType:
     words = float(present.str.count_matches(r"\S+").mean() or 0)  # type: ignore[arg-type]
+    # Chinese and Japanese write no blanks: five letters tell as much as another word.
+    words += float(present.str.count_matches(_UNSPACED).mean() or 0) / 5  # type: ignore[arg-type]
     chars = float(present.str.len_chars().mean() or 0)  # type: ignore[arg-type]
     long = words > _TEXT_WORDS or chars > _TEXT_CHARS
     if unique and (names.is_id(name) or (not long and present.len() >= _FEW_ROWS)):

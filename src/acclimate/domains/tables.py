@@ -18,7 +18,7 @@ from acclimate.domains.times import Order, impossible, read_times
 from acclimate.domains.values import (
     BLANK,
     MISSING,
-    Commas,
+    Figures,
     canonical,
     identifiers,
     numbers,
@@ -66,10 +66,10 @@ class _Door:
         return read
 
     def numeric(self, column: str) -> pl.Series:
-        found = numbers(self.frame[column])
-        if found.commas != Commas.NONE:
-            self.notations[column] = str(found.commas)
-            self.find(f"{column!r}: {found.commas.replace(' as ', ' read as ')}.")
+        found = numbers(self.frame[column], leaning=self.understood.leaning)
+        if found.figures != Figures():
+            self.notations[column] = found.figures.name
+            self.find(f"{column!r}: {found.figures.said}.")
         return self.refuse(column, found.values, "finite numbers")
 
     def time(self, column: str) -> pl.Series:

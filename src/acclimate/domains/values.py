@@ -12,12 +12,14 @@ Ids follow a narrower rule: whole floats lose their ".0", everything else stays.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 import polars as pl
 
 from acclimate.domains.schema import ColumnType
+from acclimate.domains.widths import foreign, narrow
 
 # What programs write for "no value".  "None" may be a category, so only numbers,
 # times and ids read it as missing.
@@ -28,6 +30,13 @@ _INF = float("inf")
 _NUMBER = r"^[+-]?(?:0|[1-9]\d*)?(?:\.\d+)?(?:[eE][+-]?\d{1,3})?$"
 _THOUSANDS = r"^[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?$"
 _DECIMAL_COMMA = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?$"
+_GROUPS = r"^[+-]?[1-9]\d{0,2}(?:(?:\s\d{3})+|(?:'\d{3})+|(?:’\d{3})+)(?:[.,]\d+)?$"
+_UNIT = (
+    r"(?:(?:US|NT|HK|R|A|C)?\$|[€£¥₩₹₽฿%‰元円块圆]|EUR|USD|GBP|CHF|JPY|CNY|RMB|TWD|HKD|KRW|"
+    r"PLN|SEK|NOK|DKK|Euro|zł|kr|Kč|Ft)"
+)
+_MOST = 0.99  # the share of a column that a notation must read
+_HEAD = 1000  # values that are tried before all are
 
 
 def text(series: pl.Series) -> pl.Series:
@@ -95,8 +104,44 @@ class Commas(StrEnum):
     DECIMALS = "commas as decimals"  # 1.234,5
 
 
-# Thousands first: 1,234 is read as in English where every value could be either.
-_WITH = {Commas.THOUSANDS: _THOUSANDS, Commas.DECIMALS: _DECIMAL_COMMA}
+@dataclass(frozen=True)
+class Figures:
+    """How a column writes numbers.
+
+    Blanks and apostrophes between thousands (1 234 or 1'234) and full-width digits are
+    read everywhere, as they can mean nothing else.
+
+    unit  the sign of a currency that stands beside numbers, or that of percent, which
+          stands beside every one; "" for none
+    """
+
+    commas: Commas = Commas.NONE
+    unit: str = ""
+
+    @property
+    def name(self) -> str:
+        """Such as "commas as decimals, in €"; see `named`."""
+        return f"{self.commas}, in {self.unit}" if self.unit else str(self.commas)
+
+    @classmethod
+    def named(cls, name: str) -> Figures:
+        """The notation of a name; raises ValueError if it is none."""
+        commas, _, unit = name.partition(", in ")
+        if unit and not re.fullmatch(_UNIT, unit):
+            raise ValueError(f"{name!r} is no notation of numbers")
+        return cls(Commas(commas), unit)
+
+    @property
+    def said(self) -> str:
+        """What a person should know of it, or ""."""
+        said = [] if self.commas == Commas.NONE else [self.commas.replace(" as ", " read as ")]
+        if self.commas == Commas.DECIMALS:
+            said.append("points as thousands separators")
+        if self.unit == "%":
+            said.append("in percent (12 % is 12)")
+        elif self.unit:
+            said.append(f"without its sign {self.unit}")
+        return ", ".join(said)
 
 
 @dataclass(frozen=True)
@@ -106,12 +151,13 @@ class Numbers:
     values   (n,) Float64, null where absent or unreadable, always finite
     failed   how many values were there and could not be read
     example  one of those
+    figures  how they were written
     """
 
     values: pl.Series
     failed: int
     example: str | None
-    commas: Commas = Commas.NONE
+    figures: Figures = Figures()
 
     @property
     def share(self) -> float:
@@ -120,11 +166,14 @@ class Numbers:
         return read / (read + self.failed) if read else 0.0
 
 
-def numbers(series: pl.Series, commas: Commas | None = None) -> Numbers:
+def numbers(
+    series: pl.Series, figures: Figures | None = None, leaning: Commas = Commas.NONE
+) -> Numbers:
     """Read a column as numbers.
 
-    commas  what they mean here, each value then being read by itself; None: what makes
-            every value a number
+    figures  how they are written here, each value then being read by itself; None: what
+             makes 99 in 100 values a number
+    leaning  what commas mean where the column alone leaves it open (1,234 or 1.234)
     """
     if series.dtype == pl.Boolean or series.dtype.is_numeric():
         values = series.cast(pl.Float64, strict=False)
@@ -133,33 +182,91 @@ def numbers(series: pl.Series, commas: Commas | None = None) -> Numbers:
         return _finite(series.dt.total_microseconds() / 1e6, text(series))
     raw = text(series)
     raw = raw.set(raw.is_in(MISSING), None)
-    values = raw.cast(pl.Float64, strict=False)
-    commas = _commas(raw, values) if commas is None else commas
-    if commas == Commas.NONE:
-        return _finite(values, raw)
-    fits = raw.str.contains(_WITH[commas])
-    plain = raw.set(~fits, None)
-    if commas == Commas.THOUSANDS:
-        plain = plain.str.replace_all(",", "")
-    else:
+    figures = _figures(raw, leaning) if figures is None else figures
+    return _finite(_read(raw, figures), raw, figures)
+
+
+def leaning_of(frame: pl.DataFrame) -> Commas:
+    """What commas mean in a table, by the columns of numbers that leave no doubt."""
+    seen: set[Commas] = set()
+    for series in frame.select(pl.col(pl.String)).iter_columns():
+        found = numbers(series)
+        if found.share < _MOST:
+            continue
+        raw = text(series)
+        for commas in (Commas.THOUSANDS, Commas.DECIMALS):
+            other = Figures(commas, found.figures.unit)
+            if _count(_read(raw, other)) < _count(found.values):
+                seen.add(Commas.DECIMALS if commas == Commas.THOUSANDS else Commas.THOUSANDS)
+    return seen.pop() if len(seen) == 1 else Commas.NONE
+
+
+def _figures(raw: pl.Series, leaning: Commas) -> Figures:
+    """The notation in which nearly every value is a number; plain where none is."""
+    head = raw.drop_nulls().head(_HEAD)
+    unit = _unit(head)
+    order = [Commas.NONE, Commas.THOUSANDS, Commas.DECIMALS]
+    if leaning == Commas.DECIMALS:
+        order.reverse()
+    best, most = Figures(), 0
+    for commas in order:
+        figures = Figures(commas, unit)
+        if _count(_read(head, figures)) < _MOST * head.len():
+            continue
+        count = _count(_read(raw, figures))
+        if count > most and count >= _MOST * _count(raw):
+            best, most = figures, count
+    plain = Figures(Commas.NONE, unit)
+    if leaning == Commas.DECIMALS and _read(raw, plain).equals(_read(raw, best)):
+        return plain if unit else Figures()
+    return best
+
+
+def _unit(head: pl.Series) -> str:
+    """The one sign beside the numbers, or "" where there is none or are several."""
+    plain = narrow(head) if foreign(head) else head
+    before = plain.str.extract(rf"^[+-]? ?({_UNIT}) ?[+-]?\d", 1)
+    behind = plain.str.extract(rf"\d\s?({_UNIT})$", 1)
+    found = pl.concat([before.drop_nulls(), behind.drop_nulls()])
+    return str(found[0]) if found.n_unique() == 1 and found.len() * 2 > head.len() else ""
+
+
+def _read(raw: pl.Series, figures: Figures) -> pl.Series:
+    """(n,) Float64, each value by itself; null where it is no number in this notation."""
+    if figures == Figures():
+        values = raw.cast(pl.Float64, strict=False)
+        rest = raw.set(values.is_not_null(), None)
+        return values.fill_null(_read_rest(rest, figures)) if _count(rest) else values
+    return _read_rest(raw, figures)
+
+
+def _read_rest(raw: pl.Series, figures: Figures) -> pl.Series:
+    plain = narrow(raw) if foreign(raw) else raw
+    if figures.unit:
+        sign = re.escape(figures.unit)
+        bare = plain.str.replace(rf"^([+-]?) ?{sign} ?([+-]?)", "${1}${2}")
+        bare = bare.zip_with(bare != plain, plain.str.replace(rf"\s?{sign}$", ""))
+        # A share of 0.125 among 12.5 % would be a hundred times too small.
+        plain = bare.set((bare == plain) & (plain != "0"), None) if sign == "%" else bare
+    grouped = plain.str.contains(_GROUPS)
+    if grouped.any():
+        plain = plain.zip_with(~grouped, plain.str.replace_all(r"[\s'’]", ""))
+    if figures.commas == Commas.THOUSANDS:
+        plain = plain.set(~plain.str.contains(_THOUSANDS), None).str.replace_all(",", "")
+    elif figures.commas == Commas.DECIMALS:
+        plain = plain.set(~plain.str.contains(_DECIMAL_COMMA), None)
         plain = plain.str.replace_all(r"\.", "").str.replace(",", ".", literal=True)
-    return _finite(plain.cast(pl.Float64, strict=False), raw, commas)
+    return plain.cast(pl.Float64, strict=False)
 
 
-def _commas(raw: pl.Series, values: pl.Series) -> Commas:
-    """What commas mean, given what can be read without any."""
-    if values.null_count() == raw.null_count():
-        return Commas.NONE
-    for commas, pattern in _WITH.items():
-        if raw.str.contains(pattern).all():
-            return commas
-    return Commas.NONE
+def _count(series: pl.Series) -> int:
+    return series.len() - series.null_count()
 
 
-def _finite(values: pl.Series, raw: pl.Series, commas: Commas = Commas.NONE) -> Numbers:
+def _finite(values: pl.Series, raw: pl.Series, figures: Figures = Figures()) -> Numbers:
     values = values.set(~values.is_finite(), None)
     bad = raw.filter(values.is_null() & raw.is_not_null() & ~raw.is_in(MISSING))
-    return Numbers(values, bad.len(), bad[0] if bad.len() else None, commas)
+    return Numbers(values, bad.len(), bad[0] if bad.len() else None, figures)
 
 
 def _floats_as_text(series: pl.Series) -> pl.Series:

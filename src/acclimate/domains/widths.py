@@ -16,7 +16,6 @@ _NARROW = {chr(0xFEE0 + code): chr(code) for code in range(0x21, 0x7F)} | {
     "﹣": "-",
     "﹪": "%",
     "﹩": "$",
-    "、": ",",
 }
 
 
