@@ -2,8 +2,9 @@
 
 A value that is written down after the outcome, or because of it, makes every model look
 perfect and none useful.  Each column is asked alone how well it tells the classes apart:
-a number by its order, a category by what its values said on the other half of the rows,
-and every column by its gaps.  `tables` has already said which columns are copies.
+a number by its order and its neighbours, a category by what its values said on the other
+half of the rows, and every column by its gaps.  `tables` has already said which columns
+are copies.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from acclimate.rng import Rng
 AT_MOST = 50_000  # rows looked at
 ENOUGH = 20  # rows of each of two classes: fewer are told apart by chance now and then
 TELLS = 0.995
-_BINS = 64
 _MOST_CLASSES = 20
 
 
@@ -114,13 +114,14 @@ class _Judge:
         return "AUC" if self.classes == 2 else "accuracy"
 
     def by_number(self, values: Array) -> float:
-        """By order, where a value is there; through bins for more than two classes."""
-        there = np.isfinite(values)
+        """By order, and by what near values say, where a value is there."""
+        there = np.flatnonzero(np.isfinite(values))
+        near = self._near(values, there)
         if self.classes > 2:
-            return self.by_category(_binned(values))
+            return near
         ordered = _auc(values[there], self.label[there] == 1)
         # 0, 5 and 10 may mean no, yes and no.
-        return max(ordered, 1 - ordered, self.by_category(_binned(values)))
+        return max(ordered, 1 - ordered, near)
 
     def by_category(self, values: pl.Series) -> float:
         """By the label's shares within each value, learned on the other half."""
@@ -130,8 +131,25 @@ class _Judge:
         prior = np.bincount(self.label[self.half], minlength=self.classes) + 1.0
         shares = counts + prior / prior.sum()
         shares /= shares.sum(axis=1, keepdims=True)
-        asked = ~self.half
-        said, true = shares[code[asked]], self.label[asked]
+        asked = np.flatnonzero(~self.half)
+        return self._score(shares[code[asked]], asked)
+
+    def _near(self, values: Array, there: Ints) -> float:
+        """By the label of the nearest number of the other half."""
+        taught, asked = there[self.half[there]], there[~self.half[there]]
+        if not len(taught) or not len(asked):
+            return 0.0
+        taught = taught[np.argsort(values[taught], kind="stable")]
+        known = values[taught]
+        right = np.clip(np.searchsorted(known, values[asked]), 0, len(known) - 1)
+        left = np.maximum(right - 1, 0)
+        nearer = np.abs(known[left] - values[asked]) < np.abs(known[right] - values[asked])
+        label = self.label[taught[np.where(nearer, left, right)]]
+        return self._score(np.eye(self.classes)[label], asked)
+
+    def _score(self, said: Array, asked: Ints) -> float:
+        """How well the chances of each class fit the labels of the rows that were asked."""
+        true = self.label[asked]
         if self.classes == 2:
             return _auc(said[:, 1], true == 1, at_least=ENOUGH // 2)
         base = np.bincount(true, minlength=self.classes).max(initial=0) / max(len(true), 1)
@@ -148,17 +166,6 @@ def _auc(score: Array, positive: Bools, at_least: int = ENOUGH) -> float:
         return 0.5
     ranks = rankdata(score)
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * rest))
-
-
-def _binned(values: Array) -> pl.Series:
-    """Numbers as categories: themselves where they are few, bins of equal counts elsewhere."""
-    present = values[np.isfinite(values)]
-    distinct = np.unique(present)
-    if len(distinct) > _BINS:
-        distinct = np.unique(np.quantile(present, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    bins = np.searchsorted(distinct, values, side="right")
-    bins[~np.isfinite(values)] = len(distinct) + 1
-    return pl.Series(bins).cast(pl.String)
 
 
 def _as_numbers(series: pl.Series, kind: ColumnType) -> Array:
