@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", required=True, help="the label column")
     parser.add_argument("--labels", type=int, action="append", help="label budgets; 200, 1000")
     parser.add_argument("--twin", action="append", choices=TWINS, help="all without it")
+    parser.add_argument("--judge", type=float, help="share judged; as adapt has it without")
     parser.add_argument("--budget", type=float, default=120.0, help="seconds a run")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
                     listen=_heard,
                     budget_seconds=args.budget,
                     seed=args.seed,
-                    cut=Cut(labels=labels),
+                    cut=Cut(labels=labels, judge=args.judge),
                 )
                 yield from lines(result, twin, labels, audit, theirs, args, rng)
 
