@@ -49,14 +49,16 @@ def test_every_export_of_a_german_spreadsheet_gives_the_same_market(
 
 
 def test_a_column_of_percents_and_one_of_yen_are_numbers(tmp_path: Path) -> None:
-    lines = [f'{i},"{i},5 %","￥{i},200",{i % 2}' for i in range(1, 40)]
+    lines = [f'{i},{i}.5 %,"￥{i},200",{i % 2}' for i in range(1, 40)]
     text = "\n".join(["nr,折扣率,定价,标签", *lines])
     domain = open_market(put(tmp_path, "r.csv", text.encode("gbk")))
     rows = domain.tables["rows"]
     assert rows["折扣率"].to_list() == [i + 0.5 for i in range(1, 40)]
     assert rows["定价"].to_list() == [i * 1000 + 200 for i in range(1, 40)]
-    assert "'折扣率': commas read as decimals" in messages(domain)
-    assert "in percent (12 % is 12)" in messages(domain)
+    assert "'折扣率': in percent (12 % is 12)." in messages(domain)
+    assert "'定价': commas read as thousands separators, without its sign ¥." in messages(
+        domain
+    )
     assert domain.schema.tables["rows"].notations["定价"].endswith("in ¥")
 
 

@@ -37,7 +37,7 @@ _CANDIDATES: dict[str, tuple[str, tuple[str, ...]]] = {
     "cp1252": ("Windows-1252 (Western European)", ()),
     "cp1251": ("Windows-1251 (Cyrillic)", ()),
 }
-_PLAUSIBLE = 0.6  # share of common characters; a wrong reading has about half
+_PLAUSIBLE = 0.7  # share of common characters; a wrong reading has about half
 _CLOSE = 0.06  # readings whose shares differ by less are told apart by charset-normalizer
 _SURE = 0.15  # a lead that needs no second look
 _FEW = 4  # bytes that are not ASCII: fewer prove nothing
@@ -46,6 +46,9 @@ _WESTERN = (
     "äöüßÄÖÜẞéèêëàâáãåæçíìîïñóòôõøúùûœÿÉÈÊÀÂÁÅÆÇÍÎÑÓÔØÚŒŠšŽž"
     "€£¥§°²³µ½¼·«»„“”‘’‚‹›–—…©®™•ºª¿¡×´\xa0\xad"
 )
+_SIGNS = frozenset(
+    "　、。，．・：；？！…—～“”‘’（）《》〈〉「」『』【】〔〕＋－×℃￥￡＄￦％＆＃＠°·"
+).union(map(chr, range(0xFF01, 0xFF5F)))
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,9 @@ def _guessed(data: bytes, name: str, error: UnicodeDecodeError) -> Text:
             "byte, or write the file again."
         )
     ranked = rank(sample)
-    likely = [encoding for encoding, share in ranked if share >= _PLAUSIBLE]
+    best = max(share for _, share in ranked)
+    # Nothing further behind is tried where the likely one fails: it would be nonsense.
+    likely = [e for e, share in ranked if share >= max(_PLAUSIBLE, best - _SURE)]
     if not likely:
         known = ", ".join(called for called, _ in _CANDIDATES.values())
         raise DomainError(
@@ -144,12 +149,7 @@ def _guessed(data: bytes, name: str, error: UnicodeDecodeError) -> Text:
                     f"{wrong.start} does not belong to it"
                 )
                 continue
-            shares = dict(ranked)
-            rivals = [
-                _CANDIDATES[other][0]
-                for other, share in ranked
-                if other != encoding and share >= max(_PLAUSIBLE, shares[encoding] - _SURE)
-            ]
+            rivals = [_CANDIDATES[other][0] for other in likely if other != encoding]
             sure = not rivals and _foreign(sample) >= _FEW
             note = f"{name!r} is not UTF-8; it was read as {called}."
             if rivals:
@@ -187,30 +187,33 @@ def rank(sample: bytes) -> list[tuple[str, float]]:
 def _share(sample: bytes, encoding: str) -> float:
     """How much of what is not ASCII becomes characters that people use, 0 to 1."""
     read = sample.decode(encoding, errors="replace")
-    common = _common(encoding)
     seen = good = 0.0
     for before, letter, after in zip(" " + read, read, read[1:] + " ", strict=False):
-        if letter < "\x80":
-            continue
-        seen += 1
-        if letter not in common:
-            # Traditional characters reach GB18030 where people trade across the strait.
-            good += 0.75 if encoding == "gb18030" and letter in _common("cp950") else 0.0
-            continue
-        if encoding == "cp1252":
-            # Letters with accents stand alone; pairs of bytes of another script do not.
-            alone = before < "\x80" or after < "\x80"
-            good += 1.0 if alone or not letter.isalpha() else 0.3
-        elif encoding == "cp1251":
-            # No word mixes scripts, or has a capital behind a small letter.
-            mixed = any(c.isascii() and c.isalpha() for c in (before, after))
-            good += 0.3 if mixed or (before.islower() and letter.isupper()) else 1.0
-        elif encoding == "cp932" and "\uff61" <= letter <= "\uff9f":
-            # Any byte from a1 to df is one: believed in runs, and less than a kanji.
-            good += 0.9 if _half(before) and _half(after) else 0.4
-        else:
-            good += 1.0
+        if letter >= "\x80":
+            # Signs such as ￥ stand at the same place in several encodings.
+            weight = 0.05 if letter in _SIGNS else 1.0
+            seen += weight
+            good += weight * _likely(before, letter, after, encoding)
     return good / seen if seen else 0.0
+
+
+def _likely(before: str, letter: str, after: str, encoding: str) -> float:
+    """How well a letter fits the language of its encoding and its neighbours, 0 to 1."""
+    if letter not in _common(encoding):
+        # Traditional characters reach GB18030 where people trade across the strait.
+        return 0.75 if encoding == "gb18030" and letter in _common("cp950") else 0.0
+    if encoding == "cp1252":
+        # Letters with accents stand alone; pairs of bytes of another script do not.
+        alone = before < "\x80" or after < "\x80"
+        return 1.0 if alone or not letter.isalpha() else 0.3
+    if encoding == "cp1251":
+        # No word mixes scripts, or has a capital behind a small letter.
+        mixed = any(c.isascii() and c.isalpha() for c in (before, after))
+        return 0.3 if mixed or (before.islower() and letter.isupper()) else 1.0
+    if encoding == "cp932" and "\uff61" <= letter <= "\uff9f":
+        # Any byte from a1 to df is one: believed in runs, and less than a kanji.
+        return 0.9 if _half(before) and _half(after) else 0.4
+    return 1.0
 
 
 def _half(letter: str) -> bool:
@@ -224,8 +227,6 @@ def _common(encoding: str) -> frozenset[str]:
         return frozenset(_WESTERN)
     if encoding == "cp1251":
         return frozenset("".join(map(chr, range(0x410, 0x450))) + "Ёё№«»–—…“”„’\xa0")
-    signs = "　、。，．・：；？！…—～“”‘’（）《》〈〉「」『』【】〔〕＋－×℃￥％＆＃＠°·"
-    full = "".join(map(chr, range(0xFF01, 0xFF5F)))
     if encoding == "gb18030":
         letters = (
             _rows("gb2312", range(0xB0, 0xD8), range(0xA1, 0xFF)) + "囍喆堃镕嗯啦吗噢哦嘛呗"
@@ -240,7 +241,7 @@ def _common(encoding: str) -> frozenset[str]:
         letters += "ー々〒"
         if encoding == "cp932":
             letters += "".join(map(chr, range(0xFF61, 0xFFA0)))
-    return frozenset(letters + signs + full)
+    return _SIGNS.union(letters)
 
 
 def _rows(encoding: str, leads: range | list[int], trails: range | list[int]) -> str:
