@@ -33,9 +33,9 @@ def market(name: str, n: int, *, status: bool = True) -> Domain:
     return Domain(name, {"rows": pl.DataFrame(columns)}, schema)
 
 
-def posed(*sources: Domain, **cut: int) -> Posed:
+def posed(*sources: Domain, labels: int | None = None) -> Posed:
     task = Classify("label", also=("status",))
-    return task.pose(market("jp", 60), sources or (market("us", 40),), Cut(**cut), Rng.of(0))
+    return task.pose(market("jp", 60), sources or (market("us", 40),), Cut(labels=labels), Rng.of(0))
 
 
 def rows(found: object) -> Rows:

@@ -85,7 +85,8 @@ def _state(node: Mapping[str, Any], path: str, tensors: Mapping[str, Tensor]) ->
 
 def _encoder(state: State) -> Encoder:
     if state.kind == "several":
-        return Several(tuple(_encoder(state.children[name]) for name in sorted(state.children)))
+        parts = tuple(_encoder(state.children[name]) for name in sorted(state.children))
+        return Several(tuple(state.meta["names"]), parts)
     if state.kind == "moved":
         move = Move(*(np.asarray(state.tensors[n]) for n in ("centre", "matrix", "shift")))
         return Moved(_encoder(state.children["inner"]), move)

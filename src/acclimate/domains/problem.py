@@ -71,11 +71,10 @@ class Problem:
         encodes the whole problem, and with `Statistics.EACH` its own part.
         """
         if on == Statistics.EACH:
-            parts = [self._own(Statistics.TARGET)] if self.labelled else []
-            parts += [
-                self.with_sources([source])._own(Statistics.SOURCES) for source in self.sources
-            ]
-            return replace(self, encoder=Several(tuple(parts)))
+            parts = {self.target: self._own(Statistics.TARGET)} if self.labelled else {}
+            for source in self.sources:
+                parts[source.name] = self.with_sources([source])._own(Statistics.SOURCES)
+            return replace(self, encoder=Several(tuple(parts), tuple(parts.values())))
         return replace(self, encoder=self._own(on))
 
     def _own(self, on: Statistics) -> Encoder:

@@ -152,8 +152,12 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True)
 class Several:
-    """Encoders side by side: each part of a model sees a sample with its own statistics."""
+    """Encoders side by side: each part of a model sees a sample with its own statistics.
 
+    names  of the markets they were fitted on
+    """
+
+    names: tuple[str, ...]
     parts: tuple[Encoder, ...]
 
     @property
@@ -174,7 +178,7 @@ class Several:
 
     def state(self) -> EncoderState:
         children = {f"{number:03d}": part.state() for number, part in enumerate(self.parts)}
-        return EncoderState("several", {}, children=children)
+        return EncoderState("several", {"names": list(self.names)}, children=children)
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,17 @@ def stack_views(views: Sequence[RowView]) -> RowView:
     )
 
 
+def take_rows(view: RowView, rows: Ints) -> RowView:
+    """The rows of a view at these positions, in this order."""
+    return replace(
+        view,
+        numeric=view.numeric[rows],
+        codes=view.codes[rows],
+        sparse=None if view.sparse is None else view.sparse[rows],
+        label=None if view.label is None else view.label[rows],
+    )
+
+
 def require_weight(weight: Array | None, n: int) -> Array:
     """Row weights as (n,) floats, ones for None.
 

@@ -58,7 +58,7 @@ def tune(
     ]
     behind = problem.fit.n + sum(source.n for source in problem.sources)
     few = folds[:2] if rows and behind > LARGE else folds
-    models = arm.model.grid()
+    models = arm.strategy.models(arm.model)
     variants = len(models) + len(arm.strategy.grid(problem)) - 1
     if not folds:
         return Tuned(arm, None, None, 0)

@@ -6,12 +6,12 @@ Plug-ins add theirs through the entry points `acclimate.models` and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import entry_points
 
 from acclimate.errors import UsageError
 from acclimate.models.ease import Ease
+from acclimate.models.ensemble import Ensemble
 from acclimate.models.linear import Linear
 from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Model
@@ -20,7 +20,11 @@ from acclimate.models.popularity import Popularity
 from acclimate.models.trees import Trees
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
+from acclimate.strategies.blend import Blend
 from acclimate.strategies.chain import JOIN, Chain
+from acclimate.strategies.feature.coral import Coral
+from acclimate.strategies.instance.tradaboost import TrAdaBoost
+from acclimate.strategies.instance.weighting import DensityRatio
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.prior import SourcePrior
@@ -44,13 +48,19 @@ STRATEGIES: tuple[Strategy, ...] = (
     Pooled(),
     SourcePrior(),
     ItemItemPrior(),
+    Chain((Coral(), SourceOnly())),
+    Chain((Coral(), Pooled())),
+    Chain((DensityRatio(), SourceOnly())),
+    Chain((DensityRatio(), Pooled())),
+    Blend(),
+    TrAdaBoost(),
     FineTune(layers="head"),
     FineTune(layers="all"),
     L2SP(),
+    Chain((DensityRatio(), FineTune(layers="all"))),
 )
 
-
-MADE: tuple[Model, ...] = ()
+MADE: tuple[Model, ...] = (Ensemble(),)
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 
@@ -70,7 +80,17 @@ def restorable() -> dict[str, Model]:
 def strategies() -> dict[str, Strategy]:
     """Every strategy by kind, built-ins first."""
     plugged = (point.load() for point in entry_points(group="acclimate.strategies"))
-    return {strategy.kind: strategy for strategy in (*STRATEGIES, *plugged)}
+    whole = map(completed, (*STRATEGIES, *plugged))
+    return {strategy.kind: strategy for strategy in whole}
+
+
+def steps() -> dict[str, Strategy]:
+    """Every step by kind, those of chains among them."""
+    found: dict[str, Strategy] = {}
+    for strategy in strategies().values():
+        parts = strategy.steps if isinstance(strategy, Chain) else (strategy,)
+        found |= {part.kind: part for part in parts if part.kind not in found}
+    return found
 
 
 def arms(form: str, wanted: tuple[str, ...] | None = None) -> list[Arm]:
@@ -80,7 +100,7 @@ def arms(form: str, wanted: tuple[str, ...] | None = None) -> list[Arm]:
             Kinds joined by " + " are a chain, whether it is in the catalogue or not
     """
     if wanted is None:
-        kept = [completed(strategy) for strategy in strategies().values()]
+        kept = [*strategies().values()]
     else:
         asked = {name: named(name) for name in (*ALWAYS, *wanted)}
         kept = [*{strategy.kind: strategy for strategy in asked.values()}.values()]
@@ -93,9 +113,9 @@ def named(name: str) -> Strategy:
 
     Raises UsageError for a kind that is not in the catalogue.
     """
-    known = strategies()
-    if name in known:
-        return completed(known[name])
+    if name in strategies():
+        return strategies()[name]
+    known = steps()
     parts = [part.strip() for part in name.split(JOIN.strip())]
     unknown = [part for part in parts if part not in known]
     if unknown:
@@ -103,17 +123,10 @@ def named(name: str) -> Strategy:
             f"Expected strategies among {', '.join(known)}, or a chain of them such as "
             f'"coral + finetune"; found {", ".join(unknown)}.'
         )
-    steps = _steps(parts)
-    return Chain(steps if isinstance(steps[-1], Adapt) else (*steps, Pooled()))
-
-
-def _steps(parts: Sequence[str]) -> tuple[Strategy, ...]:
-    """The steps of these kinds, those of a chain among them in its place."""
-    found: list[Strategy] = []
-    for part in parts:
-        step = strategies()[part]
-        found += step.steps if isinstance(step, Chain) else (step,)
-    return tuple(found)
+    chain = tuple(known[part] for part in parts)
+    if len(chain) == 1:
+        return completed(chain[0])
+    return Chain(chain if isinstance(chain[-1], Adapt) else (*chain, Pooled()))
 
 
 def completed(strategy: Strategy) -> Strategy:

@@ -66,6 +66,11 @@ class Chain(Strategy):
             found += [self._with(at, other) for other in others]
         return tuple(found[:MOST_TRIED])
 
+    def models(self, model: Model) -> tuple[Model, ...]:
+        """Those that every step would try."""
+        tried = [step.models(model) for step in self.steps]
+        return min(tried, key=len)
+
     def step(
         self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
     ) -> tuple[Problem, Model]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,7 +13,6 @@ from acclimate.domains.problem import Problem
 from acclimate.domains.source import Source
 from acclimate.domains.view import ItemView, RowView, View
 from acclimate.models.design import stack_views
-from acclimate.models.model import Model, Weighted
 
 
 def stack(views: Sequence[View], own: View | None = None) -> View:
@@ -44,8 +44,10 @@ def row_weights(sources: Sequence[Source], target_rows: int = 0) -> Array | None
     return np.concatenate([np.ones(target_rows), *parts])
 
 
-def takes_no_weights(problem: Problem, model: Model) -> str | None:
-    """Why a model cannot be fitted on weighed rows, or None."""
-    if not isinstance(model, Weighted) or not model.takes_weights:
-        return f"{model.kind} takes no row weights"
-    return None
+def target_view(problem: Problem) -> RowView:
+    """Every row of the target that may be seen, labelled or not, without labels."""
+    samples = [problem.fit] if problem.fit.n else []
+    samples += [problem.unlabelled] if problem.unlabelled is not None else []
+    views = [problem.view(sample) for sample in samples]
+    rows = [replace(view, label=None) for view in views if isinstance(view, RowView)]
+    return stack_views(rows)

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.source import Source
-from acclimate.models.model import Model, Tick, idle
+from acclimate.models.model import Model, Tick, Weighted, idle
 from acclimate.rng import Rng
 
 
@@ -73,6 +73,13 @@ class Strategy(ABC):
         """The settings that tuning may try, in order, the default among them."""
         return (self,)
 
+    def models(self, model: Model) -> tuple[Model, ...]:
+        """The settings of the model that tuning may try under this strategy.
+
+        All of its grid; a strategy that fits many models for one answers with fewer.
+        """
+        return model.grid()
+
     @abstractmethod
     def step(
         self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
@@ -105,6 +112,11 @@ class Weigh(Strategy):
     reads: ClassVar[frozenset[str]] = frozenset({"rows"})
     needs_labels: ClassVar[bool] = False
     reads_fit: ClassVar[bool] = False
+
+    def refuses(self, problem: Problem, model: Model) -> str | None:
+        if not isinstance(model, Weighted) or not model.takes_weights:
+            return f"{model.kind} takes no row weights"
+        return None
 
     @abstractmethod
     def weigh(self, problem: Problem, rng: Rng, tick: Tick = idle) -> Problem:

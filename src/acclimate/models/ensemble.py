@@ -1,0 +1,135 @@
+"""An ensemble: a weighted mean of what fitted models of rows answer, calibrated if asked.
+
+Strategies put it together from models they fitted; it is not fitted by itself.
+Its members see one view, or each its own where they came with their own encoders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from acclimate.arrays import Array, Ints
+from acclimate.domains.exam import Probabilities
+from acclimate.domains.view import RowView, Views
+from acclimate.models.linear import Linear, LinearPrior
+from acclimate.models.model import Model, State, Tick, idle
+from acclimate.rng import Rng
+
+LEAST = 1e-9  # probabilities are kept this far from 0 before their logarithm
+NO_PENALTY = 1e-6  # the prior below holds every coefficient already
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Fitted members and how much each is worth.
+
+    members      fitted models of rows
+    weights      (n_members,) ≥ 0, sum 1
+    sees         (n_members,) the part of `Views` that each member sees; none: one view
+    calibration  a linear model of the mean's log-probabilities, or None
+    """
+
+    members: tuple[Model, ...] = field(default=(), repr=False)
+    weights: tuple[float, ...] = ()
+    sees: tuple[int, ...] = ()
+    calibration: Linear | None = field(default=None, repr=False)
+
+    kind: ClassVar[str] = "ensemble"
+    form: ClassVar[str] = "rows"
+
+    def why_not(self) -> str | None:
+        return None
+
+    def grid(self) -> tuple[Ensemble, ...]:
+        return (self,)
+
+    def prepare(self, view: Any) -> Any:
+        return view
+
+    def fit(
+        self,
+        prepared: Any,
+        *,
+        weight: Array | None = None,
+        start: Any = None,
+        prior: Any = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> Ensemble:
+        raise AssertionError("an ensemble is put together by strategies, not fitted by itself")
+
+    def predict(self, query: RowView | Views, context: Any = None) -> Probabilities:
+        """(n, n_classes), the members' weighted mean."""
+        parts = query.parts if isinstance(query, Views) else (query,)
+        views = [parts[at] for at in self.sees or [0] * len(self.members)]
+        answers = [
+            answer.p
+            for member, view in zip(self.members, views, strict=True)
+            if isinstance(answer := member.predict(view), Probabilities)
+        ]
+        mean = mixed(answers, self.weights)
+        return Probabilities(
+            mean if self.calibration is None else recalibrated(self.calibration, mean)
+        )
+
+    def calibrated(self, mean: Array, label: Ints) -> Ensemble:
+        """The same ensemble, calibrated on answers it gave to rows it had not seen.
+
+        mean   (n, n_classes) its uncalibrated answers
+        label  (n,) class positions
+        """
+        return replace(self, calibration=calibrate(mean, label))
+
+    def state(self) -> State:
+        meta = {"weights": list(self.weights), "sees": list(self.sees)}
+        children = {f"{at:03d}": member.state() for at, member in enumerate(self.members)}
+        if self.calibration is not None:
+            children["calibration"] = self.calibration.state()
+        return State(self.kind, meta, {}, children)
+
+    @classmethod
+    def restore_with(cls, state: State, parts: Mapping[str, Model]) -> Ensemble:
+        """The ensemble of these restored members."""
+        calibration = parts.get("calibration")
+        assert calibration is None or isinstance(calibration, Linear)
+        members = tuple(parts[name] for name in sorted(parts) if name != "calibration")
+        meta = state.meta
+        return cls(members, tuple(meta["weights"]), tuple(meta["sees"]), calibration)
+
+
+def mixed(answers: Sequence[Array], weights: Sequence[float]) -> Array:
+    """(n, n_classes) the weighted mean of answers; rows sum to 1 where the weights do."""
+    total: Array = np.sum([w * p for w, p in zip(weights, answers, strict=True)], axis=0)
+    return total
+
+
+def calibrate(p: Array, label: Ints) -> Linear:
+    """A logistic regression of the class on log-probabilities, held to leaving them alone.
+
+    p      (n, n_classes) answers to rows that were not fitted on
+    label  (n,) class positions
+
+    Platt scaling (1999) with a Gaussian prior of precision 1 around no change, so that
+    few rows change little.
+    """
+    n_classes = p.shape[1]
+    mean = np.zeros((n_classes + 1, 1 if n_classes == 2 else n_classes))
+    mean[1:] = np.array([[-1.0], [1.0]]) if n_classes == 2 else np.eye(n_classes)
+    prior = LinearPrior(mean, 1.0, np.ones(n_classes, bool))
+    learner = Linear(NO_PENALTY)
+    view = replace(_logs(p), label=label)
+    return learner.fit(learner.prepare(view), prior=prior, rng=Rng.of(0))
+
+
+def recalibrated(calibration: Linear, p: Array) -> Array:
+    """(n, n_classes) probabilities after `calibrate`."""
+    return calibration.predict(_logs(p)).p
+
+
+def _logs(p: Array) -> RowView:
+    logs = np.log(np.clip(p, LEAST, 1.0))
+    return RowView(logs, np.zeros((len(p), 0), np.int64), (), None, None, p.shape[1])

@@ -1,0 +1,173 @@
+"""A blend: a model of each source and the target's own, mixed by how well they explain it.
+
+    maximise  Σ_i log Σ_m w_m p_m(c_i | x_i)   over w ≥ 0, Σ w = 1
+
+on target rows that no member was fitted on: the target's own model answers by folds,
+the sources' never saw a target row.  The maximum is found by EM for mixture weights
+(Dempster, Laird & Rubin 1977); the objective is concave, so it is the only one.
+
+Then harmful members go: while leaving a source out costs less than one standard
+error of the difference, the one that costs least is dropped.  Every member sees rows
+through its own encoder, so that a source may be an artifact whose rows nobody sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from acclimate.arrays import Array, Ints
+from acclimate.domains.exam import Probabilities
+from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.sample import Rows, spread
+from acclimate.domains.source import Source
+from acclimate.domains.view import RowView, Several, View, Views
+from acclimate.errors import StrategyError
+from acclimate.models.design import take_rows
+from acclimate.models.ensemble import LEAST, Ensemble
+from acclimate.models.model import Model, Tick, idle
+from acclimate.rng import Rng
+from acclimate.strategies.given import serves_fitted
+from acclimate.strategies.strategy import Adapt
+
+STEPS = 200
+FEW = 10
+
+
+@dataclass(frozen=True)
+class Blend(Adapt):
+    """Mix fitted models by evidence, and leave out those that harm.
+
+    folds   ≥ 2, of the target, for the answers of its own model
+    errors  ≥ 0, standard errors that leaving a source out must cost for it to stay
+    """
+
+    folds: int = 5
+    errors: float = 1.0
+
+    kind: ClassVar[str] = "blend"
+    reads: ClassVar[frozenset[str]] = frozenset({"rows"})
+    statistics: ClassVar[Statistics] = Statistics.EACH
+    complexity: ClassVar[int] = 3
+
+    def __post_init__(self) -> None:
+        if self.folds < 2 or not self.errors >= 0:
+            raise StrategyError(
+                f"Expected at least 2 folds and errors of at least 0, found {self.folds} and "
+                f"{self.errors}."
+            )
+
+    def why_not_source(self, source: Source) -> str | None:
+        return None if serves_fitted(source) else super().why_not_source(source)
+
+    def refuses(self, problem: Problem, model: Model) -> str | None:
+        if model.form != "rows":
+            return f"{model.kind} answers with rankings, and only probabilities are mixed"
+        if not isinstance(problem.fit, Rows) or problem.fit.n < FEW:
+            return f"the target has fewer than {FEW} labelled rows to weigh members by"
+        for source in problem.sources:
+            if source.fitted is None:
+                continue
+            classes = tuple(source.fitted.encoder.classes)
+            if classes != problem.fit.classes:
+                return (
+                    f"source {source.name!r} tells apart {', '.join(classes)}, and the target "
+                    f"{', '.join(problem.fit.classes)}"
+                )
+        return None
+
+    def models(self, model: Model) -> tuple[Model, ...]:
+        """Three settings, spread over its grid: each is fitted for every member."""
+        grid = model.grid()
+        return tuple(dict.fromkeys((grid[0], grid[len(grid) // 2], grid[-1])))
+
+    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
+        fit, encoder = problem.fit, problem.encoder
+        assert isinstance(fit, Rows) and fit.label is not None and isinstance(encoder, Several)
+        seen = problem.view(fit)
+        assert isinstance(seen, Views)
+        sees = [encoder.names.index(s.name) for s in problem.sources]
+        own, members, answers = seen.parts[0], list[Model](), list[Array]()
+        fold = spread(fit.units(), fit.label, self.folds, rng.child("folds"))
+        answers.append(blind_answers(model, own, fold, rng.child("target"), tick))
+        members.append(_fitted(model, own, rng.child("target"), tick))
+        for at, source in zip(sees, problem.sources, strict=True):
+            tick()
+            if source.fitted is not None:
+                member: Model = source.fitted.model
+            else:
+                theirs = source.view or encoder.parts[at].encode(source.sample)
+                member = _fitted(
+                    model, theirs, rng.child(source.name), tick, weight=source.weight
+                )
+            members.append(member)
+            answers.append(_answer(member, seen.parts[at]))
+        right = np.column_stack([p[np.arange(fit.n), fit.label] for p in answers])
+        weights = evidence(right, fit.units(), self.errors)
+        return Ensemble(tuple(members), tuple(weights.tolist()), (0, *sees))
+
+
+def evidence(right: Array, units: Ints, errors: float = 1.0) -> Array:
+    """What each member's answers are worth; those that harm are worth 0.
+
+    right    (n, m) probability that member m gave to the true class of row i; member 0 is
+             the target's own and stays
+    units    (n,) the independent unit of each row
+    errors   ≥ 0, standard errors that leaving a member out must cost for it to stay
+    returns  (m,) ≥ 0, sum 1
+    """
+    kept = list(range(right.shape[1]))
+    while len(kept) > 1:
+        whole = np.log(right[:, kept] @ mixture(right[:, kept]))
+        costs = []
+        for member in kept[1:]:
+            rest = [each for each in kept if each != member]
+            loss = whole - np.log(right[:, rest] @ mixture(right[:, rest]))
+            each = np.bincount(units, loss)
+            error = float(each.std(ddof=1) * np.sqrt(len(each))) if len(each) > 1 else np.inf
+            costs.append((float(each.sum()) - errors * error, member))
+        cost, least = min(costs)
+        if cost > 0:
+            break
+        kept.remove(least)
+    weights = np.zeros(right.shape[1])
+    weights[kept] = mixture(right[:, kept])
+    return weights
+
+
+def mixture(right: Array) -> Array:
+    """(m,) the weights under which the mixture makes the true classes likeliest, by EM."""
+    likely = np.maximum(right, LEAST)
+    weights = np.full(likely.shape[1], 1 / likely.shape[1])
+    for _ in range(STEPS):
+        shares = likely * weights
+        after = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
+        if np.abs(after - weights).max() < 1e-7:
+            break
+        weights = after
+    return weights
+
+
+def blind_answers(model: Model, view: RowView, fold: Ints, rng: Rng, tick: Tick) -> Array:
+    """(n, n_classes) answers to each row by a model fitted on the other folds."""
+    p = np.empty((view.n, view.n_classes))
+    for each in range(int(fold.max(initial=0)) + 1):
+        tick()
+        rest = take_rows(view, np.flatnonzero(fold != each))
+        asked = np.flatnonzero(fold == each)
+        p[asked] = _answer(_fitted(model, rest, rng, tick), take_rows(view, asked))
+    return p
+
+
+def _fitted(
+    model: Model, view: View, rng: Rng, tick: Tick, weight: Array | None = None
+) -> Model:
+    return model.fit(model.prepare(view), weight=weight, rng=rng, tick=tick)
+
+
+def _answer(model: Model, view: RowView) -> Array:
+    answer = model.predict(view)
+    assert isinstance(answer, Probabilities)
+    return answer.p

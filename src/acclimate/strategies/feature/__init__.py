@@ -1,0 +1,1 @@
+"""Bring the features of sources and target closer together."""

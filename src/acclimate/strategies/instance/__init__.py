@@ -1,0 +1,1 @@
+"""Choose or weigh the source rows that are like the target's."""

@@ -1,0 +1,113 @@
+"""Density ratio: weigh source rows by how much likelier the target is to hold them.
+
+    w(x) = p_target(x) / p_source(x) = (n_s / n_t) · P(target | x) / P(source | x)
+
+Source: Bickel, Brückner & Scheffer, JMLR 2009, section 3, with the logistic
+regression that tells the domains apart.  Departures: the classifier is cross-fitted,
+so that no row is weighed by a model that has seen it; weights are clipped at
+`at_most` times their mean and scaled to mean 1 (Cortes, Mansour & Mohri, 2010, on
+why unbounded ratios break down).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from acclimate.arrays import Array
+from acclimate.domains.exam import Probabilities
+from acclimate.domains.problem import Problem
+from acclimate.domains.view import RowView
+from acclimate.errors import StrategyError
+from acclimate.models.design import stack_views, take_rows
+from acclimate.models.linear import Linear
+from acclimate.models.model import Model, Tick, idle
+from acclimate.rng import Rng
+from acclimate.strategies.stacking import target_view
+from acclimate.strategies.strategy import Strategy, Weigh
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class DensityRatio(Weigh):
+    """Correct covariate shift.  Needs no target labels; useless where labels mean other things.
+
+    penalty  > 0, of the logistic regression that tells the domains apart
+    at_most  > 1, in mean weights: what one row may weigh
+    """
+
+    penalty: float = 1.0
+    at_most: float = 20.0
+
+    kind: ClassVar[str] = "density-ratio"
+    complexity: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not self.penalty > 0 or not self.at_most > 1:
+            raise StrategyError(
+                "Expected a penalty above 0 and at_most above 1, found "
+                f"{self.penalty} and {self.at_most}."
+            )
+
+    def refuses(self, problem: Problem, model: Model) -> str | None:
+        if (why := super().refuses(problem, model)) is not None:
+            return why
+        rows = problem.fit.n + (problem.unlabelled.n if problem.unlabelled is not None else 0)
+        if min(rows, *(source.n for source in problem.sources)) < 2 * FOLDS:
+            return f"a side has fewer than {2 * FOLDS} rows to tell the domains apart by"
+        return None
+
+    def grid(self, problem: Problem) -> tuple[Strategy, ...]:
+        return (self, replace(self, penalty=100.0), replace(self, at_most=5.0))
+
+    def weigh(self, problem: Problem, rng: Rng, tick: Tick = idle) -> Problem:
+        target, weights = target_view(problem), {}
+        for source in problem.sources:
+            tick()
+            view = problem.source_view(source)
+            assert isinstance(view, RowView)
+            key = rng.child(source.name)
+            weights[source.name] = ratios(view, target, self.penalty, self.at_most, key, tick)
+        return problem.weighed(weights)
+
+
+def ratios(
+    source: RowView,
+    target: RowView,
+    penalty: float,
+    at_most: float,
+    rng: Rng,
+    tick: Tick = idle,
+) -> Array:
+    """(n_source,) weights with mean 1, each from a classifier that has not seen its row."""
+    rows = np.repeat([0, 1], [source.n, target.n])
+    both = replace(
+        stack_views([replace(source, label=None), replace(target, label=None)]),
+        label=rows,
+        n_classes=2,
+    )
+    generator = rng.generator()
+    fold = np.concatenate(
+        [generator.permutation(np.arange(n) % FOLDS) for n in (source.n, target.n)]
+    )
+    learner, odds = Linear(penalty), np.empty(source.n)
+    for each in range(FOLDS):
+        tick()
+        seen = take_rows(both, np.flatnonzero(fold != each))
+        fitted = learner.fit(learner.prepare(seen), rng=rng, tick=tick)
+        asked = np.flatnonzero(fold[: source.n] == each)
+        answer = fitted.predict(replace(take_rows(source, asked), label=None))
+        assert isinstance(answer, Probabilities)
+        odds[asked] = answer.p[:, 1] / np.maximum(answer.p[:, 0], 1e-12)
+    weight = odds / odds.mean()
+    clipped = np.minimum(weight, at_most)
+    scaled: Array = clipped / clipped.mean()
+    return scaled
+
+
+def effective_rows(weight: Array) -> float:
+    """Kish's effective sample size (Σw)² / Σw²: how many equal rows weigh as much."""
+    return float(weight.sum() ** 2 / (weight @ weight))
