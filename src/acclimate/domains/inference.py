@@ -30,6 +30,7 @@ _MOSTLY_NUMBERS = 0.99  # the rest become null, with a finding
 _FEWEST = 0.01  # share of gaps, or of values, with which a single value tells rows apart
 _TEXT_WORDS, _TEXT_CHARS = 3.0, 25.0
 _UNSPACED = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+_SPREAD = 20_000  # values that show whether a long column can be numbers at all
 _FEW_ROWS = 20  # below this, strings that all differ may still be a category
 
 
@@ -308,9 +309,13 @@ def _type_of(view: _Table, name: str) -> ColumnType:
     series = view.frame[name]
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Null, pl.Time, pl.Object):
         return ColumnType.IGNORED
-    values = text(series)
-    present = values.drop_nulls()
-    present = present.filter(~present.is_in(MISSING))
+    if series.dtype.is_numeric():
+        values = series.fill_nan(None) if series.dtype.is_float() else series
+        present = values.drop_nulls()  # as text, a million floats take a second
+    else:
+        values = text(series)
+        present = values.drop_nulls()
+        present = present.filter(~present.is_in(MISSING))
     distinct = int(present.n_unique())
     if distinct == 0:
         return ColumnType.IGNORED
@@ -334,6 +339,9 @@ def _all_numbers(series: pl.Series, present: pl.Series) -> bool:
     # Codes such as 00501 lose their zeros as numbers.
     if present.str.contains(r"^0\d+$").any():
         return False
+    spread = present.gather_every(max(1, present.len() // _SPREAD))
+    if numbers(spread).share < _MOSTLY_NUMBERS / 2:
+        return False  # words; reading a million of them takes a second
     return numbers(series).share >= _MOSTLY_NUMBERS
 
 
