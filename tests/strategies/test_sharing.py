@@ -1,0 +1,387 @@
+"""Hard sharing: what each head teaches the body, which one is served, and which rows count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from acclimate.domains.problem import Problem
+from acclimate.domains.sample import Rows
+from acclimate.domains.source import ALL, Source
+from acclimate.domains.view import RowView
+from acclimate.errors import StrategyError
+from acclimate.models.linear import Linear
+from acclimate.models.mixed import MixedNetwork
+from acclimate.models.network import Params, Tuning, total
+from acclimate.rng import Rng
+from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
+from acclimate.strategies.chain import Chain
+from acclimate.strategies.multitask.sharing import (
+    HardSharing,
+    LabelSharing,
+    classes_of,
+    places,
+    several,
+)
+from acclimate.strategies.parameter.finetune import FineTune
+from tests.strategies.nets import (
+    MODEL,
+    NONE,
+    arange,
+    changed,
+    market,
+    problem,
+    rows_view,
+    scores,
+    tensors,
+)
+
+torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
+
+RNG = Rng.of(3)
+
+
+def asked(**options: Any) -> Problem:
+    return problem(market(80, 1), market(300, 2), market(200, 3), **options)
+
+
+def labelled(**options: Any) -> Problem:
+    """Markets whose rows have other labels."""
+    return problem(
+        market(80, 1, also=True),
+        market(300, 2, also=True),
+        market(200, 3, also=True),
+        unlabelled=replace(market(90, 4, also=True), label=None),
+        **options,
+    )
+
+
+def labels(view: RowView) -> list[int]:
+    assert view.label is not None
+    return [int(each) for each in view.label]
+
+
+def with_also(rows: Rows, name: str, values: Any) -> Rows:
+    """The rows with one other label of these values."""
+    assert rows.also is not None
+    return replace(rows, also=rows.also.with_columns(pl.Series(name, values, pl.String)))
+
+
+# ── against the single task ─────────────────────────────────────────────────────
+
+
+def test_without_weight_the_other_markets_leave_target_only_bit_for_bit() -> None:
+    given = asked()
+    alone = TargetOnly().adapt(given, MODEL, RNG)
+    assert not changed(alone, HardSharing(others=0.0).adapt(given, MODEL, RNG))
+    assert changed(alone, HardSharing().adapt(given, MODEL, RNG)) == set(tensors(alone))
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_without_weight_the_other_labels_leave_pooling_bit_for_bit(weighed: bool) -> None:
+    given = labelled()
+    if weighed:
+        given = given.weighed({"us": arange(300) % 3})
+    pooled = Pooled().adapt(given, MODEL, RNG)
+    assert not changed(pooled, LabelSharing(others=0.0).adapt(given, MODEL, RNG))
+    assert changed(pooled, LabelSharing().adapt(given, MODEL, RNG)) == set(tensors(pooled))
+
+
+def test_a_target_without_its_label_is_taught_by_its_other_labels() -> None:
+    given = replace(labelled(), fit=market(9, 1, also=True).take(NONE))
+    alone = SourceOnly().adapt(given, MODEL, RNG)
+    assert LabelSharing().why_not(given, MODEL) is None
+    assert not changed(alone, LabelSharing(others=0.0).adapt(given, MODEL, RNG))
+    ours = LabelSharing().adapt(given, MODEL, RNG)
+    blind = replace(given, unlabelled=market(90, 4).unlabelled())
+    assert changed(ours, LabelSharing().adapt(blind, MODEL, RNG))
+
+
+def test_a_source_of_weight_zero_is_as_good_as_absent() -> None:
+    given = asked()
+    without = given.with_sources(given.sources[:1])
+    silenced = given.weighed({"de": np.zeros(200)})
+    assert not changed(
+        HardSharing().adapt(without, MODEL, RNG), HardSharing().adapt(silenced, MODEL, RNG)
+    )
+    nobody = silenced.weighed({"us": np.zeros(300)})
+    assert not changed(
+        TargetOnly().adapt(given, MODEL, RNG), HardSharing().adapt(nobody, MODEL, RNG)
+    )
+
+
+def test_row_weights_of_a_source_count_in_its_task() -> None:
+    given = asked()
+    weight = arange(300) % 2
+    kept = replace(given.sources[0], held=given.sources[0].sample.take(np.arange(1, 300, 2)))
+    assert not changed(
+        HardSharing().adapt(given.weighed({"us": weight}), MODEL, RNG),
+        HardSharing().adapt(given.with_sources([kept, given.sources[1]]), MODEL, RNG),
+    )
+
+
+# ── what teaches what ───────────────────────────────────────────────────────────
+
+
+def test_every_head_teaches_the_body_and_no_head_another() -> None:
+    model = MixedNetwork(width=8, dropout=0.0, hide=0.0)
+    lessons = LabelSharing(others=0.5).lessons(labelled())
+    prepared = [model.prepare(lesson.view) for lesson in lessons]
+    params = model.begin(prepared[0], None, RNG)
+    for number in (1, 2):
+        fresh = model.begin(prepared[number], None, RNG.child(number))
+        params |= {f"task {number}/{name}": fresh[name] for name in model.heads()}
+    names = ["rows", "task 1", "task 2"]
+    batches = {name: rows.tensors for name, rows in zip(names, prepared, strict=True)}
+    step = several(model, dict(zip(names, (1.0, 0.25, 0.5), strict=True)))
+
+    def gradient(name: str) -> Params:
+        found: Params = torch.func.grad(lambda p: step(p, batches, 0.0)[name])(params)
+        return found
+
+    plain = torch.func.grad(model.loss)(
+        model.begin(prepared[0], None, RNG), prepared[0].tensors
+    )
+    for name in names:
+        moved = {k for k, v in gradient(name).items() if bool(v.any())}
+        heads = {k for k in params if "head." in k}
+        assert moved - heads == set(params) - heads
+        prefix = "" if name == "rows" else f"{name}/"
+        assert moved & heads == {f"{prefix}head.weight", f"{prefix}head.bias"}
+    assert all(torch.equal(gradient("rows")[k], plain[k]) for k in plain)
+    # The share is a factor on the mean loss of the task.
+    once = several(model, dict.fromkeys(names, 1.0))(params, batches, 0.0)
+    assert float(step(params, batches, 0.0)["task 1"]) == pytest.approx(
+        0.25 * float(once["task 1"])
+    )
+
+
+def test_shares_of_the_other_tasks_add_up_to_their_weight() -> None:
+    pairs = ((HardSharing(others=0.6), asked()), (LabelSharing(others=0.6), labelled()))
+    for strategy, given in pairs:
+        lessons = strategy.lessons(given)
+        assert [lesson.share for lesson in lessons] == [1.0, 0.3, 0.3]
+
+
+def test_losses_come_to_combine_task_by_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = set()
+
+    def combine(gradients: Any) -> Params:
+        seen.add(tuple(gradients))
+        return total(gradients)
+
+    monkeypatch.setattr(HardSharing, "tuning", lambda self: Tuning(None, combine=combine))
+    ours = HardSharing().adapt(asked(), MODEL, RNG)
+    assert seen == {("rows", "task 1", "task 2")}
+    monkeypatch.undo()
+    plain = HardSharing().adapt(asked(), MODEL, RNG)
+    test = market(50, 9)
+    assert np.allclose(scores(ours, asked(), test), scores(plain, asked(), test), atol=1e-3)
+
+
+def test_training_passes_over_the_largest_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for = []
+    learn = MixedNetwork.learn
+
+    def counted(self: MixedNetwork, *args: Any, **options: Any) -> MixedNetwork:
+        asked_for.append(options["steps"])
+        return learn(self, *args, **options | {"steps": 1})
+
+    monkeypatch.setattr(MixedNetwork, "learn", counted)
+    given, model = asked(), replace(MODEL, batch_size=20, epochs=2)
+    HardSharing().adapt(given, model, RNG)  # 300 rows of the first source
+    HardSharing(epochs=3).adapt(given, model, RNG)
+    HardSharing(others=0.0).adapt(given, model, RNG)  # 80 rows of the target: 10 steps at least
+    assert asked_for == [2 * 15, 3 * 15, 2 * 10]
+
+
+# ── what is served ──────────────────────────────────────────────────────────────
+
+
+def test_the_served_network_is_plain_with_the_head_of_the_label() -> None:
+    given = labelled()
+    fitted = LabelSharing().adapt(given, MODEL, RNG)
+    assert isinstance(fitted, MixedNetwork) and fitted == MODEL
+    assert set(tensors(fitted)) == set(tensors(Pooled().adapt(given, MODEL, RNG)))
+    assert [lesson.view.n_classes for lesson in LabelSharing().lessons(given)] == [2, 3, 2]
+    assert scores(fitted, given, market(50, 9)).shape == (50, 2)
+
+
+def test_the_target_is_served_its_own_head() -> None:
+    """Sources say the opposite: one head for all cannot serve both, one each can."""
+    flipped = market(600, 2)
+    assert flipped.label is not None
+    given = problem(market(300, 1), replace(flipped, label=1 - flipped.label))
+    model, test = MixedNetwork(width=16, epochs=15), market(1000, 9)
+    pooled, shared = (
+        scores(strategy.adapt(given, model, RNG), given, test).argmax(1)
+        for strategy in (Pooled(), HardSharing())
+    )
+    assert (shared == test.label).mean() > 0.7
+    assert (pooled == test.label).mean() < 0.5
+
+
+def test_another_label_teaches_the_body_what_the_label_has_too_few_rows_for() -> None:
+    seen = replace(market(1500, 2, also=True), label=None)
+    given = problem(market(60, 1, also=True), market(20, 3, also=True), unlabelled=seen)
+    model, test = MixedNetwork(width=16, epochs=40), market(2000, 9)
+    assert test.label is not None
+    losses = []
+    for strategy in (Pooled(), LabelSharing()):
+        p = scores(strategy.adapt(given, model, RNG), given, test)
+        losses.append(-np.log(p[np.arange(test.n), test.label]).mean())
+    assert losses[1] < losses[0] - 0.02, losses
+
+
+def test_fine_tuning_the_head_behind_it_holds_the_shared_body() -> None:
+    given = asked()
+    shared = HardSharing().adapt(given, MODEL, RNG.child("0"))
+    _, fitted = Chain((HardSharing(), FineTune("head"))).step(given, MODEL, RNG)
+    assert changed(shared, fitted) == {"head.weight", "head.bias"}
+
+
+@pytest.mark.parametrize("strategy", [HardSharing(epochs=0), LabelSharing(epochs=0)])
+def test_in_a_chain_it_goes_on_from_what_was_handed_on(strategy: HardSharing) -> None:
+    given = labelled()
+    start = Pooled().adapt(given, MODEL, RNG)
+    assert not changed(start, strategy.adapt(given, start, RNG.child(1)))
+    on = replace(strategy, epochs=1).adapt(given, start, RNG.child(1))
+    assert changed(start, on) == set(tensors(start))
+
+
+def test_same_key_same_answer_and_another_key_another() -> None:
+    for strategy, given in ((HardSharing(), asked()), (LabelSharing(), labelled())):
+        first = strategy.adapt(given, MODEL, RNG)
+        assert not changed(first, strategy.adapt(given, MODEL, RNG))
+        assert changed(first, strategy.adapt(given, MODEL, Rng.of(4)))
+
+
+# ── which rows of another label count ───────────────────────────────────────────
+
+
+def test_classes_are_the_values_that_two_rows_have_wherever_they_are() -> None:
+    given = labelled()
+    assert classes_of(given, "size") == ("l", "m", "s")
+    assert classes_of(given, "gift") == ("0", "1")
+    assert isinstance(given.fit, Rows) and isinstance(given.unlabelled, Rows)
+    fit = with_also(given.fit, "size", ["once", "both", None] + ["x"] * 77)
+    seen = with_also(given.unlabelled, "size", ["both"] + [None] * 89)
+    other = replace(given, fit=fit, unlabelled=seen)
+    assert classes_of(other, "size") == ("both", "l", "m", "s", "x")
+    assert places(fit, "size", ("both", "x"))[:4].tolist() == [-1, 0, -1, 1]
+
+
+def test_rows_whose_other_label_is_unknown_contribute_nothing() -> None:
+    given = labelled()
+    lessons = LabelSharing().lessons(given)
+    assert isinstance(given.fit, Rows) and given.fit.also is not None
+    known = [
+        rows.also["gift"].is_not_null().sum()
+        for rows in (given.fit, given.unlabelled, *(s.sample for s in given.sources))
+        if isinstance(rows, Rows) and rows.also is not None
+    ]
+    assert [lesson.view.n for lesson in lessons] == [580, 670, sum(known)]
+    first = LabelSharing().adapt(given, MODEL, RNG)
+    # A value that occurs once is as good as unknown.
+    gift = given.fit.also["gift"].to_list()
+    odd = with_also(given.fit, "gift", [v or f"odd {k}" for k, v in enumerate(gift)])
+    assert not changed(first, LabelSharing().adapt(replace(given, fit=odd), MODEL, RNG))
+    flipped = with_also(given.fit, "gift", [v and "01"[v == "0"] for v in gift])
+    assert changed(first, LabelSharing().adapt(replace(given, fit=flipped), MODEL, RNG))
+
+
+def test_other_labels_stay_with_their_rows() -> None:
+    given = labelled()
+    parts = [given.fit, given.unlabelled, *(source.sample for source in given.sources)]
+    lessons = LabelSharing().lessons(given)
+    for name, classes, lesson in zip(
+        ("size", "gift"), (("l", "m", "s"), ("0", "1")), lessons[1:], strict=True
+    ):
+        rows = [r.under(name, classes) for r in parts if isinstance(r, Rows)]
+        view = [rows_view(given.view(each)) for each in rows]
+        label = lesson.view.label
+        assert label is not None and label.tolist() == [k for v in view for k in labels(v)]
+        assert np.array_equal(lesson.view.numeric, np.concatenate([v.numeric for v in view]))
+        assert np.array_equal(lesson.view.codes, np.concatenate([v.codes for v in view]))
+
+
+def test_rows_of_weight_zero_give_no_class_and_no_row_of_another_label() -> None:
+    given = labelled()
+    us = given.sources[0].sample
+    assert isinstance(us, Rows)
+    only = with_also(us, "size", ["rare"] * 10 + ["l"] * 290)
+    sources = [replace(given.sources[0], held=only), given.sources[1]]
+    given = given.with_sources(sources)
+    assert "rare" in classes_of(given, "size")
+    silenced = given.weighed({"us": arange(300).clip(9, 10) - 9})
+    assert "rare" not in classes_of(silenced, "size")
+    assert len(LabelSharing().lessons(silenced)[1].view.numeric) == 670 - 10
+
+
+def test_a_label_without_two_recurring_values_is_no_task() -> None:
+    given = labelled()
+    samples = (given.fit, given.unlabelled, *(s.sample for s in given.sources))
+    same = [with_also(s, "gift", ["0"] * s.n) for s in samples if isinstance(s, Rows)]
+    given = replace(given, fit=same[0], unlabelled=same[1]).with_sources(
+        [replace(s, held=rows) for s, rows in zip(given.sources, same[2:], strict=True)]
+    )
+    assert [lesson.share for lesson in LabelSharing().lessons(given)] == [1.0, 1.0]
+
+
+# ── settings and refusals ───────────────────────────────────────────────────────
+
+
+def test_grids_are_short_and_begin_with_the_default() -> None:
+    for strategy in (HardSharing(), LabelSharing()):
+        grid = strategy.grid(asked())
+        assert grid[0] == strategy and len(set(grid)) == len(grid) == 3
+        assert {each.kind for each in grid} == {strategy.kind}
+
+
+@pytest.mark.parametrize("others", [-1.0, float("nan"), float("inf")])
+def test_a_weight_out_of_range_is_a_mistake(others: float) -> None:
+    with pytest.raises(StrategyError, match="Expected a finite weight of the other tasks"):
+        HardSharing(others=others)
+
+
+@pytest.mark.parametrize("strategy", [HardSharing(), LabelSharing()])
+def test_what_cannot_be_shared_is_refused(strategy: HardSharing) -> None:
+    given = labelled()
+    assert strategy.why_not(given, MODEL) is None
+    assert strategy.why_not(given, Linear()) == (
+        "linear has no body that several heads could share: not a network"
+    )
+    assert strategy.why_not(given.with_sources([]), MODEL) == "there is no source"
+    shy = given.with_sources([Source("us", market(50, 2), ALL - {"rows"})])
+    assert strategy.why_not(shy, MODEL) == "source 'us' does not share its rows"
+    blank = given.with_sources([Source("us", market(50, 2).unlabelled())])
+    assert strategy.why_not(blank, MODEL) == "source 'us' has no labelled rows to learn from"
+
+
+def test_a_target_without_labels_has_no_head_of_its_own() -> None:
+    given = asked().with_fit(market(9, 1).take(NONE))
+    why = HardSharing().why_not(given, MODEL)
+    assert why == "the target has no labelled rows to fit on"
+
+
+def test_rows_without_another_label_are_refused() -> None:
+    assert LabelSharing().why_not(asked(), MODEL) == (
+        "the rows have no other label than the one to predict"
+    )
+    given = asked()
+    assert isinstance(given.fit, Rows)
+    nulls = pl.DataFrame({"size": [str(k) for k in range(80)]})
+    odd = given.with_fit(replace(given.fit, also=nulls))
+    assert LabelSharing().why_not(odd, MODEL) == "no two values recur in any other label: size"
+
+
+def test_tick_that_raises_ends_the_training() -> None:
+    def tick() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        HardSharing().adapt(asked(), MODEL, RNG, tick)
