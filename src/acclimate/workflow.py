@@ -20,7 +20,9 @@ from threadpoolctl import threadpool_limits
 
 import acclimate
 from acclimate.artifacts.artifact import Contents, load, save
+from acclimate.artifacts.given import artifact_at, open_artifact, require_unseen
 from acclimate.artifacts.predictor import predict as predict_with
+from acclimate.domains.crosswalk import join, read_crosswalk
 from acclimate.domains.domain import Domain
 from acclimate.domains.markets import Market, open_markets
 from acclimate.domains.schema import SchemaHints
@@ -168,7 +170,15 @@ def _posed(
         sources = [sources]
     if not sources:
         raise UsageError("Expected at least one source; found none. Name one with --source.")
-    target_domain, *source_domains = open_markets([target, *sources], hints_of(task))
+    opened = [
+        market if (folder := artifact_at(market)) is None else open_artifact(folder, task.kind)
+        for market in sources
+    ]
+    target_domain, *source_domains = open_markets([target, *opened], hints_of(task))
+    require_unseen(target_domain, source_domains)
+    if options.crosswalk is not None:
+        crosswalk = read_crosswalk(options.crosswalk, options.accept)
+        source_domains = join(source_domains, crosswalk, target_domain)
     listen("markets", [target_domain, *source_domains])
     posed = task.pose(target_domain, source_domains, options.cut, rng.child("pose"))
     unlike = [finding.message for finding in currencies([target_domain, *source_domains])]

@@ -117,7 +117,7 @@ class Source:
     def fingerprint(self) -> str:
         """SHA-256 of its observations, weights and reshaped view; caches know it by this."""
         if self.held is None:
-            return f"artifact/{self.fitted.fingerprint}"
+            return f"artifact/{self.name}"
         if self.weight is None and self.view is None:
             return self.held.fingerprint
         digest = hashlib.sha256(self.held.fingerprint.encode())

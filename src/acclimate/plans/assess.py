@@ -14,6 +14,7 @@ from acclimate.arrays import Array
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Interactions, Rows, stack_rows
 from acclimate.domains.schema import ColumnType
+from acclimate.domains.sentences import Sentences
 from acclimate.domains.source import Source
 from acclimate.domains.view import ItemEncoder, ItemView, RowView
 from acclimate.gaps.covariates import column_shift, mmd_test, proxy_a_distance
@@ -33,6 +34,13 @@ AT_MOST = 2_000
 # Category levels that become indicator columns; the rest say little about distance.
 LEVELS = 20
 SHOWN_COLUMNS = 3
+WORDS = {
+    "rows": "rows",
+    "moments": "moments",
+    "gram": "Gram matrix",
+    "fitted": "fitted model",
+    "gradients": "gradients",
+}
 
 
 def assess(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
@@ -48,6 +56,8 @@ def assess(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
             else:
                 found.append(_unseen(source, problem))
         return found
+    if isinstance(problem.fit, Sentences):
+        return [gap for s in problem.sources if s.seen for gap in _tokens_gap(problem, s)]
     for source in problem.sources:
         found += _items_gap(problem, source) if source.seen else [_unseen(source, problem)]
     return found + _ranking_power(task, problem, rng.child("ranking"))
@@ -112,7 +122,7 @@ def _unseen(source: Source, problem: Problem) -> Gap:
     """Says that a source's rows are nobody's to measure."""
     sentence = (
         f"How far {source.name} is from {problem.target} is not measured: it shares its "
-        f"{' and '.join(sorted(source.shares)) or 'name alone'}, and no rows"
+        f"{' and '.join(WORDS[each] for each in sorted(source.shares)) or 'name'}, and no rows"
     )
     nothing = (None, None, None, None, None, 0, 0)
     return Gap("rows", source.name, problem.target, float("nan"), *nothing, sentence)
@@ -153,6 +163,16 @@ def _matrix(problem: Problem, rows: Rows) -> tuple[Array, list[str]]:
     if not columns:
         return np.zeros((rows.n, 0)), []
     return np.column_stack(columns), names
+
+
+def _tokens_gap(problem: Problem, source: Source) -> list[Gap]:
+    """How much of the target's vocabulary, and of its running text, a source knows."""
+    mine, theirs = problem.fit, source.sample
+    assert isinstance(mine, Sentences) and isinstance(theirs, Sentences)
+    names = {"source": source.name, "target": problem.target}
+    words = mine.tokens.explode().to_list()
+    known = theirs.tokens.explode().unique().to_list()
+    return [overlap(known, words).gap("tokens", **names)] if words and known else []
 
 
 def _items_gap(problem: Problem, source: Source) -> list[Gap]:

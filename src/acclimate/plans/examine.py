@@ -16,7 +16,6 @@ import numpy as np
 from acclimate.arrays import Array
 from acclimate.domains.exam import Exam, Prediction, Truth
 from acclimate.domains.problem import Problem
-from acclimate.domains.sample import Rows
 from acclimate.plans.runner import Trial, best_baseline, best_of, pick
 from acclimate.rng import Rng
 from acclimate.tasks.task import Task
@@ -60,8 +59,8 @@ def examine(
     """
     baseline = best_baseline(trials, task.metric.sign)
     chosen = pick(trials, task, rng)
-    unit = "users" if task.form == "items" else "rows"
-    if isinstance(problem.fit, Rows) and problem.fit.entity is not None:
+    unit = {"items": "users", "tokens": "sentences"}.get(task.form, "rows")
+    if getattr(problem.fit, "entity", None) is not None:
         unit = "entities"
     if chosen is None:
         cut_short = any(t.status == "abandoned" and t.arm.strategy.transfers for t in trials)

@@ -109,6 +109,8 @@ def _reason(arm: Arm, problem: Problem, gap: Sequence[Gap]) -> str:
     if kind in ("source-only", "pooled"):
         return "the simplest way to transfer; always tried"
     far = [each for each in gap if each.measure == "a-distance" and each.value > FAR]
+    if not theirs:
+        return f"no rows of a source, but what it learned; {mine:,} observations of the target"
     ratio = f"{theirs:,} source observations to {mine:,} of the target"
     if far:
         return (

@@ -29,4 +29,9 @@ def remedies(trials: Sequence[Trial], task: Task, problem: Problem) -> list[Step
     if not sign * (baseline.value - best.value) > 0:
         return []
     reason = "all sources together hurt on choose: try {} alone"
-    return [Step(replace(best.arm, only=(name,)), reason.format(name)) for name in names]
+    alone = [(name, replace(best.arm, only=(name,))) for name in names]
+    return [
+        Step(arm, reason.format(name))
+        for name, arm in alone
+        if arm.why_not(arm.selected(problem)) is None
+    ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from acclimate.domains.exam import Case, Prediction, Truth
 from acclimate.domains.problem import Problem
-from acclimate.domains.sample import Rows
+from acclimate.domains.sample import Interactions
 from acclimate.domains.view import ItemEncoder
 from acclimate.models.model import Tick, idle
 from acclimate.rng import Rng
@@ -49,7 +49,7 @@ def tune(
     rng        the same for every arm, so that all see the same folds
     cross_fit  whether the answers on all folds are wanted
     """
-    rows = isinstance(problem.fit, Rows)
+    rows = not isinstance(problem.fit, Interactions)
     folds = [
         (inner, task.protocol(held, problem.fit, rng.child(f"protocol/{number}").seed))
         for number, (inner, held) in enumerate(
@@ -75,11 +75,11 @@ def tune(
 
 
 def _fold_count(problem: Problem) -> int:
-    """Five folds of rows; of users as many as give 2,000 held-out answers, 2 to 5.
+    """Five folds of rows or sentences; of users as many as give 2,000 held-out answers, 2 to 5.
 
     Above 1,000 items a fold costs seconds, and two have to do.
     """
-    if isinstance(problem.fit, Rows):
+    if not isinstance(problem.fit, Interactions):
         return 5
     encoder = problem.encoder
     if isinstance(encoder, ItemEncoder) and len(encoder.known) > MANY_ITEMS:

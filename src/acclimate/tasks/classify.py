@@ -28,7 +28,7 @@ from acclimate.tasks.tables import (
     shared_types,
     sources_of,
 )
-from acclimate.tasks.task import Metric, Posed, left_out
+from acclimate.tasks.task import Metric, Posed, artifacts_of, left_out
 
 METRICS = {
     "log-loss": Metric("log-loss", higher=False, mean=True, delta=0.005),
@@ -76,9 +76,11 @@ class Classify:
         return METRICS[self.score_by or "log-loss"]
 
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
+        given = [source for source in sources if source.learned is not None]
+        sources = [source for source in sources if source.learned is None]
         tables = [rows_table(domain) for domain in (target, *sources)]
         own = self._classes(target.name, tables)
-        types = shared_types([target, *sources], self.also)
+        types = shared_types([target, *sources], self.also, given)
         zone = target.schema.declared.timezone
         mine = rows_of(tables[0], types, own, zone)
         parts = cut_rows(mine, cut, rng.child("cut"))
@@ -86,11 +88,12 @@ class Classify:
         sources, copies = cleaned(sources, held, "rows")
         # A class that sources saw only after the clock is not known yet.
         known = [source.before(parts.clock) for source in sources]
-        classes = tuple(sorted(set(own).union(*map(labels_of, known))))
+        told = [set(each.learned.classes) for each in given if each.learned is not None]
+        classes = tuple(sorted(set(own).union(*map(labels_of, known), *told)))
         mine = rows_of(tables[0], types, classes, zone, self.also)
         assert mine.label is not None
         task, notes = self._settle(target.name, classes, mine.label[parts.fit])
-        kept = sources_of(known, types, classes, self.also)
+        kept = sources_of(known, types, classes, self.also) + artifacts_of(given)
         end = tables[0]["time"].max() if "time" in tables[0].columns else None
         last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
         labelled = np.concatenate([parts.fit, parts.choose, parts.judge])
@@ -109,7 +112,7 @@ class Classify:
         whole = replace(
             problem,
             fit=mine.take(np.sort(labelled)),
-            sources=sources_of(last, types, classes, self.also),
+            sources=sources_of(last, types, classes, self.also) + artifacts_of(given),
         )
         exam = Exam(
             (mine.take(parts.choose).case(),) if len(parts.choose) else (),

@@ -39,11 +39,12 @@ def rows_table(domain: Domain) -> pl.DataFrame:
 
 
 def shared_types(
-    domains: Sequence[Domain], also: Sequence[str] = ()
+    domains: Sequence[Domain], also: Sequence[str] = (), given: Sequence[Domain] = ()
 ) -> Mapping[str, ColumnType]:
     """Feature columns that every domain has, and how all of them read each.
 
-    also  columns that hold other labels, and so are no features
+    also   columns that hold other labels, and so are no features
+    given  artifacts: they take no column away, but a column they know is read as they do
 
     Where domains disagree (numbers here, words there) the column is a category.
     """
@@ -63,6 +64,10 @@ def shared_types(
             types[name] = next(kind for kind in kinds if kind is not None)
         elif kinds <= {ColumnType.CATEGORY, ColumnType.TEXT}:
             types[name] = ColumnType.TEXT
+    for each in given:
+        assert each.learned is not None
+        theirs = each.learned.types
+        types |= {name: theirs[name] for name in types if name in theirs}
     if not types:
         listed = "; ".join(
             f"{domain.name}: {', '.join(f'{name} ({kind})' for name, kind in table.items())}"
