@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from acclimate.result import Result
     from acclimate.tasks.classify import Classify
     from acclimate.tasks.recommend import Recommend
+    from acclimate.tasks.tag import Tag
     from acclimate.workflow import adapt, assess, predict
 
 _HOME = {
@@ -33,6 +34,7 @@ _HOME = {
     "Options": "acclimate.options",
     "Recommend": "acclimate.tasks.recommend",
     "Result": "acclimate.result",
+    "Tag": "acclimate.tasks.tag",
     "adapt": "acclimate.workflow",
     "assess": "acclimate.workflow",
     "open_market": "acclimate.domains.market",
@@ -47,6 +49,7 @@ __all__ = [
     "Options",
     "Recommend",
     "Result",
+    "Tag",
     "__version__",
     "adapt",
     "assess",

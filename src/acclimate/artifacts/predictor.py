@@ -3,6 +3,7 @@
     recommend   users         → the best k new items of each distinct user
                 users, items  → a score for every pair, in order
     classify    rows          → the rows, the likeliest class, the chance of each class
+    tag         texts         → the texts, their spans, the chance of each span
 
 What the model does not know is answered all the same, and `note` says so.
 """
@@ -18,10 +19,12 @@ import polars as pl
 from acclimate.arrays import Array, Bools, Ints, Strings
 from acclimate.artifacts.artifact import Artifact
 from acclimate.artifacts.reading import ReadRows, read_rows
+from acclimate.artifacts.tagging import tag
 from acclimate.domains import names
 from acclimate.domains.exam import Probabilities, Ranking, RankQuery
 from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.sample import Interactions
+from acclimate.domains.tokenview import TokenEncoder
 from acclimate.domains.values import identifiers
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import DataError, UsageError
@@ -50,6 +53,8 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
     Raises DataError for a table that lacks every column asked for, UsageError for k < 1.
     """
     encoder = artifact.fitted.encoder
+    if isinstance(encoder, TokenEncoder):
+        return tag(artifact, encoder, table)
     if isinstance(encoder, RowEncoder):
         return _classify(artifact, encoder, table)
     assert isinstance(encoder, ItemEncoder)

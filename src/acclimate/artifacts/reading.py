@@ -25,6 +25,7 @@ from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.rules import HOLIDAY, on_holiday
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.schema import ColumnType
+from acclimate.domains.sentences import Cutting, Sentences
 from acclimate.domains.times import Notation, read_times
 from acclimate.domains.values import MISSING, Figures, canonical, numbers, text, typed
 from acclimate.domains.zones import ahead, to_local, to_utc
@@ -57,8 +58,13 @@ class Reading:
     @classmethod
     def of(cls, target: Domain, fit: Sample) -> Reading:
         """How the target was read, for a model fitted on `fit`."""
-        table = target.schema.tables["rows" if isinstance(fit, Rows) else "events"]
         lasting = target.schema.declared.lasting
+        if isinstance(fit, Sentences):
+            texts = target.schema.tables["texts"]
+            how = {"tokens": texts.notations.get("tokens", str(Cutting.WORDS))}
+            roles = dict(texts.roles)
+            return cls(roles, classes=fit.classes, notations=how, declared=lasting)
+        table = target.schema.tables["rows" if isinstance(fit, Rows) else "events"]
         if not isinstance(fit, Rows):
             return cls(dict(table.roles), declared=lasting)
         written = {name: table.types[name] for name in fit.types}
@@ -93,6 +99,8 @@ class Reading:
 
 def _known(notation: str) -> str:
     """The notation, if this version can read it; raises ValueError if not."""
+    if notation in list(Cutting):
+        return notation
     with suppress(ValueError):
         return Figures.named(notation).name
     return Notation.named(notation).name

@@ -14,15 +14,17 @@ import numpy as np
 
 from acclimate.arrays import Tensor
 from acclimate.domains.rowview import RowEncoder
+from acclimate.domains.tokenview import TokenEncoder
 from acclimate.domains.view import Encoder, EncoderState, ItemEncoder, Move, Moved, Several
 from acclimate.errors import IntegrityError, UsageError
 from acclimate.models.model import Model, State
 from acclimate.strategies.catalogue import restorable
 from acclimate.strategies.fitted import Fitted
 
-ENCODERS: dict[str, type[ItemEncoder] | type[RowEncoder]] = {
+ENCODERS: dict[str, type[ItemEncoder] | type[RowEncoder] | type[TokenEncoder]] = {
     "items": ItemEncoder,
     "rows": RowEncoder,
+    "tokens": TokenEncoder,
 }
 """Encoders without others inside them; `several` and `moved` are read back below."""
 

@@ -15,7 +15,7 @@ from acclimate.errors import NotAdopted, UsageError
 def adapt(
     recipe: Annotated[Path | None, typer.Argument(help="A recipe file (TOML).")] = None,
     task: Annotated[
-        TaskKind | None, typer.Option(help="recommend or classify; guessed from the target.")
+        TaskKind | None, typer.Option(help="recommend, classify, tag; guessed from the target.")
     ] = None,
     source: Annotated[
         list[str] | None, typer.Option(help="A source market; repeat for several.")

@@ -21,6 +21,7 @@ class TaskKind(StrEnum):
 
     RECOMMEND = "recommend"
     CLASSIFY = "classify"
+    TAG = "tag"
 
 
 # section → key → type, as a recipe may hold them
@@ -111,12 +112,14 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
     from acclimate.domains.market import open_market
     from acclimate.tasks.classify import Classify
     from acclimate.tasks.recommend import Recommend
+    from acclimate.tasks.tag import Tag
 
     heard = {key: value for key, value in said.items() if value is not None}
     if kind is None:
         tables = open_market(target).tables
         events = "events" in tables and "label" not in heard
         kind = TaskKind.RECOMMEND if events else TaskKind.CLASSIFY
+        kind = TaskKind.TAG if [*tables] == ["texts"] else kind
     if kind not in list(TaskKind):
         raise UsageError(
             f"Expected a task among {', '.join(TaskKind)}; found {kind!r}. Use one of these."
@@ -124,6 +127,7 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
     fitting: dict[str, tuple[str, ...]] = {
         "recommend": ("k", "at_most"),
         "classify": ("label", "score_by", "positive", "also"),
+        "tag": (),
     }
     if "also" in heard:
         heard["also"] = tuple(heard["also"])
@@ -133,7 +137,9 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
             f"Expected only {', '.join(fitting[kind])} for {kind}; found {', '.join(strange)}. "
             "Leave it out, or name another task."
         )
-    return Recommend(**heard) if kind == TaskKind.RECOMMEND else Classify(**heard)
+    tasks: dict[str, Any] = {"recommend": Recommend, "classify": Classify, "tag": Tag}
+    task: Task = tasks[kind](**heard)
+    return task
 
 
 def _check(found: Mapping[str, Any], path: Path) -> None:

@@ -12,7 +12,7 @@ def predict(
     artifact: Annotated[Path, typer.Argument(help="The artifact folder of a run.")],
     table: Annotated[
         Path,
-        typer.Argument(metavar="INPUT", help="Users, user–item pairs, or rows to predict."),
+        typer.Argument(metavar="INPUT", help="Users, user–item pairs, rows, texts to predict."),
     ],
     out: Annotated[Path, typer.Option(help="Where to write: .csv, .parquet, .jsonl, or .gz.")],
     k: Annotated[int, typer.Option(help="recommend: items per user.", min=1)] = 10,

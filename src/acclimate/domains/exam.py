@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from acclimate.arrays import Array, Ints, Strings
+from acclimate.domains.ragged import Ragged
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Truth:
     user    (p,) positions in the query's users, with
     item    (p,) the catalogue position each of them took (recommend)
     missed  (n,) items taken that no catalogue holds: misses for everyone
+    ragged  any number of labels a row: start, end, class of spans (tag)
     """
 
     units: Ints
@@ -46,6 +48,7 @@ class Truth:
     user: Ints | None = None
     item: Ints | None = None
     missed: Ints | None = None
+    ragged: Ragged | None = None
 
     @property
     def n_units(self) -> int:
@@ -57,6 +60,9 @@ class Truth:
         digest = hashlib.sha256()
         for part in (self.units, self.label, self.user, self.item, self.missed):
             digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+        if self.ragged is not None:
+            for part in (self.ragged.offsets, self.ragged.values):
+                digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
 
@@ -110,4 +116,16 @@ class Ranking:
     pool: bool = False
 
 
-Prediction = Probabilities | Ranking
+@dataclass(frozen=True)
+class Spans:
+    """Labelled stretches of each sequence, in order and apart.
+
+    ragged  (m, 3) start, end (exclusive, in tokens), class position
+    p       (m,) the chance of exactly this span, 0 … 1
+    """
+
+    ragged: Ragged
+    p: Array
+
+
+Prediction = Probabilities | Ranking | Spans

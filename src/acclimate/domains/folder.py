@@ -17,6 +17,7 @@ from acclimate.domains.inference import table_by_columns
 from acclimate.domains.manifest import NAME
 from acclimate.domains.readers import is_table, known_extensions, read_file, stem_of
 from acclimate.domains.schema import Finding, SchemaHints
+from acclimate.domains.texts import holds_texts
 from acclimate.domains.values import canonical
 from acclimate.errors import DomainError
 
@@ -72,7 +73,8 @@ def read_folder(folder: Path, hints: SchemaHints) -> FolderTables:
             findings.append(_note(f"{path.name!r} was left out, as [files] names {table}."))
             continue
         frame = _read(path, findings)
-        table = table or table_by_columns(frame)
+        # A stem such as `train` says events; labelled spans say more.
+        table = "texts" if holds_texts(frame) else table or table_by_columns(frame)
         if table in named:
             findings.append(_note(f"{path.name!r} was left out, as [files] names {table}."))
             continue

@@ -14,6 +14,7 @@ import polars as pl
 
 from acclimate.domains import names
 from acclimate.domains.schema import ColumnType, Finding
+from acclimate.domains.texts import holds_texts, text_roles
 from acclimate.domains.times import Notation, read_times, recognise
 from acclimate.domains.values import MISSING, Commas, canonical, leaning_of, numbers, text
 from acclimate.errors import DomainError
@@ -23,6 +24,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "items": ("item",),
     "users": ("user",),
     "rows": ("label", "time", "entity"),
+    "texts": ("tokens", "spans", "time", "entity"),
 }
 MOST_LEVELS = 20  # a label found by name alone has at most this many
 _MOST_KINDS = 50
@@ -112,6 +114,8 @@ def understand(
         role = table[:-1]
         _by_name(view, role, getattr(names, role), reserved)
         _require(view, role)
+    elif table == "texts":
+        _text_roles(view, reserved)
     else:
         _row_roles(view, reserved)
     column_types = {name: _type_of(view, name) for name in view.free()}
@@ -128,6 +132,8 @@ def understand(
 
 def table_by_columns(frame: pl.DataFrame) -> str:
     """The table that a file holds by the roles its columns can play."""
+    if holds_texts(frame):
+        return "texts"
     user = _best(frame.columns, names.user)
     item = _best(frame.columns, names.item)
     if user and item:
@@ -221,6 +227,20 @@ def _event_roles(view: _Table, reserved: tuple[str, ...]) -> None:
     _by_name(view, "kind", names.kind, reserved, _names_kinds)
 
 
+def _text_roles(view: _Table, reserved: tuple[str, ...]) -> None:
+    for role, column in text_roles(view.frame.select(view.free(reserved))).items():
+        view.roles.setdefault(role, column)
+    _require(view, "tokens")
+    for role, rank in (("time", names.time), ("entity", names.user)):
+        fitting = [
+            c
+            for c in view.free(reserved)
+            if (view.notation(c) if role == "time" else _repeats(view.frame[c]))
+        ]
+        if role not in view.roles and (column := _best(fitting, rank)):
+            view.roles[role] = column
+
+
 def _row_roles(view: _Table, reserved: tuple[str, ...]) -> None:
     if "label" not in view.roles:
         _find_label(view, reserved)
@@ -304,7 +324,7 @@ def _type_of(view: _Table, name: str) -> ColumnType:
                 "values. Write ISO times (2015-02-24 22:55:00), or declare another type."
             )
         return view.types[name]
-    if view.table == "events":
+    if view.table in ("events", "texts"):
         return ColumnType.IGNORED
     series = view.frame[name]
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Null, pl.Time, pl.Object):

@@ -137,7 +137,8 @@ def _table_of_file(frame: pl.DataFrame, hints: SchemaHints) -> str:
     hinted = [*hints.files, *hints.roles]
     if hinted and len(set(hinted)) == 1 and hinted[0] in ROLES:
         return hinted[0]
-    return "events" if table_by_columns(frame) == "events" else "rows"
+    found = table_by_columns(frame)
+    return found if found in ("events", "texts") else "rows"
 
 
 def _check_hints(frames: Mapping[str, pl.DataFrame], hints: SchemaHints) -> None:
@@ -189,11 +190,11 @@ def _assemble(name: str, found: FolderTables, hints: SchemaHints, part: Slice | 
 
 
 def _sliced_table(frames: Mapping[str, pl.DataFrame], part: Slice, name: str) -> str:
-    for table in ("events", "rows", "items", "users"):
+    for table in ("events", "rows", "texts", "items", "users"):
         if table in frames:
             if part.column in frames[table].columns:
                 return table
-            if table in ("events", "rows"):
+            if table in ("events", "rows", "texts"):
                 break
     columns = next(iter(frames.values())).columns
     raise DomainError(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
+from acclimate.domains.conll import looks_like_conll, parse_conll
 from acclimate.domains.delimited import parse_delimited
 from acclimate.domains.encoding import as_utf8
 from acclimate.domains.schema import Finding
@@ -268,13 +269,19 @@ def _cell(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _text(data: bytes, name: str) -> pl.DataFrame:
+    return parse_conll(data, name) if looks_like_conll(data) else parse_delimited(data, name)
+
+
 _FORMATS: dict[str, Callable[[bytes, str], pl.DataFrame]] = {
     ".csv": parse_delimited,
     ".tsv": parse_delimited,
-    ".txt": parse_delimited,
+    ".txt": _text,
     ".parquet": _parquet,
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
+    ".conll": parse_conll,
+    ".bio": parse_conll,
 }
 _KINDS = {
     ".csv": "delimited text",
@@ -283,4 +290,6 @@ _KINDS = {
     ".parquet": "a Parquet file",
     ".jsonl": "JSON Lines",
     ".ndjson": "JSON Lines",
+    ".conll": "a token and its tag a line",
+    ".bio": "a token and its tag a line",
 }

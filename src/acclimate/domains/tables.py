@@ -14,6 +14,7 @@ import polars as pl
 
 from acclimate.domains.inference import Understanding
 from acclimate.domains.schema import ColumnType, Finding, TableSchema
+from acclimate.domains.texts import read_texts
 from acclimate.domains.times import Order, impossible, read_times
 from acclimate.domains.values import (
     BLANK,
@@ -121,6 +122,8 @@ def build(
         table = _events(door)
     elif understood.table == "rows":
         table, types = _rows(door, types)
+    elif understood.table == "texts":
+        table = _texts(door)
     else:
         table, types = _things(door, types, understood.table[:-1])
     if not table.height:
@@ -138,6 +141,25 @@ def build(
             )
     notations = {door.called.get(column, column): n for column, n in door.notations.items()}
     return table, TableSchema(understood.roles, types, origin, notations), door.findings
+
+
+def _texts(door: _Door) -> pl.DataFrame:
+    roles = door.understood.roles
+    spans = door.frame[roles["spans"]] if "spans" in roles else None
+    read = read_texts(door.frame[roles["tokens"]], spans)
+    door.notations[roles["tokens"]] = str(read.how)
+    for level, message in read.said:
+        door.find(message, level)
+    columns = [door.kept(each) for each in (read.tokens, read.spans) if each is not None]
+    if "time" in roles:
+        columns.append(door.time(roles["time"]).alias("time"))
+    if "entity" in roles:
+        columns.append(door.kept(identifiers(door.frame[roles["entity"]])).alias("entity"))
+    table = pl.DataFrame(columns)
+    known = table.filter(pl.col("tokens").is_not_null())
+    if lost := table.height - known.height:
+        door.find(f"{lost:,} of {table.height:,} rows have no text; dropped.", "warning")
+    return known
 
 
 def _events(door: _Door) -> pl.DataFrame:
@@ -253,7 +275,7 @@ def _feature(door: _Door, column: str, kind: ColumnType) -> pl.Series | None:
 
 def _constant(door: _Door, sliced_by: str | None) -> None:
     """Say which columns cannot tell rows apart."""
-    if door.understood.table == "events":
+    if door.understood.table in ("events", "texts"):
         return
     constant: list[str] = []
     empty: list[str] = []

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from acclimate.arrays import Array, Ints, Sparse, Strings, Tensor
 from acclimate.domains.sample import Interactions, Rows, Sample, id_text
 from acclimate.domains.source import ItemCounts
 from acclimate.errors import StrategyError
+
+if TYPE_CHECKING:
+    from acclimate.domains.tokenview import TokenView
 
 # Users made dense at once: 2,048 × 6,000 items in single precision are 49 MB.
 BLOCK = 2048
@@ -113,7 +116,7 @@ class Views:
         return count
 
 
-View = RowView | ItemView | Views
+View: TypeAlias = "RowView | ItemView | Views | TokenView"
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ class Blend(Adapt):
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if model.form != "rows":
-            return f"{model.kind} answers with rankings, and only probabilities are mixed"
+            what = "spans" if model.form == "tokens" else "rankings"
+            return f"{model.kind} answers with {what}, and only probabilities are mixed"
         if not isinstance(problem.fit, Rows) or problem.fit.n < FEW:
             return f"the target has fewer than {FEW} labelled rows to weigh members by"
         for source in problem.sources:

@@ -17,6 +17,7 @@ from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Model
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
+from acclimate.models.tagger import Tagger
 from acclimate.models.trees import Trees
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
@@ -40,6 +41,7 @@ MODELS: tuple[Model, ...] = (
     Linear(),
     Trees(),
     MixedNetwork(),
+    Tagger(),
 )
 
 STRATEGIES: tuple[Strategy, ...] = (

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from acclimate.arrays import Array
 from acclimate.domains.problem import Problem
 from acclimate.domains.source import Source
+from acclimate.domains.tokenview import TokenView, stack_tokens
 from acclimate.domains.view import ItemView, RowView, View
 from acclimate.models.design import stack_views
 
@@ -24,6 +25,9 @@ def stack(views: Sequence[View], own: View | None = None) -> View:
     rows = [view for view in views if isinstance(view, RowView)]
     if rows:
         return stack_views(rows)
+    sentences = [view for view in views if isinstance(view, TokenView)]
+    if sentences:
+        return stack_tokens(sentences)
     items = [view for view in views if isinstance(view, ItemView)]
     matrix = sp.csr_array(sp.vstack([view.matrix for view in items], format="csr"))
     popularity = np.sum([view.popularity for view in items], axis=0)

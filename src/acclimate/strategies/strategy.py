@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.sentences import Sentences
 from acclimate.domains.source import Source
 from acclimate.models.model import Model, Tick, Weighted, idle
 from acclimate.rng import Rng
@@ -51,7 +52,7 @@ class Strategy(ABC):
         if self.transfers and not problem.sources:
             return "there is no source"
         for source in problem.sources if self.transfers else ():
-            if (why := self.why_not_source(source)) is not None:
+            if (why := self.why_not_source(source) or teaches_nothing(source)) is not None:
                 return why
         return model.why_not() or self.refuses(problem, model)
 
@@ -85,6 +86,14 @@ class Strategy(ABC):
         self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
     ) -> tuple[Problem, Model]:
         """Take an encoded problem and a model one step on."""
+
+
+def teaches_nothing(source: Source) -> str | None:
+    """Why sentences of a source hold nothing to learn, or None."""
+    if source.seen and isinstance(source.sample, Sentences):
+        why = source.sample.why_nothing()
+        return None if why is None else f"source {source.name!r} {why}"
+    return None
 
 
 class Reshape(Strategy):

@@ -81,6 +81,8 @@ class TrAdaBoost(Adapt):
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if not isinstance(model, Weighted) or not model.takes_weights:
             return f"{model.kind} takes no row weights"
+        if model.form != "rows":
+            return f"{model.kind} reads no rows whose errors could weigh them"
         if isinstance(model, Trainable):
             return f"{model.kind} would be trained {self.rounds * (self.folds + 1)} times"
         if not isinstance(problem.fit, Rows) or problem.fit.n < FEW:

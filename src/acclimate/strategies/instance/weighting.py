@@ -55,6 +55,8 @@ class DensityRatio(Weigh):
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if (why := super().refuses(problem, model)) is not None:
             return why
+        if model.form != "rows":
+            return f"{model.kind} reads no rows whose domains could be told apart"
         rows = problem.fit.n + (problem.unlabelled.n if problem.unlabelled is not None else 0)
         if min(rows, *(source.n for source in problem.sources)) < 2 * FOLDS:
             return f"a side has fewer than {2 * FOLDS} rows to tell the domains apart by"

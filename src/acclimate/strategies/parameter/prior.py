@@ -18,6 +18,7 @@ import numpy as np
 
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Rows
+from acclimate.domains.sentences import Sentences
 from acclimate.domains.source import Derived, Source
 from acclimate.errors import StrategyError
 from acclimate.models.model import GivesPrior, Model, Prior, Tick, WithPrior, idle
@@ -62,6 +63,8 @@ class SourcePrior(Adapt):
             return why
         if learned_elsewhere(problem) is not None:
             return None
+        if isinstance(problem.fit, Sentences):
+            return None  # sources without spans were refused before
         samples = [source.sample for source in problem.sources]
         labels = [s.label for s in samples if isinstance(s, Rows) and s.label is not None]
         if len(labels) < len(samples):
