@@ -52,6 +52,7 @@ def make_rows(
     missing: float = 0.0,
     text: bool = False,
     time: bool = False,
+    other: bool = False,
     name: str = "made",
 ) -> MadeRows:
     """A market of labelled rows.
@@ -67,6 +68,8 @@ def make_rows(
     missing    0 … < 1, share of feature values that are missing at random
     text       a column `note` whose words hold one that matters, "good" or "bad"
     time       a column `time`, increasing over 120 days, of which nothing depends
+    other      a column `other`, another label: the third of x0 that a row is in, "low",
+               "mid" or "high", unknown for a fifth of the rows
     """
     _require("covariate", covariate, -np.inf, np.inf)
     _require("label", label, -0.5, 0.5)
@@ -101,6 +104,8 @@ def make_rows(
     if time:
         columns.append(_times(n, rng.child("time")))
         roles["time"] = "time"
+    if other:
+        columns.append(_hide(_thirds(x[:, 0]), 0.2, rng.child("other")))
     schema = Schema({"rows": TableSchema(roles, types, "made")})
     domain = Domain(name, {"rows": pl.DataFrame(columns)}, schema)
     return replace(truth, domain=domain)
@@ -153,6 +158,12 @@ def _hide(column: pl.Series, share: float, rng: Rng) -> pl.Series:
     values = column.to_list()
     kept = [None if hidden else value for hidden, value in zip(gone, values, strict=True)]
     return pl.Series(column.name, kept, column.dtype)
+
+
+def _thirds(x: Array) -> pl.Series:
+    """Which third of a standard normal each value is in."""
+    third = np.searchsorted([-0.43, 0.43], x)
+    return pl.Series("other", np.array(["low", "mid", "high"])[third], pl.String)
 
 
 def _times(n: int, rng: Rng) -> pl.Series:

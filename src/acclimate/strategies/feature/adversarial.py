@@ -10,7 +10,12 @@ mean over target rows, 2·ln 2 where it is blind; λ = 2/(1 + e^(−10p)) − 1.
 Departures: the target's labelled rows, where there are any, count in L_label as any
 source row does, so that strength 0 is `pooled` exactly; all sources are one side, as
 it is the target that must look like what the head was taught on; AdamW along half a
-cosine instead of the paper's rates.
+cosine instead of the paper's rates, the discriminator faster than the body by `pace`,
+as in the authors' own code (ten times); λ rises to 0.3 unless told otherwise.
+
+Without the pace nothing is aligned: on made markets (one mean 1.5 deviations away, 800
+rows, 1,000 steps) a line in the features tells source from target with AUC 0.73 where
+nobody aligns, 0.81 at pace 1, 0.53 at pace 5 and 0.55 at pace 15.
 
 Codes and text are embedded by the body, so that they are aligned too.  The labels of
 target rows never enter L_domain.
@@ -55,14 +60,16 @@ OUT = "domain.out"
 class Dann(Adapt):
     """Train on labels, and against a discriminator of source and target.
 
-    strength  ≥ 0, factor on λ: what it rises to; 0 is `pooled`
+    strength  ≥ 0, factor on λ: what it rises to; 0 is `pooled`, 1 the paper's
+    pace      > 0, factor on the network's rate for the discriminator
     hidden    > 0, units of the discriminator's hidden layer
     epochs    ≥ 0, passes over the labelled rows, or None for the network's own number
 
     A source's row weights count in both losses: what is aligned is what is learned from.
     """
 
-    strength: float = 1.0
+    strength: float = 0.3
+    pace: float = 10.0
     hidden: int = 32
     epochs: int | None = None
 
@@ -73,10 +80,13 @@ class Dann(Adapt):
     needs_labels: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.strength) and self.strength >= 0) or self.hidden < 1:
+        settings = (self.strength, self.pace)
+        right = all(map(math.isfinite, settings)) and self.strength >= 0 and self.pace > 0
+        if not right or self.hidden < 1:
             raise StrategyError(
-                "Expected a finite strength of at least 0 and at least 1 hidden unit, found "
-                f"{self.strength} and {self.hidden}. Strength 0 aligns nothing."
+                "Expected a finite strength of at least 0, a pace above 0 and at least 1 "
+                f"hidden unit, found {self.strength}, {self.pace} and {self.hidden}. "
+                "Strength 0 aligns nothing."
             )
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
@@ -90,7 +100,7 @@ class Dann(Adapt):
         return None
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
-        return (self, replace(self, strength=0.3), replace(self, strength=0.1))
+        return (self, replace(self, strength=0.1), replace(self, strength=1.0))
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         assert isinstance(model, Trainable)
@@ -126,13 +136,14 @@ class Dann(Adapt):
         target = model.stream(model.prepare(stack(seen)), None, trainable)
         params = model.begin(prepared, start, rng)
         width = model.features(params, {k: v[:1] for k, v in rows.tensors.items()}).shape[-1]
+        beside = discriminator(width, self.hidden, rng.child("discriminator"))
         return model.learn(
             prepared,
             self.against(model),
             {"rows": rows, "target": target},
-            Tuning(trainable, epochs=self.epochs),
+            Tuning(trainable, dict.fromkeys(beside, self.pace), epochs=self.epochs),
             begun=params,
-            beside=discriminator(width, self.hidden, rng.child("discriminator")),
+            beside=beside,
             steps=model.steps(rows, self.epochs),
             rng=rng,
             tick=tick,
