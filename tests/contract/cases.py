@@ -16,12 +16,13 @@ import numpy as np
 
 from acclimate.arrays import Array
 from acclimate.domains.domain import Domain
-from acclimate.domains.exam import Case, Prediction, Probabilities, Ranking
+from acclimate.domains.exam import Case, Prediction, Probabilities, Ranking, Spans
 from acclimate.domains.problem import Problem
 from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.source import Derived
 from acclimate.domains.split import Cut
 from acclimate.domains.synthetic import make_events, make_rows
+from acclimate.domains.tokenview import TokenRecipe
 from acclimate.models.model import Model
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
@@ -30,11 +31,13 @@ from acclimate.strategies.fitted import Fitted
 from acclimate.strategies.strategy import Strategy
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.recommend import Recommend
+from acclimate.tasks.tag import Tag
 from acclimate.tasks.task import Posed, Task
+from tests.made_texts import make_texts
 
 SEED = Rng.of(0)
 AT_MOST = {"epochs": 1, "width": 8, "rounds": 6}
-FORMS = {"items": "recommend", "rows": "classify"}
+FORMS = {"items": "recommend", "rows": "classify", "tokens": "tag"}
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,11 @@ class Scene:
 
 
 def light(problem: Problem) -> Problem:
-    """The same problem with 64 columns for text instead of 131,072."""
+    """The same problem with 64 columns for text instead of 131,072; 1,024 for tokens."""
     if isinstance(problem.recipe, RowRecipe):
         return replace(problem, recipe=RowRecipe(hash_bits=6))
+    if isinstance(problem.recipe, TokenRecipe):
+        return replace(problem, recipe=TokenRecipe(hash_bits=10))
     return problem
 
 
@@ -69,6 +74,12 @@ def scene(form: str) -> Scene:
         far = make_events(key.child("far"), 80, 30, catalogue=0.5, taste=0.5, name="far")
         sources = (near.domain, far.domain)
         return Scene(Recommend(k=5), target.domain, sources, Cut(0.3, 0.25, by="time"))
+    if form == "tokens":
+        titles = [
+            make_texts(key.child(name), n, dialect=dial, name=name)
+            for name, n, dial in (("target", 80, 0.3), ("near", 60, 0.3), ("far", 60, 1.0))
+        ]
+        return Scene(Tag(), titles[0], (*titles[1:],), Cut(0.3, 0.25, by="time", cross_below=20))
     shared: dict[str, Any] = {"missing": 0.05, "text": True, "time": True}
     made = [
         make_rows(key.child(name), n, covariate=dial, name=name, **shared)
@@ -89,7 +100,7 @@ def posed(form: str) -> Posed:
 @cache
 def small(form: str) -> Posed:
     """A still smaller scene, for whole runs: numbers and one category, no text."""
-    if form == "items":
+    if form in ("items", "tokens"):
         return posed(form)
     key = Rng.of(12)
     target, near = (
@@ -155,6 +166,13 @@ def numbers(prediction: Prediction) -> Array:
     """A prediction as one array; a ranking's items stand above its scores."""
     if isinstance(prediction, Probabilities):
         return prediction.p
+    if isinstance(prediction, Spans):
+        # A sentence is a row: its spans and their chances, as many as the longest title has.
+        table = np.full((prediction.ragged.n, 8, 4), -1.0)
+        place = np.arange(len(prediction.p)) - prediction.ragged.offsets[prediction.ragged.row]
+        values = np.column_stack([prediction.ragged.values, prediction.p])
+        table[prediction.ragged.row, place] = values
+        return table.reshape(prediction.ragged.n, -1)
     assert isinstance(prediction, Ranking)
     return np.stack([prediction.items.astype(float), prediction.scores])
 

@@ -12,6 +12,7 @@ from acclimate.arrays import Array
 from acclimate.domains.exam import Case, Exam, RankQuery, Truth
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
+from acclimate.domains.sentences import Sentences
 from acclimate.plans.tune import tune
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
@@ -91,7 +92,7 @@ def answers_each_alone(fitted: Fitted, case: Case, atol: float) -> None:
         )
         same([whole[:, some]], answers(fitted, [part]), atol)
     else:
-        assert isinstance(case.query, Rows)
+        assert isinstance(case.query, Rows | Sentences)
         part = replace(case, query=case.query.take(some))
         same([whole[some]], answers(fitted, [part]), atol)
     blind = replace(case, truth=Truth(units=np.zeros(0, np.int64)))
@@ -157,11 +158,20 @@ def hides_exam(posed: Posed) -> None:
             assert not (copied and np.array_equal(array, secret)), "holds a copy of a truth"
 
 
+def plain(truth: Truth) -> tuple[Any, ...]:
+    return truth.label, truth.user, truth.item
+
+
+def ragged(truth: Truth) -> tuple[Any, ...]:
+    """The values behind ragged labels; how many a row has says less, and agrees by chance."""
+    return () if truth.ragged is None else (truth.ragged.values,)
+
+
 def truths(exam: Exam) -> list[np.ndarray[Any, Any]]:
     """What was true; units say nothing about it."""
     parts = [
         part
         for case in (*exam.choose, *exam.judge)
-        for part in (case.truth.label, case.truth.user, case.truth.item)
+        for part in (*plain(case.truth), *ragged(case.truth))
     ]
     return [part for part in parts if part is not None and part.size]

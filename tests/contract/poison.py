@@ -6,6 +6,7 @@ although there are more or fewer observations behind them.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,7 +25,7 @@ def with_table(domain: Domain, name: str, frame: pl.DataFrame) -> Domain:
 
 def parts_of(scene: Scene) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, str]:
     """Fit, choose and judge of a scene cut by time, and the table they are in."""
-    name = "rows" if "rows" in scene.target.tables else "events"
+    name = main_table(scene.target)
     frame = scene.target.tables[name]
     if name == "events":
         frame = frame.unique(["user", "item"], keep="first", maintain_order=True)
@@ -50,7 +51,7 @@ def poisoned(scene: Scene, kind: str) -> Scene:
     fit, choose, judge, name = parts_of(scene)
     if kind == "fewer":
         choose, judge = choose[: choose.height * 2 // 3], judge[: judge.height // 2]
-    spoil = spoiled_rows if name == "rows" else spoiled_events
+    spoil = SPOILED[name]
     choose, judge = spoil(choose), spoil(judge)
     if kind == "more":
         choose, judge = doubled(choose), doubled(judge)
@@ -94,14 +95,14 @@ def late_sources(scene: Scene, clock: datetime) -> Scene:
     """The scene with other things in its sources after a clock: values, rows, users, items."""
     spoiled = []
     for source in scene.sources:
-        name = "rows" if "rows" in source.tables else "events"
+        name = main_table(source)
         frame = source.tables[name]
         early, late = (
             frame.filter(pl.col("time") <= clock),
             frame.filter(pl.col("time") > clock),
         )
         assert late.height > 5, "nothing of this source is late"
-        late = spoiled_rows(late) if name == "rows" else spoiled_events(late)
+        late = SPOILED[name](late)
         spoiled.append(with_table(source, name, pl.concat([early, doubled(late)])))
     return replace(scene, sources=tuple(spoiled))
 
@@ -129,6 +130,22 @@ def spoiled_events(frame: pl.DataFrame) -> pl.DataFrame:
         user=pl.when(new_item).then("user").otherwise(pl.format("spoiled-u{}", moment)),
         item=pl.when(new_item).then(pl.format("spoiled-{}", moment)).otherwise("item"),
     )
+
+
+def spoiled_texts(frame: pl.DataFrame) -> pl.DataFrame:
+    """Other words, all of them one brand; times stay."""
+    words = [json.dumps([f"spoiled{number}", "words"]) for number in range(frame.height)]
+    return frame.with_columns(
+        tokens=pl.Series(words), spans=pl.lit(json.dumps([[0, 2, "BRAND"]]))
+    )
+
+
+SPOILED = {"rows": spoiled_rows, "events": spoiled_events, "texts": spoiled_texts}
+
+
+def main_table(domain: Domain) -> str:
+    """The table that a domain's task is about."""
+    return next(name for name in SPOILED if name in domain.tables)
 
 
 def doubled(frame: pl.DataFrame) -> pl.DataFrame:

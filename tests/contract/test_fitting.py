@@ -49,6 +49,13 @@ def test_answers_are_well_formed(arm: Arm) -> None:
             assert np.isfinite(answer).all() and (answer >= 0).all()
             np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-6)
             continue
+        if arm.model.form == "tokens":
+            start, end, label, p = answer.reshape(len(answer), -1, 4).transpose(2, 0, 1)
+            there = label >= 0
+            assert (start[there] < end[there]).all() and (p[there] > 0).all()
+            assert (end[:, :-1] <= start[:, 1:])[there[:, 1:]].all(), "spans overlap"
+            assert (p <= 1).all()
+            continue
         items, context = answer[0].astype(int), case.context
         for user, row in enumerate(items):
             listed = row[row >= 0]
