@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "one market learns from the others",
     ),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
+    "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
     "twins": ("benchmarks.twins", "real rows beside planted harm and planted benefit"),
 }
 

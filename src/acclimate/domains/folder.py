@@ -18,7 +18,7 @@ from acclimate.domains.manifest import NAME
 from acclimate.domains.readers import is_table, known_extensions, read_file, stem_of
 from acclimate.domains.schema import Finding, SchemaHints
 from acclimate.domains.texts import holds_texts
-from acclimate.domains.values import canonical
+from acclimate.domains.values import canonical, single
 from acclimate.errors import DomainError
 
 _STEMS = {
@@ -116,13 +116,20 @@ def _named(folder: Path, table: str, name: str) -> Path:
             f"Expected the name of a file inside the market's folder for {table!r}, "
             f"found {name!r}. Move the file there, and name it without a path."
         )
-    if not path.is_file():
+    if not _is_file(path):
         found = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_file())[:20])
         raise DomainError(
             f"Expected the file {name!r} for {table!r} in {str(folder)!r}, found: "
             f"{found or 'no file'}. Name one of these."
         )
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
 
 
 def _others(folder: Path, named: set[Path], findings: list[Finding]) -> list[Path]:
@@ -211,7 +218,7 @@ def _with_kinds(
     kinds = [_kind(path) for path, _ in files]
     if table != "events" or None in kinds or len(set(kinds)) < 2:
         return frames
-    told = [c for c in frames[0].columns if names.kind(c) is not None]
+    told = [c for c in frames[0].columns if names.kind(c) is not None and single(frames[0][c])]
     if any(pl.concat([f[c].cast(pl.String) for f in frames]).n_unique() > 1 for c in told):
         return frames
     column = told[0] if told else "kind"

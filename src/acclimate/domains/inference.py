@@ -16,7 +16,15 @@ from acclimate.domains import names
 from acclimate.domains.schema import ColumnType, Finding
 from acclimate.domains.texts import holds_texts, text_roles
 from acclimate.domains.times import Notation, read_times, recognise
-from acclimate.domains.values import MISSING, Commas, canonical, leaning_of, numbers, text
+from acclimate.domains.values import (
+    MISSING,
+    Commas,
+    canonical,
+    leaning_of,
+    numbers,
+    single,
+    text,
+)
 from acclimate.errors import DomainError
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -134,8 +142,9 @@ def table_by_columns(frame: pl.DataFrame) -> str:
     """The table that a file holds by the roles its columns can play."""
     if holds_texts(frame):
         return "texts"
-    user = _best(frame.columns, names.user)
-    item = _best(frame.columns, names.item)
+    columns = [name for name in frame.columns if single(frame[name])]
+    user = _best(columns, names.user)
+    item = _best(columns, names.item)
     if user and item:
         return "events"
     for table, column in (("items", item), ("users", user)):
@@ -166,6 +175,11 @@ def _take_hints(view: _Table, roles: Mapping[str, str]) -> None:
                 f"Expected one role per column, found {column!r} named twice for "
                 f"{view.table!r}. Name another column for {role!r}."
             )
+        if view.table != "texts" and not single(view.frame[column]):
+            raise DomainError(
+                f"Expected single values in column {column!r} for the role {role!r} of "
+                f"{view.table!r}, found {view.frame[column].dtype}. Name another column."
+            )
         view.roles[role] = column
     stamp = view.roles.get("time")
     if stamp and not view.notation(stamp, named=True):
@@ -186,7 +200,8 @@ def _by_name(
 ) -> None:
     if role in view.roles:
         return
-    named = [c for c in view.free(reserved) if rank(c) is not None and fits(view.frame[c])]
+    named = [c for c in view.free(reserved) if rank(c) is not None and single(view.frame[c])]
+    named = [c for c in named if fits(view.frame[c])]
     if column := _best(named, rank):
         view.roles[role] = column
 
@@ -306,14 +321,14 @@ def _may_be_label(series: pl.Series) -> bool:
 
 
 def _levels(series: pl.Series) -> int:
-    if series.dtype.is_nested() or series.dtype == pl.Binary:
+    if not single(series):
         return series.len()
     return int(canonical(series.unique()).drop_nulls().n_unique())
 
 
 def _repeats(series: pl.Series) -> bool:
     present = series.drop_nulls()
-    return 2 < present.n_unique() < present.len()
+    return single(series) and 2 < present.n_unique() < present.len()
 
 
 def _type_of(view: _Table, name: str) -> ColumnType:
@@ -327,7 +342,7 @@ def _type_of(view: _Table, name: str) -> ColumnType:
     if view.table in ("events", "texts"):
         return ColumnType.IGNORED
     series = view.frame[name]
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Null, pl.Time, pl.Object):
+    if not single(series) or series.dtype in (pl.Null, pl.Time):
         return ColumnType.IGNORED
     if series.dtype.is_numeric():
         values = series.fill_nan(None) if series.dtype.is_float() else series

@@ -21,6 +21,7 @@ import polars as pl
 from acclimate.domains.conll import looks_like_conll, parse_conll
 from acclimate.domains.delimited import parse_delimited
 from acclimate.domains.encoding import as_utf8
+from acclimate.domains.panics import unheard
 from acclimate.domains.schema import Finding
 from acclimate.errors import DomainError
 from acclimate.settings import settings
@@ -84,7 +85,8 @@ def read_file(path: str | Path, encoding: str | None = None) -> TableFile:
 
 def _parsed(data: bytes, name: str, kind: str) -> pl.DataFrame:
     try:
-        return _FORMATS[kind](data, name)
+        with unheard():
+            return _FORMATS[kind](data, name)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DomainError(
             f"Expected {_KINDS[kind]} in {name!r}, found something that "
@@ -252,6 +254,11 @@ def _json_lines_slowly(data: bytes, name: str) -> pl.DataFrame:
                 f"Expected a JSON object on line {number} of {name!r}, found text that is "
                 f"not JSON ({_first_line(error)}). Mend or remove the line."
             ) from None
+        if "\\u" in line and (half := _half(row)):
+            raise DomainError(
+                f"Expected whole characters on line {number} of {name!r}, found {half!r}, a "
+                "half of one. Mend or remove the line."
+            )
         if not isinstance(row, dict):
             raise DomainError(
                 f"Expected a JSON object on line {number} of {name!r}, "
@@ -261,6 +268,15 @@ def _json_lines_slowly(data: bytes, name: str) -> pl.DataFrame:
     names = list(dict.fromkeys(key for row in rows for key in row))
     columns = {key: [_cell(row.get(key)) for row in rows] for key in names}
     return pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String()))
+
+
+def _half(row: object) -> str | None:
+    """The half of a character that JSON can write and text cannot hold, or None."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        return str(error.object[error.start])
+    return None
 
 
 def _cell(value: object) -> str | None:

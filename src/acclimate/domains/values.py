@@ -20,6 +20,7 @@ import polars as pl
 
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.widths import foreign, narrow
+from acclimate.errors import DomainError
 
 # What programs write for "no value".  "None" may be a category, so only numbers,
 # times and ids read it as missing.
@@ -39,8 +40,25 @@ _MOST = 0.99  # the share of a column that a notation must read
 _HEAD = 1000  # values that are tried before all are
 
 
+def single(series: pl.Series) -> bool:
+    """Whether cells are single values, rather than lists, records, bytes or objects."""
+    return not (series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object))
+
+
 def text(series: pl.Series) -> pl.Series:
-    """The values as strings without surrounding blanks; an empty one is null."""
+    """The values as strings without surrounding blanks; an empty one is null.
+
+    A duration is written in seconds.
+
+    Raises DomainError for values that are not single.
+    """
+    if not single(series):
+        raise DomainError(
+            f"Expected single values in column {series.name!r}, found {series.dtype}. "
+            "Name another column, or write the parts of its values to columns of their own."
+        )
+    if series.dtype == pl.Duration:
+        return _floats_as_text(series.dt.total_microseconds() / 1e6)
     if series.dtype == pl.Boolean:
         return series.replace_strict({True: "1", False: "0"}, return_dtype=pl.String)
     if series.dtype.is_float():
