@@ -22,13 +22,13 @@ from acclimate.artifacts.reading import ReadRows, read_rows
 from acclimate.artifacts.tagging import tag
 from acclimate.domains import names
 from acclimate.domains.exam import Probabilities, Ranking, RankQuery
+from acclimate.domains.pairs import interactions
 from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.sample import Interactions
 from acclimate.domains.tokenview import TokenEncoder
 from acclimate.domains.values import identifiers
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import DataError, UsageError
-from acclimate.tasks.recommend import interactions
 
 BLOCK = 512  # users; their scores over 6,000 items are 25 MB
 NEW, COLD = "new user: popular items", "no known item in the history: popular items"

@@ -34,9 +34,9 @@ def without_copies(source: Domain, held: pl.DataFrame, name: str) -> Domain:
     shared = [column for column in held.columns if column in theirs.columns]
     if len(shared) < 2 or not held.height:
         return source
-    known, found = _prints(held, shared), _prints(theirs, shared)
+    known, found = _prints(held, theirs, shared), _prints(theirs, held, shared)
     copied = found.is_in(known.implode())
-    share = known.is_in(found.implode()).mean()
+    share = known.is_in(found.filter(copied).implode()).mean()
     if known.n_unique() < DISTINCT * held.height or not isinstance(share, float):
         return source
     if share <= SHARE:
@@ -59,6 +59,7 @@ def cleaned(
     return kept, [new.findings[-1].message for new, old in pairs if new is not old]
 
 
-def _prints(frame: pl.DataFrame, columns: list[str]) -> pl.Series:
-    """(n,) one number a row, equal for equal values however they are typed."""
-    return frame.select(pl.col(columns).cast(pl.String)).hash_rows(seed=0)
+def _prints(frame: pl.DataFrame, other: pl.DataFrame, columns: list[str]) -> pl.Series:
+    """(n,) one number a row, equal for equal values however both frames type them."""
+    mixed = [column for column in columns if frame[column].dtype != other[column].dtype]
+    return frame.select(columns).with_columns(pl.col(mixed).cast(pl.String)).hash_rows(seed=0)

@@ -63,8 +63,10 @@ def read_file(path: str | Path, encoding: str | None = None) -> TableFile:
     path = Path(path)
     _require_file(path)
     kind = format_of(path)
-    data = _contents(path)
     findings: tuple[Finding, ...] = ()
+    if kind == ".parquet" and encoding is None and _is_scannable(path):
+        return TableFile(_with_values(_parsed(path, path.name, kind), path.name), findings)
+    data = _contents(path)
     if kind != ".parquet":
         text = as_utf8(data, path.name, encoding)
         data = text.data
@@ -83,10 +85,10 @@ def read_file(path: str | Path, encoding: str | None = None) -> TableFile:
     return TableFile(_with_values(_parsed(data, path.name, kind), path.name), findings)
 
 
-def _parsed(data: bytes, name: str, kind: str) -> pl.DataFrame:
+def _parsed(data: bytes | Path, name: str, kind: str) -> pl.DataFrame:
     try:
         with unheard():
-            return _FORMATS[kind](data, name)
+            return _parquet(data, name) if isinstance(data, Path) else _FORMATS[kind](data, name)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DomainError(
             f"Expected {_KINDS[kind]} in {name!r}, found something that "
@@ -97,7 +99,7 @@ def _parsed(data: bytes, name: str, kind: str) -> pl.DataFrame:
 
 def _with_values(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Without the rows of nulls; raises DomainError if nothing is left."""
-    if frame.width:
+    if frame.width and all(series.null_count() for series in frame):
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     if not frame.height or not frame.width:
         raise DomainError(
@@ -186,6 +188,21 @@ def _contents(path: Path) -> bytes:
         raise _unreadable(path, error) from None
 
 
+def _is_scannable(path: Path) -> bool:
+    """Whether a file is read piece by piece where it lies; raises DomainError past the cap."""
+    limit = settings().max_bytes
+    try:
+        size = path.stat().st_size
+        str(path).encode()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except ValueError:
+        return False  # a name that is no text, which Polars does not find
+    if size > limit:
+        raise _too_large(path, f"{size:,} bytes", limit)
+    return size > 0 and not path.name.lower().endswith(".gz")
+
+
 def _unpack(handle: io.BufferedReader, path: Path, limit: int) -> bytes:
     parts: list[bytes] = []
     total = 0
@@ -218,8 +235,9 @@ def _first_line(error: BaseException) -> str:
     return lines[0][:160] if lines else type(error).__name__
 
 
-def _parquet(data: bytes, name: str) -> pl.DataFrame:
-    lazy = pl.scan_parquet(io.BytesIO(data))
+def _parquet(data: bytes | Path, name: str) -> pl.DataFrame:
+    source = data if isinstance(data, Path) else io.BytesIO(data)
+    lazy = pl.scan_parquet(source, glob=False, hive_partitioning=False)
     width = len(lazy.collect_schema())
     height = int(lazy.select(pl.len()).collect().item())
     limit = settings().max_bytes

@@ -195,6 +195,8 @@ def numbers(
     """
     if series.dtype == pl.Boolean or series.dtype.is_numeric():
         values = series.cast(pl.Float64, strict=False)
+        if values.null_count() == series.null_count() and values.is_finite().all():
+            return Numbers(values, 0, None)
         return _finite(values, text(series))
     if series.dtype == pl.Duration:
         return _finite(series.dt.total_microseconds() / 1e6, text(series))
@@ -208,6 +210,9 @@ def leaning_of(frame: pl.DataFrame) -> Commas:
     """What commas mean in a table, by the columns of numbers that leave no doubt."""
     seen: set[Commas] = set()
     for series in frame.select(pl.col(pl.String)).iter_columns():
+        # Ids and words show themselves at once; millions of them take seconds.
+        if numbers(series.drop_nulls().head(_HEAD)).share < _MOST:
+            continue
         found = numbers(series)
         if found.share < _MOST:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
@@ -16,6 +16,7 @@ from acclimate.domains.declared import Kinds
 from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Exam, Prediction, Ranking, Truth
 from acclimate.domains.interest import counting, standing
+from acclimate.domains.pairs import Past, ids_of, interactions, positions
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions, Sample
 from acclimate.domains.source import Source
@@ -62,7 +63,7 @@ class Recommend:
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
         every = events_of(target)
         for source in sources:
-            events_of(source)  # a source without any is a mistake, not a source cut by time
+            _require_events(source)  # none is a mistake, not a source cut by time
         kinds = target.schema.declared.kinds
         allowed = _allowed(every, target)
         events = counting(allowed, kinds)
@@ -71,13 +72,13 @@ class Recommend:
         sources, copies = cleaned(sources, every.select(columns), "events")
         catalogue, note = self._catalogue(target, parts.fit)
         parts = _without_returned(parts, allowed, kinds)
-        known = [source.before(parts.clock) for source in sources]
-        problem = self._problem(target.name, parts.fit, catalogue, known, parts)
+        pasts = [(source.name, _past(source)) for source in sources]
+        problem = self._problem(target.name, parts.fit, catalogue, pasts, parts, parts.clock)
         everything, _ = self._catalogue(target, events)
         events = standing(events, allowed, kinds)
         end = events["time"].max() if "time" in events.columns else None
-        last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
-        whole = self._problem(target.name, events, everything, last, parts)
+        end = end if isinstance(end, datetime) else None
+        whole = self._problem(target.name, events, everything, pasts, parts, end)
         exam = self._exam(problem, parts, events)
         judged = exam.judge[0].truth
         assert judged.missed is not None
@@ -108,16 +109,12 @@ class Recommend:
         target: str,
         fit: pl.DataFrame,
         catalogue: Strings,
-        sources: Sequence[Domain],
+        pasts: Sequence[tuple[str, Callable[[datetime | None], Interactions]]],
         parts: EventParts,
+        clock: datetime | None,
     ) -> Problem:
-        users = np.array(sorted(fit["user"].unique().to_list()), dtype=object)
-        kept = [
-            Source(source.name, interactions_of(events))
-            for source in sources
-            if source.tables.get("events", pl.DataFrame()).height
-            and (events := _wanted(source)).height
-        ]
+        users = ids_of(fit["user"])
+        kept = [Source(name, known) for name, past in pasts if (known := past(clock)).n]
         return Problem(
             target=target,
             fit=interactions(fit, users, catalogue),
@@ -205,6 +202,13 @@ def events_of(domain: Domain) -> pl.DataFrame:
 
     Raises TaskError that says what is missing.
     """
+    events = _require_events(domain)
+    if "time" in events.columns and events["time"].null_count() == 0:
+        return events.sort("time", maintain_order=True)
+    return events
+
+
+def _require_events(domain: Domain) -> pl.DataFrame:
     events = domain.tables.get("events")
     if events is None or events.height == 0:
         found = ", ".join(domain.tables) or "no tables"
@@ -213,8 +217,6 @@ def events_of(domain: Domain) -> pl.DataFrame:
             f"recommend from; found {found if events is None else 'an empty events table'}. "
             "Add one, or name its columns in market.toml under [roles.events]."
         )
-    if "time" in events.columns and events["time"].null_count() == 0:
-        return events.sort("time", maintain_order=True)
     return events
 
 
@@ -233,10 +235,20 @@ def _allowed(events: pl.DataFrame, market: Domain) -> pl.DataFrame:
     return kept
 
 
-def _wanted(market: Domain) -> pl.DataFrame:
-    """The events of a source whose items count for their users."""
-    events, kinds = events_of(market), market.schema.declared.kinds
-    return standing(counting(events, kinds), events, kinds)
+def _past(source: Domain) -> Callable[[datetime | None], Interactions]:
+    """A moment → what users of a source had taken by then, of what counts."""
+    kinds = source.schema.declared.kinds
+    if kinds is None:
+        return Past.of(source.tables["events"]).until
+
+    def known(clock: datetime | None) -> Interactions:
+        cut = source.before(clock)
+        if not cut.tables["events"].height:
+            return Past.of(cut.tables["events"]).until(None)
+        events = events_of(cut)
+        return Past.of(standing(counting(events, kinds), events, kinds)).until(None)
+
+    return known
 
 
 def _without_returned(
@@ -256,35 +268,6 @@ def _without_returned(
     )
 
 
-def interactions(events: pl.DataFrame, users: Strings, items: Strings) -> Interactions:
-    """Distinct (user, item) pairs over the given ids; events of others are left out."""
-    pairs = events.select("user", "item").unique(maintain_order=True)
-    user, item = _positions(pairs["user"], users), _positions(pairs["item"], items)
-    keep = (user >= 0) & (item >= 0)
-    return Interactions(user[keep], item[keep], users, items)
-
-
-def interactions_of(events: pl.DataFrame) -> Interactions:
-    """All distinct pairs of some events, under their own users and items."""
-    users = np.array(sorted(events["user"].unique().to_list()), dtype=object)
-    items = np.array(sorted(events["item"].unique().to_list()), dtype=object)
-    return interactions(events, users, items)
-
-
-def _positions(values: pl.Series, ids: Strings) -> Ints:
-    if not len(ids):
-        return np.full(len(values), -1)
-    position = pl.DataFrame(
-        {"id": pl.Series(ids.tolist(), dtype=pl.String), "at": np.arange(len(ids))}
-    )
-    joined = (
-        values.rename("id")
-        .to_frame()
-        .join(position, on="id", how="left", maintain_order="left")
-    )
-    return joined["at"].fill_null(-1).to_numpy().astype(np.int64)
-
-
 def _later(
     later: pl.DataFrame, before: pl.DataFrame, asked: Interactions, only_new: bool
 ) -> tuple[Interactions, Ints]:
@@ -293,7 +276,7 @@ def _later(
     new = later.select("user", "item").unique(maintain_order=True)
     if only_new:
         new = new.join(before.select("user", "item"), on=["user", "item"], how="anti")
-    user, item = _positions(new["user"], asked.users), _positions(new["item"], asked.items)
+    user, item = positions(new["user"], asked.users), positions(new["item"], asked.items)
     outside = (user >= 0) & (item < 0)
     inside = (user >= 0) & (item >= 0)
     missed = np.bincount(user[outside], minlength=len(asked.users)).astype(np.int64)

@@ -1,0 +1,110 @@
+"""Events as distinct pairs of positions: the first thing that happens to millions of them.
+
+Ids are looked up once, and everything after that is done on whole numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from acclimate.arrays import Ints, Strings
+from acclimate.domains.sample import Interactions
+
+
+@dataclass(frozen=True)
+class Past:
+    """The pairs of a market, from which those known at any moment are taken.
+
+    pair   (n,) user · number of items + item, in the order of time where every event has
+           one; ties and others in the order of the events
+    time   (n,) of the pair's first event, or of each event where some have none; None:
+           there are no times
+    once   whether each pair stands here once
+    """
+
+    pair: Ints
+    time: pl.Series | None
+    users: Strings
+    items: Strings
+    once: bool
+
+    @classmethod
+    def of(cls, events: pl.DataFrame) -> Past:
+        """The past of some events (user, item, time?), in any order."""
+        users, items = ids_of(events["user"]), ids_of(events["item"])
+        pair = _coded(events, users, items)
+        time = events["time"] if "time" in events.columns else None
+        if time is not None and time.null_count():
+            return cls(pair, time, users, items, once=False)
+        if time is not None and not time.is_sorted():
+            order = np.argsort(time.to_physical().to_numpy(), kind="stable")
+            pair, time = pair[order], time[order]
+        first = pl.Series(pair).is_first_distinct()
+        time = None if time is None else time.filter(first)
+        return cls(pair[first.to_numpy()], time, users, items, once=True)
+
+    def until(self, clock: datetime | None) -> Interactions:
+        """Who had taken what at `clock`, of the users and items met by then.
+
+        Events without a time are always known; None: everything is.
+        """
+        pair = self.pair
+        if clock is not None and self.time is not None:
+            pair = pair[~(self.time > clock).fill_null(False).to_numpy()]
+        if not self.once:
+            pair = _first(pair)
+        user, item = np.divmod(pair, max(1, len(self.items)))
+        user, users = _met(user, self.users)
+        item, items = _met(item, self.items)
+        return Interactions(user, item, users, items)
+
+
+def interactions(events: pl.DataFrame, users: Strings, items: Strings) -> Interactions:
+    """Distinct (user, item) pairs over the given ids, in the order of the events; events of
+    others are left out."""
+    pair = _coded(events, users, items)
+    user, item = np.divmod(_first(pair[pair >= 0]), max(1, len(items)))
+    return Interactions(user, item, users, items)
+
+
+def ids_of(values: pl.Series) -> Strings:
+    """The distinct ids in the order of their characters."""
+    found: Strings = np.array(values.unique().sort().to_list(), dtype=object)
+    return found
+
+
+def positions(values: pl.Series, ids: Strings) -> Ints:
+    """(n,) the position of each value in `ids`, −1 where it is none.
+
+    ids  distinct; a null among them is nobody's
+    """
+    listed = pl.Series(ids.tolist(), dtype=pl.String)
+    at = np.append(np.flatnonzero(listed.is_not_null().to_numpy()), -1)
+    if len(at) == 1:
+        return np.full(len(values), -1)
+    codes = values.cast(pl.Enum(listed.drop_nulls()), strict=False).to_physical()
+    place = codes.cast(pl.Int64).fill_null(-1).to_numpy()
+    found: Ints = at[place] if listed.null_count() else place
+    return found
+
+
+def _coded(events: pl.DataFrame, users: Strings, items: Strings) -> Ints:
+    """(n,) a number for each event's pair, −1 for one of others."""
+    user, item = positions(events["user"], users), positions(events["item"], items)
+    return np.where((user >= 0) & (item >= 0), user * len(items) + item, -1)
+
+
+def _first(pair: Ints) -> Ints:
+    once: Ints = pair[pl.Series(pair).is_first_distinct().to_numpy()]
+    return once
+
+
+def _met(position: Ints, ids: Strings) -> tuple[Ints, Strings]:
+    """The positions among those ids alone that are met."""
+    met = np.zeros(len(ids), bool)
+    met[position] = True
+    return (np.cumsum(met) - 1)[position], ids[met]
