@@ -79,7 +79,8 @@ def scene(form: str) -> Scene:
             make_texts(key.child(name), n, dialect=dial, name=name)
             for name, n, dial in (("target", 80, 0.3), ("near", 60, 0.3), ("far", 60, 1.0))
         ]
-        return Scene(Tag(), titles[0], (*titles[1:],), Cut(0.3, 0.25, by="time", cross_below=20))
+        cut = Cut(0.3, 0.25, by="time", cross_below=20)
+        return Scene(Tag(), titles[0], tuple(titles[1:]), cut)
     shared: dict[str, Any] = {"missing": 0.05, "text": True, "time": True}
     made = [
         make_rows(key.child(name), n, covariate=dial, name=name, **shared)
