@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from acclimate.domains.problem import Problem, Statistics
-from acclimate.domains.sample import Rows, Sample
 from acclimate.errors import StrategyError
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.network import (
@@ -46,6 +45,7 @@ from acclimate.models.network import (
 )
 from acclimate.rng import Rng
 from acclimate.strategies.parameter.pretrain import begun
+from acclimate.strategies.seen import own_rows, teaches_nothing
 from acclimate.strategies.stacking import row_weights, source_views, stack
 from acclimate.strategies.strategy import Adapt, Strategy
 
@@ -92,10 +92,9 @@ class Dann(Adapt):
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if not isinstance(model, Trainable):
             return f"{model.kind} has no features that training could align: not a network"
-        for source in problem.sources:
-            if not isinstance(source.sample, Rows) or source.sample.label is None:
-                return f"source {source.name!r} has no labelled rows to learn from"
-        if not own_samples(problem):
+        if (why := teaches_nothing(problem)) is not None:
+            return why
+        if not own_rows(problem):
             return "the target has no rows that the sources' could be aligned with"
         return None
 
@@ -132,7 +131,7 @@ class Dann(Adapt):
         # The stream leaves rows of weight 0 out.
         foreign = (foreign if weight is None else foreign[weight > 0]).astype(np.float32)
         rows = replace(rows, tensors={**rows.tensors, "foreign": torch.from_numpy(foreign)})
-        seen = [problem.view(sample) for sample in own_samples(problem)]
+        seen = [problem.view(sample) for sample in own_rows(problem)]
         target = model.stream(model.prepare(stack(seen)), None, trainable)
         params = model.begin(prepared, start, rng)
         width = model.features(params, {k: v[:1] for k, v in rows.tensors.items()}).shape[-1]
@@ -257,9 +256,3 @@ def foreign_weights(batch: Batch) -> torch.Tensor:
     """(n,) the weight of each row that is a source's, 0 of the target's own."""
     weight: torch.Tensor = batch["foreign"]
     return weight * batch["weight"] if "weight" in batch else weight
-
-
-def own_samples(problem: Problem) -> list[Sample]:
-    """What may be seen of the target: rows to fit on, and rows without labels."""
-    samples = (problem.fit, problem.unlabelled)
-    return [each for each in samples if each is not None and each.n]

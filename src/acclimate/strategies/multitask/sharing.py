@@ -30,6 +30,7 @@ from acclimate.models.design import take_rows
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.network import Batch, Losses, Params, Step, Stream, Trainable, Tuning
 from acclimate.rng import Rng
+from acclimate.strategies.seen import own_rows, source_rows, teaches_nothing
 from acclimate.strategies.stacking import row_weights, source_views, stack
 from acclimate.strategies.strategy import Adapt, Strategy
 
@@ -78,10 +79,7 @@ class HardSharing(Adapt):
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if not isinstance(model, Trainable):
             return f"{model.kind} has no body that several heads could share: not a network"
-        for source in problem.sources:
-            if not isinstance(source.sample, Rows) or source.sample.label is None:
-                return f"source {source.name!r} has no labelled rows to learn from"
-        return None
+        return teaches_nothing(problem)
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         return (self, replace(self, others=0.25), replace(self, others=4.0))
@@ -157,7 +155,7 @@ class LabelSharing(HardSharing):
         own = [problem.view(problem.fit)] if problem.labelled else []
         weight = row_weights(problem.sources, problem.fit.n if own else 0)
         served = Lesson(rows_view(stack([*own, *theirs])), weight)
-        mine = [rows_view(problem.view(sample)) for sample in own_samples(problem)]
+        mine = [rows_view(problem.view(sample)) for sample in own_rows(problem)]
         whole = rows_view(stack([*mine, *theirs]))
         weight = row_weights(problem.sources, sum(view.n for view in mine))
         found = []
@@ -208,16 +206,9 @@ def longest(
 # ── other labels ────────────────────────────────────────────────────────────
 
 
-def own_samples(problem: Problem) -> list[Rows]:
-    """The target's rows, with and without the label to predict."""
-    found = (problem.fit, problem.unlabelled)
-    return [each for each in found if isinstance(each, Rows) and each.n]
-
-
 def samples(problem: Problem) -> list[Rows]:
     """All rows: the target's, then those of each source."""
-    theirs = [source.sample for source in problem.sources]
-    return [*own_samples(problem), *(each for each in theirs if isinstance(each, Rows))]
+    return [*own_rows(problem), *source_rows(problem)]
 
 
 def label_names(problem: Problem) -> list[str]:
@@ -228,7 +219,7 @@ def label_names(problem: Problem) -> list[str]:
 
 def classes_of(problem: Problem, name: str) -> tuple[str, ...]:
     """The values of another label that enough rows have, in order."""
-    weight = row_weights(problem.sources, sum(each.n for each in own_samples(problem)))
+    weight = row_weights(problem.sources, sum(each.n for each in own_rows(problem)))
     values = pl.concat([column(each, name) for each in samples(problem)])
     if weight is not None:
         values = values.filter(pl.Series(weight > 0))
