@@ -67,12 +67,15 @@ class ItemView:
     parts       the views this one was stacked from, whose work is reused
     own         (n_items,) users per item among the target's own rows, where others' are
                 stacked below them
+    last        (n_users,) the column each took last in the sample's order, −1 for none;
+                None where the order is not known
     """
 
     matrix: Sparse
     popularity: Array
     parts: tuple[ItemView, ...] = ()
     own: Array | None = None
+    last: Ints | None = None
 
     @property
     def standing(self) -> Array:
@@ -275,7 +278,9 @@ class ItemEncoder:
         )
         matrix.sum_duplicates()
         matrix.data[:] = 1.0
-        return ItemView(matrix, np.asarray(matrix.sum(axis=0)).ravel())
+        last = np.full(shape[0], -1)
+        last[sample.user[keep]] = column[keep]  # of several for a user, the last one stays
+        return ItemView(matrix, np.asarray(matrix.sum(axis=0)).ravel(), last=last)
 
     def state(self) -> EncoderState:
         ids = id_text(self.catalogue)

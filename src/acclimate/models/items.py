@@ -28,12 +28,14 @@ class ItemGram:
     popularity  (n_items,) users per item
     standing    (n_items,) breaks ties and serves users without a history
     rows        (n_users, n_items) the X behind it
+    last        (n_users,) the column each took last, −1 for none; None if not known
     """
 
     gram: Tensor
     popularity: Array
     standing: Array
     rows: Sparse
+    last: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class ItemQuery:
 
 def gram_of(view: ItemView) -> ItemGram:
     """G = XᵀX of the interactions, dense."""
-    return ItemGram(view.gram, view.popularity, view.standing, view.matrix)
+    return ItemGram(view.gram, view.popularity, view.standing, view.matrix, view.last)
 
 
 def rank(
@@ -71,7 +73,7 @@ def rank(
         scores[cold] = standing
         if query.candidates is None:
             scores[histories.nonzero()] = -np.inf
-            blocks.append(_best(scores, favoured, min(query.k, matrix_items)))
+            blocks.append(best(scores, favoured, min(query.k, matrix_items)))
         else:
             blocks.append(_of_candidates(scores, query.candidates[start : start + BLOCK]))
     if not blocks:
@@ -82,7 +84,7 @@ def rank(
     return Ranking(items, scores, size, pool=query.candidates is not None)
 
 
-def _best(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
+def best(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
     """The k highest scores of each row; among equal ones, columns in the favoured order."""
     if not k:
         return np.empty((len(scores), 0), np.int64), np.empty((len(scores), 0))

@@ -96,6 +96,16 @@ class WithPrior(Protocol):
     takes_prior: ClassVar[bool]
 
 
+@runtime_checkable
+class Costly(Protocol):
+    """It takes long: a plan tries it after models without an effort, cheaper ones first.
+
+    effort  1: minutes at most, as trees; 2: as networks, which need not say so
+    """
+
+    effort: ClassVar[int]
+
+
 class Prior(Protocol):
     """What a source says about parameters, as sure as one wants it to be."""
 

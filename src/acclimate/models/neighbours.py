@@ -73,9 +73,7 @@ class ItemKnn:
             # Symmetric, so that the edge of a column is that of the row, which lies together.
             edge = np.partition(dense, items - self.neighbours, axis=1)
             dense[dense < edge[:, items - self.neighbours]] = 0.0
-        return replace(
-            self, similarity=sp.csr_array(dense), popularity=prepared.standing
-        )
+        return replace(self, similarity=sp.csr_array(dense), popularity=prepared.standing)
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         assert self.similarity is not None and self.popularity is not None

@@ -100,6 +100,7 @@ class Trees:
     kind: ClassVar[str] = "trees"
     form: ClassVar[str] = "rows"
     takes_weights: ClassVar[bool] = True
+    effort: ClassVar[int] = 1
 
     def why_not(self) -> str | None:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from acclimate.domains.problem import Problem
 from acclimate.gaps.gap import Gap
-from acclimate.models.model import Network
+from acclimate.models.model import Costly, Network
 from acclimate.strategies.arm import Arm
 
 # Above this proxy A-distance (0 … 2) the domains are told apart easily enough
@@ -96,7 +96,10 @@ def _order(arm: Arm) -> tuple[int, bool, int]:
 
     A budget that ends early then leaves a complete comparison of the cheaper models.
     """
-    dear = 2 if isinstance(arm.model, Network) else int(arm.model.kind == "trees")
+    model = arm.model
+    dear = 2 if isinstance(model, Network) else 0
+    if isinstance(model, Costly):
+        dear = model.effort
     return dear, arm.strategy.transfers, arm.strategy.complexity
 
 

@@ -17,6 +17,7 @@ from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Model
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
+from acclimate.models.ranker import Stack
 from acclimate.models.tagger import Tagger
 from acclimate.models.trees import Trees
 from acclimate.strategies.arm import Arm
@@ -38,6 +39,7 @@ MODELS: tuple[Model, ...] = (
     Popularity(),
     ItemKnn(),
     Ease(),
+    Stack(),
     Linear(),
     Trees(),
     MixedNetwork(),

@@ -32,7 +32,9 @@ def stack(views: Sequence[View], own: View | None = None) -> View:
     matrix = sp.csr_array(sp.vstack([view.matrix for view in items], format="csr"))
     popularity = np.sum([view.popularity for view in items], axis=0)
     counts = own.popularity if isinstance(own, ItemView) else None
-    return ItemView(matrix, popularity, tuple(items), counts)
+    lasts = [view.last for view in items if view.last is not None]
+    last = np.concatenate(lasts) if len(lasts) == len(items) else None
+    return ItemView(matrix, popularity, tuple(items), counts, last)
 
 
 def source_views(problem: Problem) -> list[View]:
