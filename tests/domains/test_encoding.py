@@ -114,6 +114,12 @@ def test_a_market_says_the_encoding_of_each_file(tmp_path: Path) -> None:
     assert alone.tables["events"]["item"].to_list() == ["苹果手机", "电视机"]
 
 
+def test_a_manifest_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    put(tmp_path, b"user_id,item_id\n1,a\n2,b\n", "orders.csv")
+    put(tmp_path, '\ufeffname = "日本"\n'.encode(), "market.toml")
+    assert open_market(tmp_path).name == "日本"
+
+
 def test_a_guess_from_few_letters_is_a_warning(tmp_path: Path) -> None:
     found = read_file(put(tmp_path, b"a,b\nx,M\xfcller\n"))
     assert found.frame["b"].to_list() == ["Müller"]

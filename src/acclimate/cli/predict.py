@@ -19,10 +19,12 @@ def predict(
 ) -> None:
     """Answer a table: top-k for users, a score for pairs, classes for rows."""
     from acclimate import workflow
-    from acclimate.domains.readers import read_table
+    from acclimate.domains.readers import read_file
     from acclimate.domains.writers import write_table
 
-    asked = read_table(table)
-    answers = workflow.predict(artifact, asked, k)
+    asked = read_file(table)
+    for finding in asked.findings:
+        typer.echo(finding.message, err=True)
+    answers = workflow.predict(artifact, asked.frame, k)
     write_table(answers, out)
     typer.echo(f"{answers.height:,} rows written to {out}", err=True)

@@ -37,7 +37,7 @@ def read_manifest(path: Path) -> SchemaHints:
                 f"Expected at most {_MOST_BYTES:,} bytes in {path.name!r}, found more. "
                 "Is it the right file?"
             )
-        found = tomllib.loads(data.decode("utf-8"))
+        found = tomllib.loads(data.decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DomainError(
             f"Expected TOML in {str(path)!r}, found: {error}. Mend the file, or remove it."
