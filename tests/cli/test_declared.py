@@ -15,7 +15,7 @@ from acclimate.domains.split import Cut
 from acclimate.rng import Rng
 from acclimate.strategies.catalogue import arms
 from acclimate.tasks.recommend import Recommend
-from tests.cli.calls import LABEL, Answer, Call, Markets, days, events, rows
+from tests.cli.calls import LABEL, Answer, Call, Markets, events, rows
 
 SECRETS = ("zq-female-zq", "zq-male-zq")
 BANNED = ("i0", "i1")  # the most popular ones
@@ -177,7 +177,13 @@ def test_what_was_returned_is_neither_fitted_on_nor_asked_for(markets: Markets) 
 
 
 def timed(seed: int) -> pl.DataFrame:
-    return rows(seed, 200).with_columns(days(200))
+    """Rows in which the hour of Tokyo tells the label, and the hour of UTC would not."""
+    when = [
+        f"2024-{1 + i % 12:02d}-{1 + i % 28:02d} {i * 7 % 24:02d}:00:00" for i in range(300)
+    ]
+    late = np.array([i * 7 % 24 < 4 for i in range(300)])
+    fraud = np.where(late ^ (np.arange(300) % 9 == 0), "yes", "no")
+    return rows(seed, 300).with_columns(time=pl.Series(when), fraud=pl.Series(fraud))
 
 
 DOOR = (
@@ -198,7 +204,9 @@ def test_new_rows_are_read_under_the_declarations_of_training(
         "amount,browser,time\n40,edge,2024-03-05 03:00:00\n",
         "amount,browser,time\n40,edge,2024-03-04T18:00:00Z\n",
         "amount,browser,time,holiday\n40,edge,2024-03-05 03:00:00,1\n",
-        "amount,browser,time\n40,edge,2024-03-07 03:00:00\n",
+        "amount,browser,time\n40,edge,2024-03-12 03:00:00\n",
+        "amount,browser,time\n80,edge,2024-07-09 03:00:00\n",
+        "amount,browser,time\n40,edge,2024-07-09 03:00:00\n",
         "amount,browser,time\n40,edge,2023-03-07 03:00:00\n",
     ]
     chances, notes = [], []
@@ -209,9 +217,14 @@ def test_new_rows_are_read_under_the_declarations_of_training(
         answer = read_table(answered)
         chances.append(answer["p_yes"][0])
         notes.append(answer["note"][0] or "")
-    assert chances[0] == chances[1] == chances[2] != chances[3]
-    assert notes[:4] == ["", "", "", ""]
-    assert "unreadable: amount" in notes[4]  # before the first rate
+    assert chances[0] == chances[1] == chances[2]
+    assert chances[0] != chances[3]  # no holiday
+    assert chances[3] == chances[4] != chances[5]  # another rate
+    assert notes[:6] == [""] * 6
+    assert "unreadable: amount" in notes[6]  # before the first rate
+    asked.write_text("amount,browser,time\n40,edge,2024-03-12 12:00:00\n", encoding="utf-8")
+    ran(call, "predict", markets.out / "artifact", asked, "--out", answered)
+    assert float(read_table(answered)["p_yes"][0]) < float(chances[3]) - 0.1
 
 
 def test_money_in_two_currencies_is_said_by_gap_adapt_and_check(
