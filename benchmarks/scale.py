@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--events", type=int, default=10_000_000, help="of the source (10 M)")
     parser.add_argument("--ids", choices=("text", "int"), default="text", help="(text)")
     parser.add_argument("--seed", type=int, default=0, help="of the made events (0)")
-    parser.add_argument("--folder", type=Path, help="keep the made files here; use them again")
+    parser.add_argument("--folder", type=Path, help="keep the made files; use them again")
 
 
 def run(args: argparse.Namespace) -> Iterator[Line]:
@@ -73,13 +73,16 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
                 items = max(50, min(_MOST_ITEMS, args.events // 100))
                 make(path, events, items, args.ids, Rng.of(args.seed).child(path.name))
         print(f"scale: made in {time.perf_counter() - start:.1f} s", file=sys.stderr)
-        lines = list(measure(source, target))
+        steps = measure(source, target)
     base = Line("scale", data=f"made, {args.ids} ids", seed=args.seed, n=args.events)
-    for row in lines:
-        yield replace(base, metric="seconds", value=row["seconds"], **row)
-    seconds, peak = sum(row["seconds"] for row in lines), max(row["peak_mb"] for row in lines)
-    whole = replace(base, arm="together", seconds=round(seconds, 2), peak_mb=peak)
-    yield replace(whole, metric="seconds", value=round(seconds, 2), reference=MOST_SECONDS)
+    for step in steps:
+        line = replace(base, arm=step.name, seconds=step.seconds, peak_mb=step.peak_mb)
+        yield replace(line, metric="seconds", value=step.seconds)
+        yield replace(line, metric="cpu_seconds", value=step.cpu)
+    seconds, peak = round(sum(s.seconds for s in steps), 2), max(s.peak_mb for s in steps)
+    whole = replace(base, arm="together", seconds=seconds, peak_mb=peak)
+    yield replace(whole, metric="seconds", value=seconds, reference=MOST_SECONDS)
+    yield replace(whole, metric="cpu_seconds", value=round(sum(s.cpu for s in steps), 2))
     yield replace(whole, metric="peak_mb", value=peak, reference=MOST_MB)
 
 
@@ -128,43 +131,60 @@ def _events(n: int, users: int, items: int, ids: str, rng: Rng) -> pl.DataFrame:
     )
 
 
-def measure(source: Path, target: Path) -> list[dict[str, float | str]]:
-    """Seconds and peak of each step, in a child process."""
+@dataclass(frozen=True)
+class Step:
+    """One step, measured.
+
+    seconds  of the clock on the wall
+    cpu      seconds of all cores, which other work on the machine hardly changes
+    peak_mb  largest resident memory until its end
+    """
+
+    name: str
+    seconds: float
+    cpu: float
+    peak_mb: float
+
+
+def measure(source: Path, target: Path) -> list[Step]:
+    """Each step in turn, in one child process."""
     command = [sys.executable, "-m", "benchmarks.scale", str(source), str(target)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [Step(**json.loads(line)) for line in done.stdout.splitlines()]
 
 
-def work(source: Path, target: Path) -> Iterator[dict[str, float | str]]:
-    """The steps, in this process; one row after each."""
-    start = time.perf_counter()
+def work(source: Path, target: Path) -> Iterator[Step]:
+    """The steps, in this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
 
-    def row(step: str) -> dict[str, float | str]:
-        nonlocal start
-        now = time.perf_counter()
-        seconds, start = now - start, now
-        return {"arm": step, "seconds": round(seconds, 2), "peak_mb": round(peak_mb(), 1)}
+    def step(name: str) -> Step:
+        nonlocal wall, cpu
+        wall_before, cpu_before = wall, cpu
+        wall, cpu = time.perf_counter(), time.process_time()
+        used = round(wall - wall_before, 2), round(cpu - cpu_before, 2)
+        return Step(name, *used, round(peak_mb(), 1))
 
     from acclimate.cli.console import Console
+    from acclimate.domains.checks import checked
     from acclimate.domains.market import open_market
     from acclimate.domains.problem import Statistics
     from acclimate.domains.split import Cut
     from acclimate.result import describe
     from acclimate.tasks.recommend import Recommend
 
-    rich = open_market(source)
+    rich = checked(open_market(source), Rng.of(0))
     with redirect_stdout(StringIO()):
         Console(as_json=False).market(rich)
     json.dumps(describe(rich))
-    yield row(STEPS[0])
+    yield step(STEPS[0])
     posed = Recommend().pose(open_market(target), [rich], Cut(), Rng.of(0).child("pose"))
-    yield row(STEPS[1])
+    yield step(STEPS[1])
     problem = posed.problem.encoded(Statistics.BOTH)
     for sample in (problem.fit, *(each.sample for each in problem.sources)):
         problem.view(sample)
-    yield row(STEPS[2])
+    yield step(STEPS[2])
 
 
 if __name__ == "__main__":
     for found in work(Path(sys.argv[1]), Path(sys.argv[2])):
-        print(json.dumps(found), flush=True)
+        print(json.dumps(asdict(found)), flush=True)
