@@ -66,7 +66,7 @@ def light(problem: Problem) -> Problem:
 
 @cache
 def scene(form: str) -> Scene:
-    """Cut by time, so that there is a clock; rows have every type of column."""
+    """Cut by time, so that there is a clock; rows have every type of column and two labels."""
     key = Rng.of(11).child(form)
     if form == "items":
         target = make_events(key.child("t"), 60, 30, name="target")
@@ -81,15 +81,14 @@ def scene(form: str) -> Scene:
         ]
         cut = Cut(0.3, 0.25, by="time", cross_below=20)
         return Scene(Tag(), titles[0], tuple(titles[1:]), cut)
-    shared: dict[str, Any] = {"missing": 0.05, "text": True, "time": True}
+    shared: dict[str, Any] = {"missing": 0.05, "text": True, "time": True, "other": True}
     made = [
         make_rows(key.child(name), n, covariate=dial, name=name, **shared)
         for name, n, dial in (("target", 120, 0.0), ("near", 150, 0.5), ("far", 150, 2.0))
     ]
     first, *others = [each.domain for each in made]
-    return Scene(
-        Classify("label"), first, tuple(others), Cut(0.3, 0.25, by="time", cross_below=20)
-    )
+    cut = Cut(0.3, 0.25, by="time", cross_below=20)
+    return Scene(Classify("label", also=("other",)), first, tuple(others), cut)
 
 
 @cache
@@ -105,10 +104,10 @@ def small(form: str) -> Posed:
         return posed(form)
     key = Rng.of(12)
     target, near = (
-        make_rows(key.child(n), 80, time=True, name=n).domain for n in ("t", "near")
+        make_rows(key.child(n), 80, time=True, other=True, name=n).domain for n in ("t", "near")
     )
     cut = Cut(0.3, 0.25, by="time", cross_below=20)
-    return Scene(Classify("label"), target, (near,), cut).posed()
+    return Scene(Classify("label", also=("other",)), target, (near,), cut).posed()
 
 
 def quick(arm: Arm) -> Arm:

@@ -16,6 +16,8 @@ from acclimate.models.model import Model
 from acclimate.models.popularity import Popularity
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import MODELS, STRATEGIES
+from acclimate.strategies.feature.adversarial import AdapterDann, Dann
+from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.prior import SourcePrior
@@ -24,6 +26,8 @@ from tests.contract.cases import combinations, named, posed
 
 Change = Callable[[Problem], Problem]
 NETWORKS = (FineTune(layers="head"), FineTune(layers="all"), L2SP())
+ALIGNING = (Dann(), AdapterDann())
+SHARING = (HardSharing(), LabelSharing())
 
 by_kind = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda each: each.kind)
 
@@ -140,6 +144,37 @@ def test_what_a_model_lacks_is_named(arm: Arm) -> None:
                     "the target has no labelled rows to fit on",
                 ),
             )
+        ),
+        *(
+            (strategy, change, "source 'near' has no labelled rows to learn from")
+            for strategy in (*ALIGNING, *SHARING)
+            for change in (
+                first_source(Rows.unlabelled),
+                first_source(lambda rows: rows.take(np.empty(0, np.int64))),
+            )
+        ),
+        *(
+            (
+                strategy,
+                lambda problem: replace(
+                    target(lambda rows: rows.take(np.empty(0, np.int64)))(problem),
+                    unlabelled=None,
+                ),
+                "the target has no rows that the sources' could be aligned with",
+            )
+            for strategy in ALIGNING
+        ),
+        (
+            HardSharing(),
+            target(Rows.unlabelled),
+            "the target has no labelled rows to fit on",
+        ),
+        (
+            LabelSharing(),
+            lambda problem: every_source(lambda rows: replace(rows, also=None))(
+                replace(target(Rows.unlabelled)(problem), unlabelled=None)
+            ),
+            "the rows have no other label than the one to predict",
         ),
     ],
 )

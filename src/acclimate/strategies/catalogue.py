@@ -24,9 +24,11 @@ from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.blend import Blend
 from acclimate.strategies.chain import JOIN, Chain
+from acclimate.strategies.feature.adversarial import AdapterDann, Dann
 from acclimate.strategies.feature.coral import Coral
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.weighting import DensityRatio
+from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.prior import SourcePrior
@@ -62,6 +64,10 @@ STRATEGIES: tuple[Strategy, ...] = (
     FineTune(layers="all"),
     L2SP(),
     Chain((DensityRatio(), FineTune(layers="all"))),
+    HardSharing(),
+    LabelSharing(),
+    AdapterDann(),
+    Dann(),
 )
 
 MADE: tuple[Model, ...] = (Ensemble(),)
