@@ -150,6 +150,22 @@ def test_values_of_duckdb_are_read_as_a_file_gives_them(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_tables_that_must_be_joined_are_refused_with_how(tmp_path: Path) -> None:
+    url = sqlite(tmp_path / "a.db", "create table order_lines as select 1 as sku, 2 as qty")
+    with pytest.raises(
+        DomainError, match=r"Expected the same columns .* a SELECT that joins"
+    ) as e:
+        open_market(url)
+    assert "[tables] events = 'order_lines'" in str(e.value)
+
+
+def test_tables_whose_names_say_held_out_are_left_out(tmp_path: Path) -> None:
+    url = sqlite(tmp_path / "a.db", "create table orders_test as select * from orders")
+    domain = open_market(url)
+    assert domain.tables["events"].height == 3
+    assert "held out: orders_test. Name one in [tables]" in messages(domain)
+
+
 # What a person names ------------------------------------------------------------
 
 

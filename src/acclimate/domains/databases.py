@@ -13,7 +13,7 @@ import polars as pl
 
 from acclimate.domains.address import Address
 from acclimate.domains.connections import Database, connected
-from acclimate.domains.folder import FolderTables, _in_use, _note, _together, table_by_stem
+from acclimate.domains.folder import FolderTables, in_use, note, table_by_stem, together
 from acclimate.domains.inference import table_by_columns
 from acclimate.domains.queries import looks_like_query, single_select
 from acclimate.domains.schema import Finding
@@ -68,7 +68,7 @@ def _recognised(database: Database, address: Address, names: list[str]) -> Folde
     findings: list[Finding] = []
     tables: dict[str, list[tuple[Path, pl.DataFrame]]] = {}
     unknown: list[str] = []
-    for path in _in_use([Path(name) for name in names], False, findings):
+    for path in in_use([Path(name) for name in names], False, findings, "tables"):
         name = str(path)
         what = f"{address} {name}"
         table = table_by_stem(path)
@@ -81,7 +81,7 @@ def _recognised(database: Database, address: Address, names: list[str]) -> Folde
         tables.setdefault(table, []).append((path, _read(database, database.named(name), what)))
     if tables and unknown:
         findings.append(
-            _note(
+            note(
                 f"Left out, as neither names nor columns say what they hold: "
                 f"{', '.join(unknown[:_SHOWN])}. Name one under [tables] to use it."
             )
@@ -91,7 +91,7 @@ def _recognised(database: Database, address: Address, names: list[str]) -> Folde
             (Path(n), _read(database, database.named(n), f"{address} {n}")) for n in unknown
         ]
     return FolderTables(
-        {table: _together(table, found, findings) for table, found in tables.items()},
+        {table: together(table, found, findings, "tables") for table, found in tables.items()},
         {
             table: f"{address} " + ", ".join(str(path) for path, _ in found)
             for table, found in tables.items()

@@ -67,16 +67,16 @@ def read_folder(folder: Path, hints: SchemaHints) -> FolderTables:
     }
     aside = {folder / name for name in hints.declared.files}
     others = _others(folder, {*named.values(), *aside}, findings)
-    for path in _in_use(others, bool(named), findings):
+    for path in in_use(others, bool(named), findings):
         table = table_by_stem(path)
         if table in named:
-            findings.append(_note(f"{path.name!r} was left out, as [files] names {table}."))
+            findings.append(note(f"{path.name!r} was left out, as [files] names {table}."))
             continue
         frame = _read(path, findings)
         # A stem such as `train` says events; labelled spans say more.
         table = "texts" if holds_texts(frame) else table or table_by_columns(frame)
         if table in named:
-            findings.append(_note(f"{path.name!r} was left out, as [files] names {table}."))
+            findings.append(note(f"{path.name!r} was left out, as [files] names {table}."))
             continue
         files.setdefault(table, []).append((path, frame))
     if not files:
@@ -85,7 +85,7 @@ def read_folder(folder: Path, hints: SchemaHints) -> FolderTables:
             f"Add a file ending in {', '.join(known_extensions())} (or these with .gz)."
         )
     return FolderTables(
-        {table: _together(table, found, findings) for table, found in files.items()},
+        {table: together(table, found, findings) for table, found in files.items()},
         {
             table: ", ".join(f"{folder.name}/{path.name}" for path, _ in found)
             for table, found in files.items()
@@ -148,19 +148,25 @@ def _others(folder: Path, named: set[Path], findings: list[Finding]) -> list[Pat
     ]
     skipped += [path.name for path in paths if path.is_dir() and path.name not in skipped]
     if skipped:
-        findings.append(_note(f"Skipped, as no tables: {', '.join(sorted(skipped)[:20])}."))
+        findings.append(note(f"Skipped, as no tables: {', '.join(sorted(skipped)[:20])}."))
     return [p for p in paths if p not in named and p.name != NAME and p.name not in skipped]
 
 
-def _in_use(paths: list[Path], named: bool, findings: list[Finding]) -> list[Path]:
-    """Without the files whose names say that they were held out, unless all do."""
+def in_use(
+    paths: list[Path], named: bool, findings: list[Finding], section: str = "files"
+) -> list[Path]:
+    """Without the files whose names say that they were held out, unless all do.
+
+    named    whether a person has named a file
+    section  of market.toml where one is named: "files" or "tables"
+    """
     held = [path for path in paths if _HELD_OUT & set(_tokens(path))]
     if not held or (len(held) == len(paths) and not named):
         return paths
     findings.append(
-        _note(
+        note(
             f"Left out, as their names say they were held out: "
-            f"{', '.join(path.name for path in held[:20])}. Name one in [files] to use it."
+            f"{', '.join(path.name for path in held[:20])}. Name one in [{section}] to use it."
         )
     )
     return [path for path in paths if path not in held]
@@ -170,14 +176,23 @@ def _tokens(path: Path) -> list[str]:
     return names.words(stem_of(path))
 
 
-def _note(message: str) -> Finding:
+def note(message: str) -> Finding:
+    """A note on the market as a whole."""
     return Finding("note", "market", message)
 
 
-def _together(
-    table: str, files: list[tuple[Path, pl.DataFrame]], findings: list[Finding]
+def together(
+    table: str,
+    files: list[tuple[Path, pl.DataFrame]],
+    findings: list[Finding],
+    section: str = "files",
 ) -> pl.DataFrame:
-    """The files of a table below each other, in the order of their names."""
+    """The files of a table below each other, in the order of their names.
+
+    section  of market.toml where one is named: "files" or "tables"
+
+    Raises DomainError where they do not fit together.
+    """
     first_path, first = files[0]
     if len(files) == 1:
         return first
@@ -187,7 +202,7 @@ def _together(
             twice = [path.name for path, _ in files if stem_of(path) == stem]
             raise DomainError(
                 f"Expected each table once, found {' and '.join(twice)}. Remove all but one, "
-                f"or name one in {NAME}: [files] {table} = {twice[0]!r}."
+                f"or name one in {NAME}: [{section}] {table} = {twice[0]!r}."
             )
     for path, frame in files[1:]:
         if set(frame.columns) != set(first.columns):
@@ -195,10 +210,11 @@ def _together(
                 f"Expected the same columns in every file of {table!r}, found "
                 f"{', '.join(first.columns)} in {first_path.name!r} and "
                 f"{', '.join(frame.columns)} in {path.name!r}. Make them equal, or name one "
-                f"file in {NAME}: [files] {table} = {first_path.name!r}."
+                f"{'file' if section == 'files' else 'table, or a SELECT that joins them,'} in "
+                f"{NAME}: [{section}] {table} = {first_path.name!r}."
             )
     frames = _with_kinds(table, files, findings)
-    findings.append(_note(f"{table}: {', '.join(path.name for path, _ in files)} together."))
+    findings.append(note(f"{table}: {', '.join(path.name for path, _ in files)} together."))
     if any(frame.schema != frames[0].schema for frame in frames[1:]):
         frames = [_aligned(frame, frames) for frame in frames]
     return pl.concat([frame.select(frames[0].columns) for frame in frames])
@@ -222,7 +238,7 @@ def _with_kinds(
     if any(pl.concat([f[c].cast(pl.String) for f in frames]).n_unique() > 1 for c in told):
         return frames
     column = told[0] if told else "kind"
-    findings.append(_note("The kind of an event was taken from the name of its file."))
+    findings.append(note("The kind of an event was taken from the name of its file."))
     return [
         frame.with_columns(pl.lit(kind, dtype=pl.String).alias(column))
         for frame, kind in zip(frames, kinds, strict=True)
