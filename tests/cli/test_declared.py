@@ -80,6 +80,8 @@ def test_a_column_forbidden_by_one_law_is_never_read_by_anyone(
 def shops(markets: Markets) -> tuple[Path, Path]:
     target = markets.write("jp", events(1))
     declare(target, f"restricted_items = {list(BANNED)}\n")
+    ids = "".join(f"i{n}\n" for n in range(12))
+    (target / "items.csv").write_text(f"item_id\n{ids}", encoding="utf-8")
     return target, markets.write("us", events(2))
 
 

@@ -35,6 +35,7 @@ def test_a_number_that_sorts_the_classes_leaks() -> None:
     for sign in (1.0, -1.0):
         (leak,) = found(sign * (NOISE + 20.0 * YES), ColumnType.NUMERIC)
         assert (leak.by, leak.score, leak.value) == ("values", "AUC", 1.0)
+        assert found(sign * (NOISE + 4.2 * YES), ColumnType.NUMERIC)  # a few overlap
     assert '"ignored"' in leak.sentence and "AUC 1.000" in leak.sentence
 
 
