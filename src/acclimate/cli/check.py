@@ -26,7 +26,7 @@ def check(
     from acclimate.domains.checks import checked
     from acclimate.domains.market import open_market
     from acclimate.domains.together import compare
-    from acclimate.errors import DataError
+    from acclimate.errors import DataError, without_password
     from acclimate.result import describe
     from acclimate.rng import Rng
     from acclimate.tasks.classify import Classify
@@ -41,8 +41,9 @@ def check(
         except DataError as error:
             if len(markets) == 1:
                 raise
-            failed.append({"market": market, "error": str(error)})
-            typer.echo(f"error: {market}: {error}", err=True)
+            shown = without_password(market)
+            failed.append({"market": shown, "error": str(error)})
+            typer.echo(f"error: {shown}: {error}", err=True)
         else:
             console.market(domain)
             domains.append(domain)
