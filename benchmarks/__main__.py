@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     ),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
+    "matching": ("benchmarks.matching", "titles of one market find those of others"),
     "twins": ("benchmarks.twins", "real rows beside planted harm and planted benefit"),
 }
 

@@ -22,6 +22,8 @@ class Options:
     when_unsure     what ships without a clear answer: "target-only" or "best-guess"
     refit           refit what ships on all target rows
     cut             how the target is cut
+    crosswalk       a table of pairs that gives the sources the target's ids, or None
+    accept          0 … 1, the confidence from which its unconfirmed pairs are used, or None
     """
 
     budget_seconds: float = 300.0
@@ -30,11 +32,18 @@ class Options:
     when_unsure: str = "target-only"
     refit: bool = True
     cut: Cut = field(default_factory=Cut)
+    crosswalk: str | None = None
+    accept: float | None = None
 
     def __post_init__(self) -> None:
         if self.when_unsure not in UNSURE:
             raise UsageError(
                 f"Expected when_unsure to be {' or '.join(UNSURE)}; found {self.when_unsure!r}."
+            )
+        if self.accept is not None and self.crosswalk is None:
+            raise UsageError(
+                f"Expected a crosswalk beside accept = {self.accept:g}; found none. Name one "
+                "with --crosswalk, or leave --accept out."
             )
 
 

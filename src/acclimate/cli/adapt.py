@@ -41,6 +41,12 @@ def adapt(
         str | None,
         typer.Option(help="What ships without a clear answer: target-only, best-guess."),
     ] = None,
+    crosswalk: Annotated[
+        str | None, typer.Option(help="Pairs that give the sources the target's ids.")
+    ] = None,
+    accept: Annotated[
+        float | None, typer.Option(help="Confidence from which unconfirmed pairs are used.")
+    ] = None,
     out: Annotated[str | None, typer.Option(help="Folder to write to; runs/TARGET.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice; 0.")] = None,
     require_adopt: Annotated[
@@ -54,6 +60,7 @@ def adapt(
 
     asked = Asked.read(recipe) if recipe is not None else Asked()
     asked = asked.over("top", target=target, sources=source, out=out, seed=seed)
+    asked = asked.over("top", crosswalk=crosswalk, accept=accept)
     asked = asked.over("task", kind=task, label=label, positive=positive, score_by=metric, k=k)
     asked = asked.over("task", also=also)
     asked = asked.over(

@@ -26,7 +26,8 @@ class TaskKind(StrEnum):
 
 # section → key → type, as a recipe may hold them
 KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
-    "": {"target": str, "sources": list, "out": str, "seed": int},
+    "": {"target": str, "sources": list, "out": str, "seed": int,
+         "crosswalk": str, "accept": (int, float)},  # fmt: skip
     "task": {
         "kind": str,
         "label": str,
@@ -70,7 +71,7 @@ class Asked:
             ) from None
         _check(found, path)
         top = {key: found[key] for key in KEYS[""] if key in found}
-        for key in ("target", "out"):
+        for key in ("target", "out", "crosswalk"):
             if key in top:
                 top[key] = _beside(path, top[key])
         if "sources" in top:
@@ -93,7 +94,13 @@ class Asked:
         if "strategies" in plan:
             plan["strategies"] = tuple(plan["strategies"])
             arms("rows", plan["strategies"])  # refuses an unknown one before anything is read
-        return Options(seed=self.top.get("seed", 0), cut=Cut(**self.split), **plan)
+        return Options(
+            seed=self.top.get("seed", 0),
+            cut=Cut(**self.split),
+            crosswalk=self.top.get("crosswalk"),
+            accept=self.top.get("accept"),
+            **plan,
+        )
 
     def markets(self) -> tuple[list[str], str]:
         """(sources, target), or a UsageError that says which is missing."""

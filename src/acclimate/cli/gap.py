@@ -16,6 +16,12 @@ def gap(
         TaskKind | None, typer.Option(help="recommend, classify, tag; guessed from the target.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="The label column of rows.")] = None,
+    crosswalk: Annotated[
+        str | None, typer.Option(help="Pairs that give the sources the target's ids.")
+    ] = None,
+    accept: Annotated[
+        float | None, typer.Option(help="Confidence from which unconfirmed pairs are used.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -27,7 +33,8 @@ def gap(
 
     console = Console(as_json)
     asked = task_of(task, target, label=label)
-    found = assess(asked, source, target, Options(seed=seed))
+    options = Options(seed=seed, crosswalk=crosswalk, accept=accept)
+    found = assess(asked, source, target, options)
     console.gap(found)
     console.result(
         {

@@ -9,7 +9,7 @@ from typing import cast
 import typer
 
 import acclimate
-from acclimate.cli import adapt, check, demo, gap, predict, report
+from acclimate.cli import adapt, check, crosswalk, demo, gap, predict, report
 from acclimate.errors import AcclimateError, UsageError, without_password
 
 STOPPED = 130  # 128 + SIGINT, as shells have it
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("gap")(gap.gap)
+app.command("crosswalk")(crosswalk.crosswalk)
 app.command("adapt")(adapt.adapt)
 app.command("predict")(predict.predict)
 app.command("report")(report.report)

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from acclimate.domains import names
+from acclimate.domains.alike import renamed
 from acclimate.domains.inference import table_by_columns
 from acclimate.domains.manifest import NAME
 from acclimate.domains.readers import is_table, known_extensions, read_file, stem_of
@@ -65,7 +66,7 @@ def read_folder(folder: Path, hints: SchemaHints) -> FolderTables:
     files: dict[str, list[tuple[Path, pl.DataFrame]]] = {
         table: [(path, _read(path, findings))] for table, path in named.items()
     }
-    aside = {folder / name for name in hints.declared.files}
+    aside = {folder / name for name in (*hints.declared.files, hints.crosswalk) if name}
     others = _others(folder, {*named.values(), *aside}, findings)
     for path in in_use(others, bool(named), findings):
         table = table_by_stem(path)
@@ -204,8 +205,13 @@ def together(
                 f"Expected each table once, found {' and '.join(twice)}. Remove all but one, "
                 f"or name one in {NAME}: [{section}] {table} = {twice[0]!r}."
             )
-    for path, frame in files[1:]:
+    for number, (path, frame) in enumerate(files[1:], start=1):
         if set(frame.columns) != set(first.columns):
+            if called := renamed(frame.columns, first.columns, table):
+                files[number] = (path, frame.rename(called))
+                same = ", ".join(f"{a!r} as {b!r}" for a, b in called.items())
+                findings.append(_note(f"{path.name!r}: {same}, as {first_path.name!r} has it."))
+                continue
             raise DomainError(
                 f"Expected the same columns in every file of {table!r}, found "
                 f"{', '.join(first.columns)} in {first_path.name!r} and "

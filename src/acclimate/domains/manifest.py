@@ -19,7 +19,7 @@ from acclimate.domains.inference import ROLES
 from acclimate.domains.schema import ColumnType, SchemaHints
 from acclimate.errors import DomainError
 
-_KEYS = ("name", "files", "roles", "types", "url", "tables", *sections.KEYS)
+_KEYS = ("name", "files", "roles", "types", "url", "tables", "crosswalk", *sections.KEYS)
 _MOST_BYTES = 2**20
 
 
@@ -60,6 +60,7 @@ def read_manifest(path: Path) -> SchemaHints:
         name,
         sections.declared(found, path.parent),
         *_database(found),
+        string(found["crosswalk"], "crosswalk") if "crosswalk" in found else None,
     )
 
 
@@ -76,6 +77,7 @@ def merge(below: SchemaHints, above: SchemaHints | None) -> SchemaHints:
         below.declared if above.declared == Declared() else above.declared,
         above.url or below.url,
         {**below.tables, **above.tables},
+        above.crosswalk or below.crosswalk,
     )
 
 

@@ -14,12 +14,14 @@ from pathlib import Path
 import polars as pl
 
 from acclimate.domains.address import beside, end_of_url, is_database, parse
+from acclimate.domains.crosswalk import beside_manifest, join, read_crosswalk
 from acclimate.domains.databases import read_database
 from acclimate.domains.domain import Domain
 from acclimate.domains.folder import FolderTables, read_folder
 from acclimate.domains.inference import ROLES, table_by_columns, understand
 from acclimate.domains.manifest import NAME, merge, read_manifest, with_declared
 from acclimate.domains.readers import read_file, stem_of
+from acclimate.domains.returns import told_by_sign
 from acclimate.domains.rules import apply, beside_tables, without_forbidden
 from acclimate.domains.schema import Finding, Schema, SchemaHints, TableSchema
 from acclimate.domains.tables import build
@@ -101,7 +103,10 @@ def open_market(path_or_spec: str | Path, hints: SchemaHints | None = None) -> D
     _check_hints(found.frames, hints)
     if part:
         name = "+".join(value.strip() for value in part.wanted.split(","))
-    return _assemble(hints.name or name, found, hints, part)
+    domain = _assemble(hints.name or name, found, hints, part)
+    if hints.crosswalk is None:
+        return domain
+    return join([domain], read_crosswalk(beside_manifest(manifest, hints.crosswalk)))[0]
 
 
 def parse_spec(path_or_spec: str | Path) -> tuple[Path | str, Slice | None]:
@@ -186,7 +191,11 @@ def _assemble(name: str, found: FolderTables, hints: SchemaHints, part: Slice | 
         tables[table], schemas[table], told = apply(table, built, schema, hints.declared)
         findings += [*seen, *told]
     findings += beside_tables(tables, schemas, hints.declared)
-    return Domain(name, tables, Schema(schemas, hints.declared), tuple(findings))
+    declared = hints.declared
+    if "events" in tables:
+        tables["events"], declared, seen = told_by_sign(tables["events"], declared)
+        findings += seen
+    return Domain(name, tables, Schema(schemas, declared), tuple(findings))
 
 
 def _sliced_table(frames: Mapping[str, pl.DataFrame], part: Slice, name: str) -> str:

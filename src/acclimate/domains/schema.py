@@ -78,6 +78,7 @@ class SchemaHints:
     declared  what the market declares beside these
     url     of the database that holds the market, with variables as `${NAME}`
     tables  table → its name in the database, or a SELECT
+    crosswalk  a file beside market.toml whose confirmed pairs rename this market's ids
     """
 
     roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -87,3 +88,4 @@ class SchemaHints:
     declared: Declared = field(default_factory=Declared)
     url: str | None = field(default=None, repr=False)
     tables: Mapping[str, str] = field(default_factory=dict)
+    crosswalk: str | None = None

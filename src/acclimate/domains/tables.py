@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from acclimate.domains.inference import Understanding
+from acclimate.domains.nobody import nobody
 from acclimate.domains.schema import ColumnType, Finding, TableSchema
 from acclimate.domains.texts import read_texts
 from acclimate.domains.times import Order, impossible, read_times
@@ -167,8 +168,16 @@ def _texts(door: _Door) -> pl.DataFrame:
 
 def _events(door: _Door) -> pl.DataFrame:
     roles = door.understood.roles
+    users = identifiers(door.frame[roles["user"]])
+    if filler := nobody(users):
+        users = users.set(users.is_in(filler), None)
+        door.find(
+            f"{roles['user']!r} is {' or '.join(map(repr, filler))} for too many events to be "
+            "one user: these have no user. Name users as they are where this is one.",
+            "warning",
+        )
     columns = [
-        door.kept(identifiers(door.frame[roles["user"]])).alias("user"),
+        door.kept(users).alias("user"),
         door.kept(identifiers(door.frame[roles["item"]])).alias("item"),
     ]
     if "kind" in roles:
