@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 import polars as pl
 import pytest
@@ -139,6 +140,17 @@ def test_parquet_times_become_naive_utc() -> None:
     notation = recognise(berlin, named=False)
     assert notation
     assert read_times(berlin, notation).to_list() == [datetime(2015, 2, 24, 11)]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us"])
+def test_years_beyond_the_reach_of_clocks_are_empty(unit: Literal["ms", "us"]) -> None:
+    ticks = {"ms": 1, "us": 1000}[unit]
+    stamps = [1_424_818_501_000 * ticks, 10**15 * ticks, -(10**15) * ticks, None]
+    series = pl.Series("t", stamps).cast(pl.Datetime(unit))
+    moment = datetime(2015, 2, 24, 22, 55, 1)
+    assert read_times(series, Notation()).to_list() == [moment, None, None, None]
+    days = pl.Series("t", [16_490, 2_000_000_000, -2_000_000_000]).cast(pl.Int32).cast(pl.Date)
+    assert read_times(days, Notation()).to_list() == [datetime(2015, 2, 24), None, None]
 
 
 def test_moments_before_1990_or_ahead_of_tomorrow_are_impossible() -> None:

@@ -142,6 +142,7 @@ NBSP, NARROW, THIN = "\u00a0", "\u202f", "\u2009"
         (("US$1,200.50", "US$3"), [1200.5, 3.0], "commas as thousands separators, in US$"),
         (("12,5 %", "3 %"), [12.5, 3.0], "commas as decimals, in %"),
         (("12.5%", "３％"), [12.5, 3.0], "no commas, in %"),
+        (("5 %", "7 %", "0"), [5.0, 7.0, 0.0], "no commas, in %"),
         (("１２３", "４．５"), [123.0, 4.5], "no commas"),
         (("１，２３４", "２"), [1234.0, 2.0], "commas as thousands separators"),
         (("−5", "3"), [-5.0, 3.0], "no commas"),

@@ -51,6 +51,7 @@ _DATETIME = pl.Datetime("us")
 _SAMPLE, _SPREAD = 1000, 20_000  # values looked at first; values spread over a long column
 EARLIEST = datetime(1990, 1, 1)
 _LATEST = datetime(2100, 1, 1)
+_REACH = (-62_135_510_400_000, 253_402_214_400_000)  # ms, from year 1 to 9999, less a day each
 _UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 
 
@@ -130,6 +131,9 @@ def read_times(series: pl.Series, notation: Notation) -> pl.Series:
 
     Each value is read by itself, so that its answer does not hang on the others.
     """
+    if series.dtype in (pl.Date, pl.Datetime):
+        # Files hold years that no clock shows and Python's dates do not reach.
+        series = series.set(~series.dt.timestamp("ms").is_between(*_REACH), None)
     if series.dtype == pl.Date:
         return series.cast(_DATETIME)
     if isinstance(series.dtype, pl.Datetime):
