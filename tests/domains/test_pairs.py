@@ -75,3 +75,14 @@ def test_a_position_is_minus_one_where_an_id_is_unknown(
     known: Strings = np.array(ids, dtype=object)
     values = pl.Series(["b", "z", None, "a"], dtype=pl.String)
     assert positions(values, known).tolist() == expected
+
+
+def test_events_of_one_moment_keep_their_order() -> None:
+    # NumPy's other sorts keep it, too, but only for a handful.
+    rows: list[tuple[str, str, int | None]] = [
+        (f"u{n % 7}", f"i{n}", 2 - n % 2) for n in range(500)
+    ]
+    events = frame(rows)
+    found = Past.of(events).until(None)
+    got = list(zip(found.users[found.user], found.items[found.item], strict=True))
+    assert got == slowly(events, None)
