@@ -96,7 +96,9 @@ class Sentences:
         rarity[by_count] = np.arange(len(count))
         rarest = np.full(self.n, -1)
         np.maximum.at(rarest, self.spans.row, rarity[label])
-        return np.r_[by_count, -1][rarest] + 1
+        # The last one stands for sentences without a span.
+        label_of: Ints = np.r_[by_count, -1]
+        return np.asarray(label_of[rarest] + 1, np.int64)
 
     def folds(self, k: int, rng: Rng) -> list[tuple[Sentences, Case]]:
         """Cut into k folds by unit, spreading the classes evenly.

@@ -35,11 +35,13 @@ class Cut:
 
     tokens  one list a row, empty where there is no text
     places  one list of (start, end) in characters a row; None where tokens were given
+    sizes   what spans count in: characters of each text, or tokens
     how     how further texts are to be cut
     """
 
     tokens: list[list[str]]
     places: list[list[tuple[int, int]]] | None
+    sizes: list[int]
     how: Cutting
 
 
@@ -93,7 +95,8 @@ def cut_column(series: pl.Series, how: Cutting | None = None) -> Cut:
             tokens.append(value or [])
         flat = [token for each in tokens for token in each]
         single = sum(len(token) == 1 for token in flat) >= _SINGLE * len(flat)
-        return Cut(tokens, None, Cutting.CHARACTERS if flat and single else Cutting.WORDS)
+        how = Cutting.CHARACTERS if flat and single else Cutting.WORDS
+        return Cut(tokens, None, [len(each) for each in tokens], how)
     if not _is_text(series):
         raise DomainError(
             f"Expected texts or lists of tokens in column {series.name!r}, found values of "
@@ -106,7 +109,7 @@ def cut_column(series: pl.Series, how: Cutting | None = None) -> Cut:
         [text[start:end] for start, end in each]
         for text, each in zip(texts, places, strict=True)
     ]
-    return Cut(cut, places, how)
+    return Cut(cut, places, [len(text) for text in texts], how)
 
 
 def read_texts(tokens: pl.Series, spans: pl.Series | None) -> TextColumns:
@@ -281,14 +284,12 @@ def _placed(span: Span, row: int, cut: Cut, column: str) -> tuple[Span, bool]:
     """A span in tokens, and whether it had to be widened."""
     start, end, name = span
     places = None if cut.places is None else cut.places[row]
-    size = len(cut.tokens[row]) if places is None else max((e for _, e in places), default=0)
-    inside = []
-    if 0 <= start < end <= size and places is None:
+    size, fits = cut.sizes[row], 0 <= start < end <= cut.sizes[row]
+    if fits and places is None:
         return span, False
-    if places is not None and 0 <= start < end:
-        inside = [at for at, (s, e) in enumerate(places) if s < end and e > start]
-    # Blanks behind the last token belong to no token; a span may end in them.
-    if not inside:
+    # Blanks belong to no token: a span may begin or end in them, and not be one.
+    inside = [at for at, (s, e) in enumerate(places or ()) if s < end and e > start]
+    if not fits or not inside:
         unit = "tokens" if places is None else "characters"
         raise DomainError(
             f"Expected a span within the {size} {unit} of row {row + 1} in {column!r}, found "

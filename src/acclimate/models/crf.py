@@ -34,7 +34,8 @@ class Order:
     @cached_property
     def ranks(self) -> Ints:
         """(n,) sentences, the longest first."""
-        return np.argsort(-self.lengths, kind="stable")
+        ranks: Ints = np.argsort(-self.lengths, kind="stable")
+        return ranks
 
     @cached_property
     def bounds(self) -> Ints:
@@ -42,7 +43,7 @@ class Order:
         longest = int(self.lengths.max(initial=0))
         ending = np.bincount(self.lengths, minlength=longest + 1)
         alive = len(self.lengths) - np.cumsum(ending)[:-1] if longest else np.zeros(0, np.int64)
-        return np.r_[0, np.cumsum(alive)].astype(np.int64)
+        return np.asarray(np.r_[0, np.cumsum(alive)], np.int64)
 
     @cached_property
     def tokens(self) -> Ints:

@@ -288,7 +288,7 @@ class Objective:
 
 def _known_tags(classes: Bools) -> Array:
     """(k,) 1 for O and the tags of known classes, else 0."""
-    return np.r_[1.0, np.repeat(classes.astype(float), 2)]
+    return np.concatenate([np.ones(1), np.repeat(classes.astype(np.float64), 2)])
 
 
 def _require_alike(prior: TaggerPrior, shape: tuple[int, int]) -> None:
