@@ -13,7 +13,6 @@ rate reaches AUC 0.76, where 0.1 at the full rate reaches 0.71.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,8 +23,9 @@ from acclimate.arrays import Array, Tensor
 from acclimate.domains.exam import Probabilities
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
-from acclimate.models.columns import TEXT_WIDTH, PreparedRows, Shape, prepare_rows
+from acclimate.models.columns import PreparedRows, Shape, prepare_rows
 from acclimate.models.design import Layout, require_label, require_weight
+from acclimate.models.layers import ADAPTER, HEAD, HIDDEN, features, fresh, linear, names
 from acclimate.models.model import State, Tick, idle
 from acclimate.models.network import (
     AdamW,
@@ -45,8 +45,6 @@ from acclimate.rng import Rng
 if TYPE_CHECKING:
     import torch
 
-EMBEDDING_SCALE = 0.02
-HE = math.sqrt(6.0)  # He et al. 2015: keeps the spread of activations through the layers
 TEXT_BUCKETS = 2**14  # the encoder's columns, folded: fewer parameters to update a step
 STEPS_AN_EPOCH = 10  # at least: a pass over a tiny table is too few
 MOST_STEPS = 3000
@@ -126,10 +124,7 @@ class MixedNetwork:
 
         tensors = prepared.weighed(weight)
         shape = prepared.shape
-        moves = {
-            layer: trainable is None or f"{layer}.weight" in trainable
-            for layer in ("hidden1", "hidden2")
-        }
+        moves = {layer: trainable is None or f"{layer}.weight" in trainable for layer in HIDDEN}
         tables = [
             (f"codes.{width}", torch.tensor(shape.offsets(width)))
             for width in shape.tables
@@ -154,35 +149,10 @@ class MixedNetwork:
     # ── the network, pure functions ─────────────────────────────────────────
 
     def features(self, params: Params, batch: Batch) -> torch.Tensor:
-        import torch
-        import torch.nn.functional as F
-
-        parts = [batch["numeric"]]
-        # Sorted: parameters read back from a file come in another order.
-        for name in sorted(name for name in params if name.startswith("codes.")):
-            at = batch[name]
-            if f"keep.{name}" in batch:
-                at = torch.where(batch[f"keep.{name}"], at, batch[f"unseen.{name}"])
-            parts.append(F.embedding(at, params[name]).flatten(-2))
-        if "text" in params:
-            rows = F.embedding(batch["terms"], params["text"])  # (n, terms, TEXT_WIDTH)
-            parts.append((rows * batch["term_weights"].unsqueeze(-1)).sum(-2))
-        x = torch.cat(parts, -1)  # (n, inputs)
-        for layer in ("hidden1", "hidden2"):
-            x = F.gelu(F.linear(x, params[f"{layer}.weight"], params[f"{layer}.bias"]))
-            if f"keep.{layer}" in batch:
-                x = x * batch[f"keep.{layer}"]
-        if "adapter.down.weight" in params:
-            down = F.linear(x, params["adapter.down.weight"], params["adapter.down.bias"])
-            x = x + F.linear(
-                F.gelu(down), params["adapter.up.weight"], params["adapter.up.bias"]
-            )
-        return x
+        return features(params, batch)
 
     def head(self, params: Params, features: torch.Tensor) -> torch.Tensor:
-        import torch.nn.functional as F
-
-        return F.linear(features, params["head.weight"], params["head.bias"])
+        return linear(params, "head", features)
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
         """The weighted mean cross-entropy of a labelled batch."""
@@ -204,32 +174,8 @@ class MixedNetwork:
         The body of `start` must be of the same shape; its head is taken over
         where it has as many classes.  An adapter that `start` lacks is fresh.
         """
-        import torch
-
-        shape, generator = prepared.shape, torch_generator(rng.child("init"))
-
-        def normal(*size: int) -> torch.Tensor:
-            return torch.randn(*size, generator=generator) * EMBEDDING_SCALE
-
-        def linear(name: str, inputs: int, outputs: int, gain: float) -> Params:
-            bound = gain / math.sqrt(max(inputs, 1))
-            weight = torch.rand(outputs, inputs, generator=generator) * 2 - 1
-            return {f"{name}.weight": weight * bound, f"{name}.bias": torch.zeros(outputs)}
-
-        params: Params = {}
-        for width, columns in shape.tables.items():
-            table = normal(sum(shape.layout.levels[column] for column in columns), width)
-            table[shape.offsets(width)] = 0.0  # nothing is known about unseen levels
-            params[f"codes.{width}"] = table
-        if shape.layout.text:
-            params["text"] = normal(TEXT_BUCKETS, TEXT_WIDTH)
-        params |= linear("hidden1", shape.inputs, self.width, HE)
-        params |= linear("hidden2", self.width, self.width, HE)
-        params |= linear("head", self.width, shape.n_classes, 1.0)
-        if self.adapter:
-            # Last, so that the draws of everything else do not depend on it.
-            params |= linear("adapter.down", self.width, self.adapter, HE)
-            params |= linear("adapter.up", self.adapter, self.width, 0.0)
+        generator = torch_generator(rng.child("init"))
+        params = fresh(prepared.shape, self.width, self.adapter, TEXT_BUCKETS, generator)
         return params if start is None else self._over(params, start)
 
     def fit(
@@ -350,15 +296,13 @@ class MixedNetwork:
         return frozenset(self._learned().tensors) - self.heads()
 
     def heads(self) -> frozenset[str]:
-        return frozenset({"head.weight", "head.bias"})
+        return HEAD
 
     def adapters(self) -> frozenset[str]:
-        if not self.adapter:
-            return frozenset()
-        return frozenset(f"adapter.{x}.{y}" for x in ("down", "up") for y in ("weight", "bias"))
+        return ADAPTER if self.adapter else frozenset()
 
     def layers(self) -> tuple[frozenset[str], ...]:
-        upper = [frozenset({f"{x}.weight", f"{x}.bias"}) for x in ("hidden1", "hidden2")]
+        upper = [names(layer) for layer in HIDDEN]
         upper += [self.adapters()] if self.adapter else []
         return (self.body().difference(*upper), *upper, self.heads())
 
