@@ -13,8 +13,9 @@ from enum import StrEnum
 import numpy as np
 
 from acclimate.arrays import Array
+from acclimate.domains.episodes import By, Episodes, episodes
 from acclimate.domains.exam import Case
-from acclimate.domains.sample import Interactions, Sample
+from acclimate.domains.sample import Interactions, Rows, Sample
 from acclimate.domains.source import Derived, ItemCounts, NoSettings, Source, item_counts
 from acclimate.domains.view import Encoder, ItemEncoder, Move, Moved, Recipe, Several, View
 from acclimate.errors import StrategyError
@@ -145,6 +146,23 @@ class Problem:
         returns  pairs (a Problem that lacks the fold, the fold as a Case)
         """
         return [(self.with_fit(rest), held) for rest, held in self.fit.folds(k, rng)]
+
+    def episodes(
+        self,
+        by: By,
+        shots: int,
+        queries: int,
+        rng: Rng,
+        *,
+        column: str | None = None,
+        own: bool = False,
+    ) -> Episodes:
+        """Small tasks drawn from the sources' labelled rows, as `domains.episodes` says.
+
+        own  whether the target's rows to fit on are tasks too
+        """
+        mine = self.fit if own and isinstance(self.fit, Rows) else None
+        return episodes(self.sources, by, shots, queries, rng, column=column, own=mine)
 
 
 def vocabulary(source: Source) -> Sample | ItemCounts | None:

@@ -1,0 +1,1 @@
+"""Learn across tasks how to learn from a few rows."""

@@ -1,0 +1,185 @@
+"""The inner loop: plain gradient descent on a few rows, and losses taken behind it.
+
+    θ′ = θ − α ∇L(θ; support), a number of times        loss of a task: L(θ′; query)
+
+Meta-learning differentiates the loss with respect to θ, through the descent (order 2)
+or as if its gradients were constants (order 1).  The descent that serves a target is
+the same one, in the one training loop, for as many steps as held-out rows bear.
+
+Rows are shown as they are: dropout would make each descent another function of θ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from acclimate.arrays import Ints
+from acclimate.domains.episodes import Drawn
+from acclimate.errors import StrategyError
+from acclimate.models.model import Tick, idle
+from acclimate.models.network import Batch, Losses, Params, Step, Stream, together, train
+from acclimate.rng import Rng
+
+if TYPE_CHECKING:
+    import torch
+
+Loss: TypeAlias = "Callable[[Params, Batch], torch.Tensor]"
+
+EPISODES = "episodes"
+STOPS = (0, 1, 2, 4, 8, 16, 32, 64)
+AT_ONCE = 1024  # rows a step of the descent that serves
+
+
+@dataclass(frozen=True)
+class Inner:
+    """How a learner descends on a task.
+
+    rate   ≥ 0, α; 0 stands still
+    steps  ≥ 0
+    order  2: gradients of the meta-loss go through the descent; 1: around it
+    """
+
+    rate: float
+    steps: int
+    order: int = 2
+
+    def adapted(
+        self, loss: Loss, params: Params, moving: Collection[str], support: Batch
+    ) -> Params:
+        """All parameters, those that move where the descent ends."""
+        import torch
+
+        fast = {name: params[name] for name in sorted(moving)}
+
+        def own(fast: Params) -> torch.Tensor:
+            return loss(params | fast, support)
+
+        for _ in range(self.steps):
+            gradient = torch.func.grad(own)(fast)
+            if self.order == 1:
+                gradient = {name: value.detach() for name, value in gradient.items()}
+            fast = {name: value - self.rate * gradient[name] for name, value in fast.items()}
+        return params | fast
+
+
+def across(loss: Loss, inner: Inner, moving: Collection[str], rows: Batch) -> Step:
+    """The step of the outer loop: the mean loss of a batch of episodes, each adapted to.
+
+    rows  name → (n, …), the rows that episodes point at
+    """
+    import torch
+
+    def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
+        drawn = batches[EPISODES]
+
+        def alone(support: Batch, query: Batch) -> torch.Tensor:
+            return loss(inner.adapted(loss, params, moving, support), query)
+
+        sides = [side(rows, drawn, name) for name in ("support", "query")]
+        return {"query": torch.func.vmap(alone)(*sides).mean()}
+
+    return step
+
+
+def side(rows: Batch, drawn: Batch, name: str) -> Params:
+    """name → (tasks, rows, …): one side of a batch of episodes, its weights among it."""
+    found = {each: value[drawn[name]] for each, value in rows.items()}
+    return found | {"weight": drawn[f"{name}_weight"]}
+
+
+def episode_stream(drawn: Drawn, tasks: int) -> Stream:
+    """Episodes as a stream of the one loop, so many tasks a batch."""
+    import torch
+
+    tensors = {
+        "support": torch.from_numpy(drawn.support),
+        "query": torch.from_numpy(drawn.query),
+        "support_weight": torch.from_numpy(drawn.support_weight.astype(np.float32)),
+        "query_weight": torch.from_numpy(drawn.query_weight.astype(np.float32)),
+    }
+    return Stream(tensors, tasks)
+
+
+# ── on the target ───────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Plain gradient descent; it remembers nothing, so that it can be taken up again."""
+
+    rate: float
+
+    def begin(self, params: Params) -> None:
+        return None
+
+    def __call__(self, params: Params, grads: Params, memory: Any, progress: float) -> Params:
+        return {name: value - self.rate * grads[name] for name, value in params.items()}
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What descends on the target's rows.
+
+    loss    of parameters and a batch
+    moving  names of the parameters that descend
+    rate    ≥ 0, α
+    """
+
+    loss: Loss
+    moving: frozenset[str]
+    rate: float
+
+    def descend(
+        self, params: Params, rows: Batch, steps: int, rng: Rng, tick: Tick = idle
+    ) -> Params:
+        """The parameters after so many steps; at most `AT_ONCE` rows a step."""
+
+        def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
+            return {"rows": self.loss(params, batches["rows"])}
+
+        return train(
+            step,
+            params,
+            batches=together({"rows": Stream(rows, AT_ONCE)}, rng),
+            steps=steps,
+            update=Descent(self.rate),
+            trainable=self.moving,
+            tick=tick,
+        )
+
+    def best_stop(
+        self, params: Params, rows: Batch, fold: Ints, rng: Rng, tick: Tick = idle
+    ) -> int:
+        """The number of steps of `STOPS` after which rows that were left out fit best.
+
+        fold     (n,) fold of each row of the target, from 0
+        returns  the fewest of equally good ones; 1 where there is a single fold
+        """
+        import torch
+
+        folds = int(fold.max(initial=0)) + 1
+        if folds < 2:
+            return 1
+        total = np.zeros(len(STOPS))
+        for number in range(folds):
+            tick()
+            rest, held = (
+                {name: value[torch.from_numpy(at)] for name, value in rows.items()}
+                for at in (np.flatnonzero(fold != number), np.flatnonzero(fold == number))
+            )
+            now, done, own = params, 0, rng.child(number)
+            for at, stop in enumerate(STOPS):
+                try:
+                    now = self.descend(now, rest, stop - done, own.child(stop), tick)
+                except StrategyError:
+                    total[at:] = np.inf  # it ran away, and so it would further on
+                    break
+                done = stop
+                with torch.no_grad():
+                    loss = float(self.loss(now, held)) * int((fold == number).sum())
+                total[at] += loss if np.isfinite(loss) else np.inf
+        return STOPS[int(np.argmin(total))]
