@@ -21,8 +21,8 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "one market learns from the others",
     ),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
-    "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
+    "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
     "tagging": ("benchmarks.tagging", "spans in titles, with few labels of the target's own"),
     "twins": ("benchmarks.twins", "real rows beside planted harm and planted benefit"),
 }

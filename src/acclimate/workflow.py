@@ -19,7 +19,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 import acclimate
-from acclimate.artifacts.artifact import Contents, load, save
+from acclimate.artifacts.artifact import load
 from acclimate.artifacts.given import artifact_at, open_artifact, require_unseen
 from acclimate.artifacts.predictor import predict as predict_with
 from acclimate.domains.crosswalk import join, read_crosswalk
@@ -34,16 +34,16 @@ from acclimate.options import Options, options_of
 from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess as measure
 from acclimate.plans.budget import Budget
-from acclimate.plans.examine import Examined, examine
+from acclimate.plans.examine import examine
 from acclimate.plans.plan import plan
 from acclimate.plans.remedies import remedies
-from acclimate.plans.runner import Trial, attempt, run
-from acclimate.reports.report import write_report
+from acclimate.plans.runner import attempt, run
+from acclimate.plans.vote import vote
+from acclimate.release import refitted, write
 from acclimate.result import Result, summarise
 from acclimate.rng import Rng
 from acclimate.settings import settings
 from acclimate.strategies.catalogue import arms
-from acclimate.strategies.fitted import Fitted
 from acclimate.tasks.task import Posed, Task
 from acclimate.verdicts.ledger import Ledger
 
@@ -136,9 +136,14 @@ def _adapt(
     listen("trials", trials)
     procedure = _procedure(options, task, target_domain, source_domains)
     alone = {"alone": "; ".join(left_out)} if left_out else {}
-    examined = examine(trials, posed.task, posed.problem, exam, rng, ledger, procedure, **alone)
+    if posed.problem.labelled:
+        examined = examine(
+            trials, posed.task, posed.problem, exam, rng, ledger, procedure, **alone
+        )
+    else:
+        examined = vote(trials, posed.task, posed.problem, rng)
     listen("verdict", examined.verdict)
-    fitted, shipped = _ship(examined, posed, options, rng)
+    fitted, shipped = refitted(examined, posed, options, rng)
     summary = summarise(
         posed, target_domain, source_domains, gap, planned, trials, examined, options.seed
     )
@@ -150,7 +155,7 @@ def _adapt(
     summary["seconds"] = round(time.monotonic() - start, 3)
     if out is None:
         return Result(summary, examined.verdict, fitted, None, None)
-    return _write(Path(out), summary, examined, posed, fitted, target_domain, source_domains)
+    return write(Path(out), summary, examined, posed, fitted, target_domain, source_domains)
 
 
 def predict(artifact: str | Path, table: pl.DataFrame, k: int = 10) -> pl.DataFrame:
@@ -174,7 +179,9 @@ def _posed(
         market if (folder := artifact_at(market)) is None else open_artifact(folder, task.kind)
         for market in sources
     ]
-    target_domain, *source_domains = open_markets([target, *opened], hints_of(task))
+    hints = hints_of(task)
+    own = [replace(hints, may_lack=frozenset({"label"})) if hints else None]
+    target_domain, *source_domains = open_markets([target, *opened], hints, own)
     require_unseen(target_domain, source_domains)
     if options.crosswalk is not None:
         crosswalk = read_crosswalk(options.crosswalk, options.accept)
@@ -226,43 +233,3 @@ def _procedure(
         options.strategies,
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _ship(examined: Examined, posed: Posed, options: Options, rng: Rng) -> tuple[Fitted, Trial]:
-    """Refit what the verdict says on every target row."""
-    answer = examined.verdict.answer
-    take = answer == "adopt" or (
-        options.when_unsure == "best-guess" and answer in ("not-enough-data", "provisional")
-    )
-    shipped = examined.chosen if take and examined.chosen is not None else examined.baseline
-    problem = posed.whole if options.refit else posed.problem
-    return shipped.arm.fit(problem, rng.child("ship")), shipped
-
-
-def _write(
-    out: Path,
-    summary: dict[str, Any],
-    examined: Examined,
-    posed: Posed,
-    fitted: Fitted,
-    target: Domain,
-    sources: Sequence[Domain],
-) -> Result:
-    """Artifact first, then summary and report: what is named exists."""
-    artifact, report = out / "artifact", out / "report.html"
-    summary |= {"artifact": str(artifact), "report": str(report)}
-    contents = Contents.of(
-        posed,
-        fitted,
-        target,
-        sources,
-        arm=summary["shipped"]["arm"],
-        settings=summary["shipped"]["settings"],
-        verdict=examined.verdict,
-        plan=summary["plan"],
-        seed=summary["seed"],
-        threads=settings().threads,
-    )
-    save(artifact, contents)
-    write_report(summary, report)
-    return Result(summary, examined.verdict, fitted, artifact, report)

@@ -116,13 +116,19 @@ def test_spans_in_characters_become_spans_in_tokens(tmp_path: Path, form: str) -
         rows.append({"text": "unknown", "spans": None})
     domain = open_market(write(tmp_path, "a.jsonl", lines(*rows)))
     assert cells(domain, "tokens")[:3] == [["Nike", "Air", "shoes"], ["blue", "lamp"], ["hat"]]
-    expected = [[[0, 2, "BRAND"], [2, 3, "PRODUCT"]], [], [[0, 1, "PRODUCT"]]]
+    expected: list[object] = [
+        [[0, 2, "BRAND"], [2, 3, "PRODUCT"]],
+        [],
+        [[0, 1, "PRODUCT"]],
+    ]
     assert cells(domain, "spans") == expected + ([None] if form == "some" else [])
 
 
 def test_tokens_with_spans_or_tags_keep_their_tokens(tmp_path: Path) -> None:
-    rows = [{"tokens": ["New", "York"], "spans": [[0, 2, "CITY"]], "user_id": "a"}]
-    tags = [{"tokens": ["New", "York"], "tags": ["B-CITY", "I-CITY"]}]
+    rows: list[object] = [
+        {"tokens": ["New", "York"], "spans": [[0, 2, "CITY"]], "user_id": "a"}
+    ]
+    tags: list[object] = [{"tokens": ["New", "York"], "tags": ["B-CITY", "I-CITY"]}]
     for number, each in enumerate((rows, tags)):
         domain = open_market(write(tmp_path, f"{number}.jsonl", lines(*each)))
         assert cells(domain, "tokens") == [["New", "York"]]

@@ -35,7 +35,8 @@ def market(name: str, n: int, *, status: bool = True) -> Domain:
 
 def posed(*sources: Domain, labels: int | None = None) -> Posed:
     task = Classify("label", also=("status",))
-    return task.pose(market("jp", 60), sources or (market("us", 40),), Cut(labels=labels), Rng.of(0))
+    given = sources or (market("us", 40),)
+    return task.pose(market("jp", 60), given, Cut(labels=labels), Rng.of(0))
 
 
 def rows(found: object) -> Rows:

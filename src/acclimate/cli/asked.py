@@ -26,8 +26,14 @@ class TaskKind(StrEnum):
 
 # section → key → type, as a recipe may hold them
 KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
-    "": {"target": str, "sources": list, "out": str, "seed": int,
-         "crosswalk": str, "accept": (int, float)},  # fmt: skip
+    "": {
+        "target": str,
+        "sources": list,
+        "out": str,
+        "seed": int,
+        "crosswalk": str,
+        "accept": (int, float),
+    },
     "task": {
         "kind": str,
         "label": str,

@@ -210,7 +210,7 @@ def together(
             if called := renamed(frame.columns, first.columns, table):
                 files[number] = (path, frame.rename(called))
                 same = ", ".join(f"{a!r} as {b!r}" for a, b in called.items())
-                findings.append(_note(f"{path.name!r}: {same}, as {first_path.name!r} has it."))
+                findings.append(note(f"{path.name!r}: {same}, as {first_path.name!r} has it."))
                 continue
             raise DomainError(
                 f"Expected the same columns in every file of {table!r}, found "

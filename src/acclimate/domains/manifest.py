@@ -78,6 +78,7 @@ def merge(below: SchemaHints, above: SchemaHints | None) -> SchemaHints:
         above.url or below.url,
         {**below.tables, **above.tables},
         above.crosswalk or below.crosswalk,
+        below.may_lack | above.may_lack,
     )
 
 

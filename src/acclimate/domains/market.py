@@ -182,6 +182,8 @@ def _assemble(name: str, found: FolderTables, hints: SchemaHints, part: Slice | 
                     f"Expected a slice by another column than the label, found {str(part)!r}. "
                     "Within it the label would be constant; slice by another column."
                 )
+        frame, unknown = _with_unknown(frame, table, roles, hints)
+        findings += unknown
         types = {c: t for c, t in hints.types.items() if c in frame.columns}
         reserved = [column] if column and table == "rows" else []
         understood = understand(frame, table, roles, types, reserved)
@@ -196,6 +198,19 @@ def _assemble(name: str, found: FolderTables, hints: SchemaHints, part: Slice | 
         tables["events"], declared, seen = told_by_sign(tables["events"], declared)
         findings += seen
     return Domain(name, tables, Schema(schemas, declared), tuple(findings))
+
+
+def _with_unknown(
+    frame: pl.DataFrame, table: str, roles: Mapping[str, str], hints: SchemaHints
+) -> tuple[pl.DataFrame, list[Finding]]:
+    """The rows with a column of unknown values for each role that they may lack, and do."""
+    findings = []
+    for role in sorted(hints.may_lack & set(roles) if table == "rows" else ()):
+        if roles[role] not in frame.columns:
+            frame = frame.with_columns(pl.lit(None, pl.String).alias(roles[role]))
+            message = f"There is no column {roles[role]!r}: every {role} is unknown."
+            findings.append(Finding("note", table, message))
+    return frame, findings
 
 
 def _sliced_table(frames: Mapping[str, pl.DataFrame], part: Slice, name: str) -> str:

@@ -16,9 +16,20 @@ from acclimate.errors import UsageError
 Market = Domain | str | Path
 
 
-def open_markets(markets: Sequence[Market], hints: SchemaHints | None) -> list[Domain]:
-    """The markets as domains; files of one name are told apart by their folders."""
-    found = [m if isinstance(m, Domain) else open_market(m, hints) for m in markets]
+def open_markets(
+    markets: Sequence[Market],
+    hints: SchemaHints | None,
+    own: Sequence[SchemaHints | None] = (),
+) -> list[Domain]:
+    """The markets as domains; files of one name are told apart by their folders.
+
+    own  hints of the first markets, in the place of those for all
+    """
+    said = [*own, *[hints] * (len(markets) - len(own))]
+    found = [
+        market if isinstance(market, Domain) else open_market(market, each)
+        for market, each in zip(markets, said, strict=True)
+    ]
     twice = _repeated(found)
     for position, market in enumerate(markets):
         if found[position].name in twice and not isinstance(market, Domain):

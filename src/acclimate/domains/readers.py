@@ -88,7 +88,9 @@ def read_file(path: str | Path, encoding: str | None = None) -> TableFile:
 def _parsed(data: bytes | Path, name: str, kind: str) -> pl.DataFrame:
     try:
         with unheard():
-            return _parquet(data, name) if isinstance(data, Path) else _FORMATS[kind](data, name)
+            return (
+                _parquet(data, name) if isinstance(data, Path) else _FORMATS[kind](data, name)
+            )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DomainError(
             f"Expected {_KINDS[kind]} in {name!r}, found something that "

@@ -78,6 +78,7 @@ class SchemaHints:
     declared  what the market declares beside these
     url     of the database that holds the market, with variables as `${NAME}`
     tables  table → its name in the database, or a SELECT
+    may_lack  roles of rows whose column may be missing: its values are then unknown
     crosswalk  a file beside market.toml whose confirmed pairs rename this market's ids
     """
 
@@ -89,3 +90,4 @@ class SchemaHints:
     url: str | None = field(default=None, repr=False)
     tables: Mapping[str, str] = field(default_factory=dict)
     crosswalk: str | None = None
+    may_lack: frozenset[str] = frozenset()

@@ -86,7 +86,7 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
         mmd_test(xs, xt, rng.child("mmd"), source=them, target=me),
         proxy_a_distance(xs, xt, rng.child("a-distance"), source=them, target=me),
     ]
-    if theirs.label is not None and fit.label is not None:
+    if theirs.label is not None and fit.label is not None and fit.n:
         shift = label_shift(
             theirs.label,
             fit.label,

@@ -33,12 +33,14 @@ class Examined:
     baseline  the best target-only trial
     chosen    the transfer trial that was picked, or None where none finished
     scores    arm → every metric on `judge`
+    first     without target labels: positions of the target rows to label first
     """
 
     verdict: Verdict
     baseline: Trial
     chosen: Trial | None
     scores: dict[str, dict[str, float]]
+    first: tuple[int, ...] = ()
 
 
 def examine(

@@ -87,6 +87,8 @@ def run(
         report(step.arm.name, number, len(plan.steps))
         trials.append(attempt(step, task, problem, exam, budget, rng))
     report("done", len(plan.steps), len(plan.steps))
+    if not problem.labelled:
+        return _with_source_only(trials)
     alone = [t for t in trials if not t.arm.strategy.transfers]
     if not _done(alone):
         if alone and all(t.status == "failed" for t in alone):
@@ -98,6 +100,18 @@ def run(
         raise BudgetError(
             f"Expected at least one target-only arm within {budget.seconds:g} s; none "
             "finished. Raise --budget: transfer cannot be judged before doing without is known."
+        )
+    return trials
+
+
+def _with_source_only(trials: list[Trial]) -> list[Trial]:
+    """The trials of a target without labels, where source-only is what there is to beat."""
+    alone = [t for t in trials if t.arm.strategy.kind == "source-only"]
+    if not _done(alone):
+        whys = "; ".join(dict.fromkeys(t.why or t.status for t in alone)) or "no source fits"
+        raise StrategyError(
+            "Expected at least one source-only arm for a target without labels; found none "
+            f"that could be fitted: {whys}. Mend the sources, or raise --budget."
         )
     return trials
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
@@ -14,9 +14,10 @@ from acclimate.arrays import Array, Ints
 from acclimate.domains.copies import cleaned
 from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Exam, Prediction, Probabilities, Truth
-from acclimate.domains.problem import Problem
+from acclimate.domains.problem import Claim, Problem
 from acclimate.domains.rowview import RowRecipe
-from acclimate.domains.sample import Sample
+from acclimate.domains.sample import Rows, Sample
+from acclimate.domains.schema import ColumnType
 from acclimate.domains.split import Cut, cut_rows
 from acclimate.errors import TaskError, UsageError
 from acclimate.rng import Rng
@@ -66,6 +67,7 @@ class Classify:
     form: ClassVar[str] = "rows"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "also", tuple(self.also))  # JSON gives a list back
         if self.score_by is not None and self.score_by not in METRICS:
             raise UsageError(
                 f"Expected a metric among {', '.join(METRICS)}; found {self.score_by!r}."
@@ -79,8 +81,10 @@ class Classify:
         given = [source for source in sources if source.learned is not None]
         sources = [source for source in sources if source.learned is None]
         tables = [rows_table(domain) for domain in (target, *sources)]
-        own = self._classes(target.name, tables)
         types = shared_types([target, *sources], self.also, given)
+        if not tables[0]["label"].count():
+            return self._unlabelled(target, sources, given, types)
+        own = self._classes(target.name, tables)
         zone = target.schema.declared.timezone
         mine = rows_of(tables[0], types, own, zone)
         parts = cut_rows(mine, cut, rng.child("cut"))
@@ -124,14 +128,47 @@ class Classify:
             notes.append(f"nothing after {parts.clock:%Y-%m-%d %H:%M} reaches a fit")
         return Posed(task, problem, exam, whole, tuple(notes))
 
+    def _unlabelled(
+        self,
+        target: Domain,
+        sources: Sequence[Domain],
+        given: Sequence[Domain],
+        types: Mapping[str, ColumnType],
+    ) -> Posed:
+        """A target without labels: all its rows are seen, and nothing can be judged."""
+        told = [set(each.learned.classes) for each in given if each.learned is not None]
+        classes = tuple(sorted(set[str]().union(*map(labels_of, sources), *told)))
+        if len(classes) < 2:
+            raise TaskError(
+                f"Expected at least two classes in the sources, as target {target.name!r} has "
+                f"no labels; found {', '.join(classes) or 'none'}. Label some rows of the "
+                "target, or name other sources or another column with --label."
+            )
+        zone = target.schema.declared.timezone
+        mine = rows_of(target.tables["rows"], types, classes, zone, self.also)
+        kept = sources_of(sources, types, classes, self.also)
+        labels = [s.sample.label for s in kept if isinstance(s.sample, Rows)]
+        theirs = np.concatenate([x for x in labels if x is not None] or [np.zeros(0, np.int64)])
+        task, _ = self._settle(target.name, classes, theirs)
+        task = replace(task, score_by=self.score_by or "log-loss")
+        problem = Problem(
+            target=target.name,
+            fit=mine.take(np.empty(0, np.int64)),
+            sources=(*kept, *artifacts_of(given)),
+            claim=Claim.LATER,
+            recipe=RowRecipe(),
+            unlabelled=replace(mine, label=None),
+        )
+        notes = (
+            f"{target.name} has no labels: its {mine.n:,} rows are seen without them, and "
+            "nothing can be judged",
+            f"classes of the sources: {', '.join(classes)}",
+        )
+        return Posed(task, problem, Exam((), ()), problem, notes)
+
     def _classes(self, target: str, tables: Sequence[pl.DataFrame]) -> tuple[str, ...]:
         """The target's own classes, all of them: which labels there are is no secret."""
         mine = set(tables[0]["label"].drop_nulls().unique().to_list())
-        if not mine:
-            raise TaskError(
-                f"Expected labels in target {target!r} to judge on; found none in "
-                f"{tables[0].height:,} rows. Label some rows, or name the column with --label."
-            )
         if len(mine) == 1:
             raise TaskError(
                 f"Expected at least two classes in target {target!r}; found only "

@@ -25,7 +25,7 @@ from acclimate.domains.view import ItemRecipe
 from acclimate.errors import TaskError, UsageError
 from acclimate.rng import Rng
 from acclimate.tasks import ranking as per_user
-from acclimate.tasks.task import Metric, Posed, left_out
+from acclimate.tasks.task import Metric, Posed, artifacts_of, left_out
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Recommend:
         return Metric(f"ndcg@{self.k}", higher=True, mean=True, delta=0.005)
 
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
+        given = artifacts_of([source for source in sources if source.learned is not None])
+        sources = [source for source in sources if source.learned is None]
         every = events_of(target)
         for source in sources:
             _require_events(source)  # none is a mistake, not a source cut by time
@@ -74,11 +76,13 @@ class Recommend:
         parts = _without_returned(parts, allowed, kinds)
         pasts = [(source.name, _past(source)) for source in sources]
         problem = self._problem(target.name, parts.fit, catalogue, pasts, parts, parts.clock)
+        problem = problem.with_sources([*problem.sources, *given])
         everything, _ = self._catalogue(target, events)
         events = standing(events, allowed, kinds)
         end = events["time"].max() if "time" in events.columns else None
         end = end if isinstance(end, datetime) else None
         whole = self._problem(target.name, events, everything, pasts, parts, end)
+        whole = whole.with_sources([*whole.sources, *given])
         exam = self._exam(problem, parts, events)
         judged = exam.judge[0].truth
         assert judged.missed is not None
