@@ -1,0 +1,218 @@
+"""The inner loop and the gradients through it, against finite differences and plain loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acclimate.domains.episodes import Drawn
+from acclimate.models.mixed import MixedNetwork
+from acclimate.models.network import Batch, Params
+from acclimate.rng import Rng
+from acclimate.strategies.meta.inner import (
+    EPISODES,
+    STOPS,
+    Inner,
+    Learner,
+    across,
+    episode_stream,
+    side,
+)
+from tests.strategies.nets import market, problem, rows_view
+
+torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
+
+RNG = Rng.of(3)
+MODEL = MixedNetwork(width=3)
+HEADS = MODEL.heads()
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[Params, Params, Params]:
+    """A tiny network in double precision, its rows, and four episodes over them."""
+    given = problem(market(60, 1), market(60, 2))
+    prepared = MODEL.prepare(rows_view(given.view(given.fit)))
+    params = {k: 2 * v.double() for k, v in MODEL.begin(prepared, None, RNG).items()}
+    rows = {k: v.double() if v.is_floating_point() else v for k, v in prepared.tensors.items()}
+    g = np.random.default_rng(7)
+    at = np.stack([g.permutation(60)[:12] for _ in range(4)])
+    weight = g.uniform(0.5, 1.5, (2, 4, 6))
+    drawn = Drawn(np.arange(4), at[:, :6], at[:, 6:], weight[0], weight[1])
+    tensors = dict(episode_stream(drawn, 4).tensors)
+    return params, rows, {k: v.double() if "weight" in k else v for k, v in tensors.items()}
+
+
+def meta_gradient(made: Any, inner: Inner, moving: Any = None) -> Params:
+    params, rows, drawn = made
+    leaves = {k: v.clone().requires_grad_() for k, v in params.items()}
+    step = across(MODEL.loss, inner, frozenset(params) if moving is None else moving, rows)
+    loss = step(leaves, {EPISODES: drawn}, 0.0)["query"]
+    return dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+
+
+def by_hand(made: Any, inner: Inner, params: Params, moving: Any = None) -> Any:
+    """The meta-loss task by task and step by step, each gradient by autograd."""
+    _, rows, drawn = made
+    names = sorted(params if moving is None else moving)
+    losses = []
+    support, query = side(rows, drawn, "support"), side(rows, drawn, "query")
+    for task in range(4):
+        now = dict(params)
+        for _ in range(inner.steps):
+            with torch.enable_grad():
+                loss = MODEL.loss(now, {k: v[task] for k, v in support.items()})
+                values = [now[name] for name in names]
+                grads = torch.autograd.grad(loss, values, create_graph=inner.order == 2)
+            now |= {n: v - inner.rate * g for n, v, g in zip(names, values, grads, strict=True)}
+        losses.append(MODEL.loss(now, {k: v[task] for k, v in query.items()}))
+    return torch.stack(losses).mean()
+
+
+def differences(loss: Callable[[Params], float], params: Params, h: float = 1e-6) -> Params:
+    """Central differences of a loss in every entry."""
+    found = {name: torch.zeros_like(value) for name, value in params.items()}
+    for name, value in params.items():
+        for at in np.ndindex(*value.shape):
+            ends = []
+            for way in (h, -h):
+                moved = value.clone()
+                moved[at] += way
+                ends.append(loss(params | {name: moved}))
+            found[name][at] = (ends[0] - ends[1]) / (2 * h)
+    return found
+
+
+def flat(params: Params) -> Any:
+    return torch.cat([params[name].flatten() for name in sorted(params)])
+
+
+def apart(one: Params, other: Params) -> float:
+    """The distance of two gradients in lengths of the first."""
+    return float((flat(one) - flat(other)).norm() / flat(one).norm())
+
+
+@pytest.mark.parametrize("moving", [None, HEADS], ids=["maml", "anil"])
+def test_the_meta_gradient_of_second_order_is_that_of_finite_differences(
+    made: Any, moving: Any
+) -> None:
+    inner = Inner(0.5, 3)
+
+    def loss(params: Params) -> float:
+        step = across(MODEL.loss, inner, moving or frozenset(params), made[1])
+        return float(step(params, {EPISODES: made[2]}, 0.0)["query"])
+
+    ours = meta_gradient(made, inner, moving)
+    assert apart(ours, differences(loss, made[0])) < 1e-6
+    # What first order leaves out is no rounding.
+    assert apart(ours, meta_gradient(made, Inner(0.5, 3, order=1), moving)) > 0.05
+
+
+def test_the_meta_gradient_of_first_order_is_the_query_gradient_where_descents_end(
+    made: Any,
+) -> None:
+    params, rows, drawn = made
+    inner = Inner(0.5, 3, order=1)
+    support, query = side(rows, drawn, "support"), side(rows, drawn, "query")
+    total = {name: torch.zeros_like(value) for name, value in params.items()}
+    for task in range(4):
+        ends = inner.adapted(
+            MODEL.loss, params, params.keys(), {k: v[task] for k, v in support.items()}
+        )
+        leaves = {name: value.detach().requires_grad_() for name, value in ends.items()}
+        loss = MODEL.loss(leaves, {k: v[task] for k, v in query.items()})
+        for name, gradient in zip(
+            leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True
+        ):
+            total[name] += gradient / 4
+    assert apart(total, meta_gradient(made, inner)) < 1e-12
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_without_a_rate_the_meta_gradient_is_the_pooled_query_gradient(
+    made: Any, order: int
+) -> None:
+    params, rows, drawn = made
+    query = {k: v.flatten(0, 1) for k, v in side(rows, drawn, "query").items()}
+    pooled = torch.func.grad(MODEL.loss)(params, query)
+    assert apart(pooled, meta_gradient(made, Inner(0.0, 3, order))) < 1e-12
+    assert apart(pooled, meta_gradient(made, Inner(0.5, 3, order))) > 0.05
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("moving", [None, HEADS], ids=["all", "head"])
+def test_tasks_side_by_side_equal_a_plain_loop_over_them(
+    made: Any, order: int, moving: Any
+) -> None:
+    inner = Inner(0.3, 2, order)
+    leaves = {k: v.clone().requires_grad_() for k, v in made[0].items()}
+    loss = by_hand(made, inner, leaves, moving)
+    ours = across(MODEL.loss, inner, moving or leaves.keys(), made[1])
+    assert float(ours(made[0], {EPISODES: made[2]}, 0.0)["query"]) == pytest.approx(
+        float(loss.detach()), rel=1e-12
+    )
+    if order == 2:
+        grads = torch.autograd.grad(loss, list(leaves.values()))
+        plain = dict(zip(leaves, grads, strict=True))
+        assert apart(plain, meta_gradient(made, inner, moving)) < 1e-10
+
+
+def test_a_descent_of_the_head_leaves_the_body_bit_for_bit(made: Any) -> None:
+    params, rows, drawn = made
+    support = {k: v[0] for k, v in side(rows, drawn, "support").items()}
+    ends = Inner(0.5, 3).adapted(MODEL.loss, params, HEADS, support)
+    assert {k for k in params if not torch.equal(ends[k], params[k])} == HEADS
+    ends = Inner(0.5, 3).adapted(MODEL.loss, params, params.keys(), support)
+    assert {k for k in params if not torch.equal(ends[k], params[k])} == set(params)
+
+
+def test_the_descent_that_serves_is_the_one_that_was_learned_for(made: Any) -> None:
+    params, rows, _ = made
+    ends = Inner(0.3, 5).adapted(MODEL.loss, params, params.keys(), rows)
+    learner = Learner(MODEL.loss, frozenset(params), 0.3)
+    served = learner.descend(params, rows, 5, RNG)
+    assert apart(ends, served) < 1e-12
+    # It can be taken up again where it was left.
+    parts = learner.descend(learner.descend(params, rows, 2, RNG), rows, 3, RNG)
+    assert apart(served, parts) == 0
+
+
+def quadratic(far: float) -> Callable[[Params, Batch], Any]:
+    """A mean loss whose best point on all rows is their mean, `far` away from 0."""
+
+    def loss(params: Params, batch: Batch) -> Any:
+        return (params["w"] - far - batch["x"]).square().mean()
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("far", "rate", "found"), [(0.0, 0.5, 0), (1.0, 0.5, 1), (1.0, 0.02, 64), (1.0, 1.5, 0)]
+)
+def test_as_many_steps_are_taken_as_held_out_rows_bear(
+    far: float, rate: float, found: int
+) -> None:
+    """(1 − 2α)^k of the way is left after k steps: at α = ½ one is all, at 1.5 it runs away."""
+    params = {"w": torch.zeros((), dtype=torch.float64)}
+    rows = {"x": torch.tensor([-0.1, 0.1] * 10, dtype=torch.float64)}
+    learner = Learner(quadratic(far), frozenset({"w"}), rate)
+    assert learner.best_stop(params, rows, np.arange(20) % 4, RNG) == found
+
+
+def test_a_descent_that_runs_away_on_the_way_is_not_followed(made: Any) -> None:
+    params = {"w": torch.ones((), dtype=torch.float32)}
+    rows = {"x": torch.tensor([-1e30, 1e30] * 4)}
+
+    def loss(params: Params, batch: Batch) -> Any:
+        return (params["w"] * batch["x"]).square().square().mean()
+
+    learner = Learner(loss, frozenset({"w"}), 1.0)
+    assert learner.best_stop(params, rows, np.arange(8) % 2, RNG) == STOPS[0]
+
+
+def test_rows_that_cannot_be_left_out_take_one_step() -> None:
+    learner = Learner(quadratic(1.0), frozenset({"w"}), 0.5)
+    params, rows = {"w": torch.zeros(())}, {"x": torch.zeros(3)}
+    assert learner.best_stop(params, rows, np.zeros(3, np.int64), RNG) == 1
