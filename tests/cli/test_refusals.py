@@ -80,24 +80,6 @@ def test_a_number_is_no_label(call: Call, markets: Markets) -> None:
     )
 
 
-def test_a_target_without_a_label_column_lists_its_columns(
-    call: Call, markets: Markets
-) -> None:
-    call(*markets.classify(markets.write("bad", rows(1).drop("fraud")))).refuses(
-        DATA, "'fraud'", "amount, browser"
-    )
-    assert markets.nothing_written()
-
-
-def test_a_target_whose_labels_are_all_empty_has_nothing_to_judge_on(
-    call: Call, markets: Markets
-) -> None:
-    empty = rows(1).with_columns(fraud=pl.lit(None, dtype=pl.String))
-    call(*markets.classify(markets.write("bad", empty))).refuses(
-        DATA, "labels in target 'bad'", "none in 80 rows", "Label some rows"
-    )
-
-
 def test_a_misspelt_label_is_answered_with_the_columns(call: Call, markets: Markets) -> None:
     call(*markets.classify()[:-1], "frod").refuses(DATA, "'frod'", "amount, browser, fraud")
     assert markets.nothing_written()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
@@ -17,7 +17,6 @@ from acclimate.domains.exam import Case, Exam, Prediction, Probabilities, Truth
 from acclimate.domains.problem import Claim, Problem
 from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.sample import Rows, Sample
-from acclimate.domains.schema import ColumnType
 from acclimate.domains.split import Cut, cut_rows
 from acclimate.errors import TaskError, UsageError
 from acclimate.rng import Rng
@@ -81,10 +80,10 @@ class Classify:
         given = [source for source in sources if source.learned is not None]
         sources = [source for source in sources if source.learned is None]
         tables = [rows_table(domain) for domain in (target, *sources)]
-        types = shared_types([target, *sources], self.also, given)
         if not tables[0]["label"].count():
-            return self._unlabelled(target, sources, given, types)
+            return self._unlabelled(target, sources, given)
         own = self._classes(target.name, tables)
+        types = shared_types([target, *sources], self.also, given)
         zone = target.schema.declared.timezone
         mine = rows_of(tables[0], types, own, zone)
         parts = cut_rows(mine, cut, rng.child("cut"))
@@ -133,7 +132,6 @@ class Classify:
         target: Domain,
         sources: Sequence[Domain],
         given: Sequence[Domain],
-        types: Mapping[str, ColumnType],
     ) -> Posed:
         """A target without labels: all its rows are seen, and nothing can be judged."""
         told = [set(each.learned.classes) for each in given if each.learned is not None]
@@ -144,6 +142,7 @@ class Classify:
                 f"no labels; found {', '.join(classes) or 'none'}. Label some rows of the "
                 "target, or name other sources or another column with --label."
             )
+        types = shared_types([target, *sources], self.also, given)
         zone = target.schema.declared.timezone
         mine = rows_of(target.tables["rows"], types, classes, zone, self.also)
         kept = sources_of(sources, types, classes, self.also)
