@@ -58,16 +58,20 @@ def by_hand(made: Any, inner: Inner, params: Params, moving: Any = None) -> Any:
     _, rows, drawn = made
     names = sorted(params if moving is None else moving)
     losses = []
-    support, query = side(rows, drawn, "support"), side(rows, drawn, "query")
     for task in range(4):
+        support, query = (
+            {k: v[drawn[name][task]] for k, v in rows.items()}
+            | {"weight": drawn[f"{name}_weight"][task]}
+            for name in ("support", "query")
+        )
         now = dict(params)
         for _ in range(inner.steps):
             with torch.enable_grad():
-                loss = MODEL.loss(now, {k: v[task] for k, v in support.items()})
+                loss = MODEL.loss(now, support)
                 values = [now[name] for name in names]
                 grads = torch.autograd.grad(loss, values, create_graph=inner.order == 2)
             now |= {n: v - inner.rate * g for n, v, g in zip(names, values, grads, strict=True)}
-        losses.append(MODEL.loss(now, {k: v[task] for k, v in query.items()}))
+        losses.append(MODEL.loss(now, query))
     return torch.stack(losses).mean()
 
 
