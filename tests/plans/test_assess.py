@@ -38,3 +38,14 @@ def test_events_are_compared_by_users_items_and_how_sources_rank() -> None:
     found = {gap.measure: gap for gap in assess(posed.task, posed.problem, Rng.of(0))}
     assert "source-ranking-power" in found
     assert sum("overlap" in measure for measure in found) >= 2
+
+
+def test_a_far_sources_rows_are_worth_fewer() -> None:
+    target = make_rows(Rng.of(0).child("t"), 300, name="target").domain
+    near = make_rows(Rng.of(0).child("n"), 300, name="near").domain
+    far = make_rows(Rng.of(0).child("f"), 300, covariate=2.0, name="far").domain
+    posed = Classify().pose(target, [near, far], Cut(), Rng.of(0))
+    found = assess(posed.task, posed.problem, Rng.of(0))
+    worth = {gap.source: gap for gap in found if gap.measure == "effective-share"}
+    assert worth["near"].value > 0.6 > 2 * worth["far"].value
+    assert "near's 300 rows are worth about" in worth["near"].sentence

@@ -26,6 +26,12 @@ from acclimate.models.ease import Ease
 from acclimate.models.popularity import Popularity
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted
+from acclimate.strategies.instance.weighting import (
+    FOLDS,
+    DensityRatio,
+    effective_rows,
+    ratios,
+)
 from acclimate.strategies.relation.itemprior import SourceSettings, given_items, map_items
 from acclimate.tasks.task import Task
 
@@ -86,6 +92,8 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
         mmd_test(xs, xt, rng.child("mmd"), source=them, target=me),
         proxy_a_distance(xs, xt, rng.child("a-distance"), source=them, target=me),
     ]
+    if min(len(xs), len(xt)) >= 2 * FOLDS:
+        found.append(_worth(both, some_mine, some_theirs, source, rng.child("worth")))
     if theirs.label is not None and fit.label is not None and fit.n:
         shift = label_shift(
             theirs.label,
@@ -116,6 +124,30 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
                 )
             )
     return found
+
+
+def _worth(problem: Problem, mine: Rows, theirs: Rows, source: Source, rng: Rng) -> Gap:
+    """How many of a source's rows are left once they are weighed towards the target."""
+    views = [problem.view(rows.unlabelled()) for rows in (theirs, mine)]
+    settings = DensityRatio()
+    assert isinstance(views[0], RowView) and isinstance(views[1], RowView)
+    weight = ratios(views[0], views[1], settings.penalty, settings.at_most, rng)
+    share = effective_rows(weight) / len(weight)
+    return Gap(
+        measure="effective-share",
+        source=source.name,
+        target=problem.target,
+        value=share,
+        low=None,
+        high=None,
+        p=None,
+        null_low=None,
+        null_high=None,
+        n_source=len(weight),
+        n_target=mine.n,
+        sentence=f"Weighed to look like {problem.target}'s, {source.name}'s {source.n:,} rows "
+        f"are worth about {share * source.n:,.0f} ({share:.0%})",
+    )
 
 
 def _unseen(source: Source, problem: Problem) -> Gap:
