@@ -28,6 +28,7 @@ from acclimate.strategies.multitask.sharing import (
     several,
 )
 from acclimate.strategies.parameter.finetune import FineTune
+from acclimate.strategies.stacking import stack
 from tests.strategies.nets import (
     MODEL,
     NONE,
@@ -160,11 +161,33 @@ def test_every_head_teaches_the_body_and_no_head_another() -> None:
     )
 
 
-def test_shares_of_the_other_tasks_add_up_to_their_weight() -> None:
-    pairs = ((HardSharing(others=0.6), asked()), (LabelSharing(others=0.6), labelled()))
-    for strategy, given in pairs:
-        lessons = strategy.lessons(given)
-        assert [lesson.share for lesson in lessons] == [1.0, 0.3, 0.3]
+def test_a_row_of_another_task_weighs_so_much_whatever_the_task() -> None:
+    def shares(strategy: HardSharing, given: Problem) -> list[float]:
+        return [lesson.share for lesson in strategy.lessons(given)]
+
+    half = HardSharing(others=0.5)
+    assert shares(half, asked()) == [1.0, 0.5 * 300 / 80, 0.5 * 200 / 80]
+    weighed = asked().weighed({"us": arange(300) % 2})
+    assert shares(half, weighed) == [1.0, 0.5 * 150 / 80, 0.5 * 200 / 80]
+    size, gift = shares(LabelSharing(others=0.5), labelled())[1:]
+    known = LabelSharing().lessons(labelled())[2].view.n
+    assert (size, gift) == (0.5 * 670 / 580, 0.5 * known / 580)
+
+
+def test_at_weight_one_the_losses_add_up_to_the_mean_over_all_rows() -> None:
+    model = MixedNetwork(width=8, dropout=0.0, hide=0.0)
+    lessons = HardSharing().lessons(asked())
+    prepared = [model.prepare(lesson.view) for lesson in lessons]
+    params = model.begin(prepared[0], None, RNG)
+    for number in (1, 2):  # the same head everywhere: then all rows are one task
+        params |= {f"task {number}/{name}": params[name] for name in model.heads()}
+    names = ["rows", "task 1", "task 2"]
+    shares = {name: lesson.share for name, lesson in zip(names, lessons, strict=True)}
+    batches = {name: rows.tensors for name, rows in zip(names, prepared, strict=True)}
+    summed = sum(float(loss) for loss in several(model, shares)(params, batches, 0.0).values())
+    whole = stack([lesson.view for lesson in lessons])
+    one = float(model.loss(params, model.prepare(rows_view(whole)).tensors))
+    assert summed * 80 == pytest.approx(one * 580, rel=1e-5)
 
 
 def test_losses_come_to_combine_task_by_task(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +352,7 @@ def test_a_label_without_two_recurring_values_is_no_task() -> None:
     given = replace(given, fit=same[0], unlabelled=same[1]).with_sources(
         [replace(s, held=rows) for s, rows in zip(given.sources, same[2:], strict=True)]
     )
-    assert [lesson.share for lesson in LabelSharing().lessons(given)] == [1.0, 1.0]
+    assert [lesson.share for lesson in LabelSharing().lessons(given)] == [1.0, 670 / 580]
 
 
 # ── settings and refusals ───────────────────────────────────────────────────────
@@ -344,7 +367,7 @@ def test_grids_are_short_and_begin_with_the_default() -> None:
 
 @pytest.mark.parametrize("others", [-1.0, float("nan"), float("inf")])
 def test_a_weight_out_of_range_is_a_mistake(others: float) -> None:
-    with pytest.raises(StrategyError, match="Expected a finite weight of the other tasks"):
+    with pytest.raises(StrategyError, match="Expected a finite weight of other tasks' rows"):
         HardSharing(others=others)
 
 

@@ -1,12 +1,16 @@
 """Hard sharing: tasks that are learned together share a body and have a head each.
 
-    minimise  mean loss of the served task + others · Σ share_k · mean loss of task k
+    minimise  mean loss of the served task + others · Σ (n_k / n) · mean loss of task k
+
+with n rows of the served task and n_k of another: at others = 1, the mean loss over all
+rows.  Equal means would pass dozens of times, at full strength, over a target of 200
+rows while a large source is read once, and learn it by heart.
 
 Source: Caruana, "Multitask learning", Machine Learning 28, 1997.
 Tasks are markets (the same label in the target and in each source) or labels (other
 labels of the same rows).  The served network is the body with the served task's
-head; the other heads are not kept.  How losses or gradients are balanced is a
-setting of the one loop: each task's is a loss of its own.
+head; the other heads are not kept.  Each task's loss is one of its own in the one
+loop, so that gradients can be combined task by task.
 
 A task of weight 0 changes nothing: the served network is then the single task's.
 """
@@ -51,12 +55,17 @@ class Lesson:
     weight: Array | None = None
     share: float = 1.0
 
+    @property
+    def mass(self) -> float:
+        """How many rows it counts for."""
+        return float(self.view.n if self.weight is None else self.weight.sum())
+
 
 @dataclass(frozen=True)
 class HardSharing(Adapt):
     """Markets as tasks: a head for the target, served, and one for each source.
 
-    others  ≥ 0, weight of all other tasks together, where the served one has 1
+    others  ≥ 0, weight of a row of another task, where one of the served task has 1
     epochs  ≥ 0, passes over the rows of the largest task, or None for the network's own
             number; smaller tasks start over meanwhile
     """
@@ -72,7 +81,7 @@ class HardSharing(Adapt):
     def __post_init__(self) -> None:
         if not (math.isfinite(self.others) and self.others >= 0):
             raise StrategyError(
-                f"Expected a finite weight of the other tasks of at least 0, found "
+                f"Expected a finite weight of other tasks' rows of at least 0, found "
                 f"{self.others}. At 0 the served task is learned alone."
             )
 
@@ -82,17 +91,24 @@ class HardSharing(Adapt):
         return teaches_nothing(problem)
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
-        return (self, replace(self, others=0.25), replace(self, others=4.0))
+        return (self, replace(self, others=0.3), replace(self, others=0.1))
 
     def lessons(self, problem: Problem) -> list[Lesson]:
         """The tasks, the served one first; a source without any weight teaches nothing."""
         pairs = [*zip(problem.sources, source_views(problem), strict=True)]
-        taught = [(s.weight, view) for s, view in pairs if s.weight is None or s.weight.any()]
-        share = self.others / max(len(taught), 1)
-        return [
+        return self.shared(
             Lesson(rows_view(problem.view(problem.fit))),
-            *(Lesson(rows_view(view), weight, share) for weight, view in taught),
-        ]
+            [
+                Lesson(rows_view(view), source.weight)
+                for source, view in pairs
+                if source.weight is None or source.weight.any()
+            ],
+        )
+
+    def shared(self, served: Lesson, others: Sequence[Lesson]) -> list[Lesson]:
+        """All lessons, each of the others with the share of its rows."""
+        factor = self.others / served.mass
+        return [served, *(replace(each, share=factor * each.mass) for each in others)]
 
     def tuning(self) -> Tuning:
         """What this changes about training, such as how gradients are combined."""
@@ -169,8 +185,7 @@ class LabelSharing(HardSharing):
             found.append(
                 Lesson(take_rows(view, known), None if weight is None else weight[known])
             )
-        share = self.others / max(len(found), 1)
-        return [served, *(replace(lesson, share=share) for lesson in found)]
+        return self.shared(served, found)
 
 
 def several(model: Trainable, shares: Mapping[str, float]) -> Step:
