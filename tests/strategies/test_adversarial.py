@@ -25,6 +25,7 @@ from acclimate.strategies.feature.adversarial import (
     Dann,
     discriminator,
     domain_loss,
+    foreign_weights,
     ramp,
     reverse,
 )
@@ -231,6 +232,28 @@ def test_features_tell_markets_apart_less_than_without_and_labels_as_well() -> N
     assert before > 0.7 and abs(after - 0.5) < 0.5 * abs(before - 0.5), (before, after)
     right = [(scores(m, given, test).argmax(1) == test.label).mean() for m in (alone, aligned)]
     assert right[1] > right[0] - 0.02
+
+
+def test_row_weights_of_sources_count_in_the_domain_loss_and_the_targets_own_rows_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learn, seen = MixedNetwork.learn, []
+
+    def heard(
+        self: MixedNetwork, prepared: Any, step: Any, streams: Any, *a: Any, **k: Any
+    ) -> Any:
+        seen.append(streams["rows"].tensors)
+        return learn(self, prepared, step, streams, *a, **k)
+
+    monkeypatch.setattr(MixedNetwork, "learn", heard)
+    given = asked()
+    Dann(epochs=0).adapt(given.weighed({"us": arange(300) % 3}), MODEL, RNG)
+    Dann(epochs=0).adapt(given, MODEL, RNG)
+    weighed, plain = (foreign_weights(tensors).numpy() for tensors in seen)
+    own, us, de = np.zeros(80), np.tile([1.0, 2.0], 100), np.ones(200)
+    assert np.array_equal(plain, np.r_[own, np.ones(500)])
+    expected = np.r_[own, us, de]
+    assert np.allclose(weighed, expected / np.r_[own + 1, us, de].mean())
 
 
 def test_labels_of_the_target_are_not_read_where_there_are_rows_without() -> None:
