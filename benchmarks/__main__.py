@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
     "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
+    "networks": ("benchmarks.networks", "aligned and shared networks beside plain ones"),
     "tagging": ("benchmarks.tagging", "spans in titles, with few labels of the target's own"),
     "twins": ("benchmarks.twins", "real rows beside planted harm and planted benefit"),
 }
