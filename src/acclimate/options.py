@@ -19,6 +19,7 @@ class Options:
     budget_seconds  > 0, for everything from reading to shipping
     seed            of every random choice
     strategies      kinds to try besides the three baselines; None: all
+    models          kinds to try them with; None: all that serve the task
     when_unsure     what ships without a clear answer: "target-only" or "best-guess"
     refit           refit what ships on all target rows
     cut             how the target is cut
@@ -34,6 +35,7 @@ class Options:
     cut: Cut = field(default_factory=Cut)
     crosswalk: str | None = None
     accept: float | None = None
+    models: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.when_unsure not in UNSURE:

@@ -120,7 +120,7 @@ def _adapt(
         whole=agreeing(posed.whole, agreed),
     )
     left_out = [each.sentence for each in agreed if each.contradicts]
-    known = arms(posed.task.form, options.strategies)
+    known = arms(posed.task.form, options.strategies, options.models)
     planned = plan(posed.problem, known, gap, left_out)
     listen("plan", planned)
 
@@ -231,5 +231,6 @@ def _procedure(
         [source.fingerprint for source in sources],
         options.budget_seconds,
         options.strategies,
+        options.models,
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -283,6 +283,7 @@ def test_a_setting_that_cannot_be_is_named(
         ("seed = 1.5", ("seed to be int", "1.5 (float)")),
         ("[split]\njudge = 1.5", ("judge between 0 and 1", "found 1.5")),
         ("[plan]\nstrategies = ['prayer']", ("Expected strategies among", "prayer")),
+        ("[plan]\nmodels = ['oracle']", ("Expected models among popularity", "oracle")),
         ("[task]\nkind = 'divine'", ("recommend, classify", "'divine'", "Use one")),
     ],
     ids=lambda value: value.replace("\n", " ")[:30] if isinstance(value, str) else "",

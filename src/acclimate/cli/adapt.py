@@ -36,6 +36,9 @@ def adapt(
     strategy: Annotated[
         list[str] | None, typer.Option(help="A strategy to try besides the baselines; repeat.")
     ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model to try; all that serve the task.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="auto, time, last or random.")] = None,
     when_unsure: Annotated[
         str | None,
@@ -49,6 +52,7 @@ def adapt(
     ] = None,
     out: Annotated[str | None, typer.Option(help="Folder to write to; runs/TARGET.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice; 0.")] = None,
+    lang: Annotated[str, typer.Option(help="Language of the report: en, zh.")] = "en",
     require_adopt: Annotated[
         bool, typer.Option("--require-adopt", help="Exit 4 unless the verdict is adopt.")
     ] = False,
@@ -57,14 +61,21 @@ def adapt(
     """Try the ways to transfer, judge the best against doing without, and ship the winner."""
     from acclimate import workflow
     from acclimate.cli.console import Console
+    from acclimate.reports.language import language
+    from acclimate.reports.report import write_report
 
+    say = language(lang)
     asked = Asked.read(recipe) if recipe is not None else Asked()
     asked = asked.over("top", target=target, sources=source, out=out, seed=seed)
     asked = asked.over("top", crosswalk=crosswalk, accept=accept)
     asked = asked.over("task", kind=task, label=label, positive=positive, score_by=metric, k=k)
     asked = asked.over("task", also=also)
     asked = asked.over(
-        "plan", budget_seconds=budget, strategies=strategy, when_unsure=when_unsure
+        "plan",
+        budget_seconds=budget,
+        strategies=strategy,
+        models=model,
+        when_unsure=when_unsure,
     )
     asked = asked.over("split", labels=labels, by=split)
     sources, goal = asked.markets()
@@ -83,6 +94,8 @@ def adapt(
             options=options,
             listen=listen,
         )
+    if lang != "en" and result.report is not None:
+        write_report(result.summary, result.report, say)
     console.finish(result)
     if require_adopt and result.verdict.answer != "adopt":
         raise NotAdopted(

@@ -43,7 +43,12 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         "positive": str,
         "also": list,
     },
-    "plan": {"strategies": list, "budget_seconds": (int, float), "when_unsure": str},
+    "plan": {
+        "strategies": list,
+        "models": list,
+        "budget_seconds": (int, float),
+        "when_unsure": str,
+    },
     "split": {"judge": float, "choose": float, "labels": int, "by": str},
 }
 
@@ -94,12 +99,20 @@ class Asked:
     def options(self) -> Options:
         from acclimate.domains.split import Cut
         from acclimate.options import Options
-        from acclimate.strategies.catalogue import arms
+        from acclimate.strategies.catalogue import arms, models
 
         plan = dict(self.plan)
         if "strategies" in plan:
             plan["strategies"] = tuple(plan["strategies"])
             arms("rows", plan["strategies"])  # refuses an unknown one before anything is read
+        if "models" in plan:
+            plan["models"] = tuple(plan["models"])
+            strange = [kind for kind in plan["models"] if kind not in models()]
+            if strange:
+                raise UsageError(
+                    f"Expected models among {', '.join(models())}; found {', '.join(strange)}. "
+                    "Use one of these, or leave --model out."
+                )
         return Options(
             seed=self.top.get("seed", 0),
             cut=Cut(**self.split),
@@ -122,12 +135,14 @@ class Asked:
 
 def task_of(kind: str | None, target: str, **said: Any) -> Task:
     """The task by name; without one, recommend where the target has events."""
+    from acclimate.artifacts.given import require_market
     from acclimate.domains.market import open_market
     from acclimate.tasks.classify import Classify
     from acclimate.tasks.recommend import Recommend
     from acclimate.tasks.tag import Tag
 
     heard = {key: value for key, value in said.items() if value is not None}
+    require_market(target)
     if kind is None:
         tables = open_market(target).tables
         events = "events" in tables and "label" not in heard

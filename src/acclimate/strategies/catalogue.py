@@ -103,11 +103,16 @@ def steps() -> dict[str, Strategy]:
     return found
 
 
-def arms(form: str, wanted: tuple[str, ...] | None = None) -> list[Arm]:
+def arms(
+    form: str, wanted: tuple[str, ...] | None = None, fitted: tuple[str, ...] | None = None
+) -> list[Arm]:
     """Every strategy with every model that eats this form.
 
     wanted  kinds of strategies to keep, or None for all; the three baselines stay.
             Kinds joined by " + " are a chain, whether it is in the catalogue or not
+    fitted  kinds of models to keep, or None for all
+
+    Raises UsageError for a kind that is not known, and where no model serves the form.
     """
     if wanted is None:
         kept = [*strategies().values()]
@@ -115,6 +120,15 @@ def arms(form: str, wanted: tuple[str, ...] | None = None) -> list[Arm]:
         asked = {name: named(name) for name in (*ALWAYS, *wanted)}
         kept = [*{strategy.kind: strategy for strategy in asked.values()}.values()]
     fitting = [model for model in models().values() if model.form == form]
+    if fitted is not None:
+        serving = [model.kind for model in fitting]
+        unknown = [kind for kind in fitted if kind not in serving]
+        if unknown or not fitted:
+            raise UsageError(
+                f"Expected models among {', '.join(serving)}, which serve this task; found "
+                f"{', '.join(unknown) or 'none'}."
+            )
+        fitting = [model for model in fitting if model.kind in fitted]
     return [Arm(strategy, model) for strategy in kept for model in fitting]
 
 

@@ -1,0 +1,29 @@
+"""Arms are every asked strategy with every asked model that serves the form."""
+
+from __future__ import annotations
+
+import pytest
+
+from acclimate.errors import UsageError
+from acclimate.strategies.catalogue import arms
+
+
+def test_baselines_stay_whatever_is_asked_for() -> None:
+    found = arms("items", ("item-prior",), ("ease",))
+    assert [arm.name for arm in found] == [
+        "target-only/ease",
+        "source-only/ease",
+        "pooled/ease",
+        "item-prior/ease",
+    ]
+
+
+def test_a_model_of_another_form_is_answered_with_those_that_serve() -> None:
+    text = r"Expected models among popularity, .*which serve this task; found trees"
+    with pytest.raises(UsageError, match=text):
+        arms("items", None, ("ease", "trees"))
+
+
+def test_a_chain_that_the_catalogue_lacks_can_be_asked_for() -> None:
+    kinds = {arm.strategy.kind for arm in arms("rows", ("coral + finetune",))}
+    assert "coral + finetune" in kinds and "finetune" not in kinds
