@@ -332,6 +332,22 @@ def test_other_labels_stay_with_their_rows() -> None:
         assert np.array_equal(lesson.view.codes, np.concatenate([v.codes for v in view]))
 
 
+def test_row_weights_stay_with_the_rows_whose_other_label_is_known() -> None:
+    given = labelled().weighed({"us": arange(300), "de": arange(200) + 1000})
+    gift = LabelSharing().lessons(given)[2]
+    samples = [source.sample for source in given.sources]
+    known = [
+        rows.also["gift"].is_not_null().to_numpy()
+        for rows in (given.fit, given.unlabelled, *samples)
+        if isinstance(rows, Rows) and rows.also is not None
+    ]
+    own = np.ones(known[0].sum() + known[1].sum())
+    assert gift.weight is not None
+    assert np.array_equal(
+        gift.weight, np.r_[own, np.flatnonzero(known[2]), 1000 + np.flatnonzero(known[3])]
+    )
+
+
 def test_rows_of_weight_zero_give_no_class_and_no_row_of_another_label() -> None:
     given = labelled()
     us = given.sources[0].sample
