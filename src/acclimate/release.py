@@ -24,6 +24,9 @@ from acclimate.settings import settings
 from acclimate.strategies.fitted import Fitted
 from acclimate.tasks.task import Posed
 
+ARTIFACT = "artifact"
+LABEL_FIRST = "label_first.csv"
+
 
 def refitted(
     examined: Examined, posed: Posed, options: Options, rng: Rng
@@ -49,7 +52,7 @@ def write(
     sources: Sequence[Domain],
 ) -> Result:
     """Artifact first, then summary and report: what is named exists."""
-    artifact, report = out / "artifact", out / "report.html"
+    artifact, report, first = out / ARTIFACT, out / "report.html", out / LABEL_FIRST
     summary |= {"artifact": str(artifact), "report": str(report)}
     contents = Contents.of(
         posed,
@@ -65,9 +68,11 @@ def write(
     )
     save(artifact, contents)
     if examined.first:
-        first = out / "label_first.csv"
         write_table(asked_first(target, examined.first), first)
         summary["label_first"] = str(first)
+        summary["notes"] = [*summary["notes"], f"which rows to label first: {first}"]
+    else:
+        first.unlink(missing_ok=True)  # of a run before this one
     write_report(summary, report)
     return Result(summary, examined.verdict, fitted, artifact, report)
 

@@ -20,8 +20,9 @@ from threadpoolctl import threadpool_limits
 
 import acclimate
 from acclimate.artifacts.artifact import load
-from acclimate.artifacts.given import artifact_at, open_artifact, require_unseen
+from acclimate.artifacts.given import open_sources, require_market, require_unseen
 from acclimate.artifacts.predictor import predict as predict_with
+from acclimate.artifacts.store import require_place
 from acclimate.domains.crosswalk import join, read_crosswalk
 from acclimate.domains.domain import Domain
 from acclimate.domains.markets import Market, open_markets
@@ -39,7 +40,7 @@ from acclimate.plans.plan import plan
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import attempt, run
 from acclimate.plans.vote import vote
-from acclimate.release import refitted, write
+from acclimate.release import ARTIFACT, refitted, write
 from acclimate.result import Result, summarise
 from acclimate.rng import Rng
 from acclimate.settings import settings
@@ -102,9 +103,12 @@ def _adapt(
     listen: Listener,
 ) -> Result:
     start, budget, rng = time.monotonic(), Budget(options.budget_seconds), Rng.of(options.seed)
+    if out is not None:
+        require_place(Path(out) / ARTIFACT)
     ledger = _ledger()
     posed, target_domain, source_domains = _posed(task, sources, target, options, rng, listen)
     listen("posed", posed)
+    budget.twice = not posed.problem.labelled
     if budget.left < 0:
         raise BudgetError(
             f"Expected to try at least one arm within {budget.seconds:g} s; reading the "
@@ -141,7 +145,7 @@ def _adapt(
             trials, posed.task, posed.problem, exam, rng, ledger, procedure, **alone
         )
     else:
-        examined = vote(trials, posed.task, posed.problem, rng)
+        examined = vote(trials, posed.task, posed.problem, rng, budget.closing_tick)
     listen("verdict", examined.verdict)
     fitted, shipped = refitted(examined, posed, options, rng)
     summary = summarise(
@@ -152,6 +156,7 @@ def _adapt(
         "settings": shipped.arm.settings,
         "refit": options.refit,
     }
+    summary |= {"votes": examined.votes} if examined.votes else {}
     summary["seconds"] = round(time.monotonic() - start, 3)
     if out is None:
         return Result(summary, examined.verdict, fitted, None, None)
@@ -175,17 +180,18 @@ def _posed(
         sources = [sources]
     if not sources:
         raise UsageError("Expected at least one source; found none. Name one with --source.")
-    opened = [
-        market if (folder := artifact_at(market)) is None else open_artifact(folder, task.kind)
-        for market in sources
-    ]
+    require_market(target)
+    opened = open_sources(sources, task.kind)
     hints = hints_of(task)
     own = [replace(hints, may_lack=frozenset({"label"})) if hints else None]
     target_domain, *source_domains = open_markets([target, *opened], hints, own)
     require_unseen(target_domain, source_domains)
     if options.crosswalk is not None:
         crosswalk = read_crosswalk(options.crosswalk, options.accept)
-        source_domains = join(source_domains, crosswalk, target_domain)
+        tabled = [each for each in source_domains if each.learned is None]
+        joined = iter(join(tabled, crosswalk, target_domain))
+        # What an artifact learned keeps the ids it was learned under.
+        source_domains = [s if s.learned is not None else next(joined) for s in source_domains]
     listen("markets", [target_domain, *source_domains])
     posed = task.pose(target_domain, source_domains, options.cut, rng.child("pose"))
     unlike = [finding.message for finding in currencies([target_domain, *source_domains])]

@@ -95,6 +95,11 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         ) from error
 
 
+def require_place(folder: Path) -> None:
+    """Refuse, before the work, a place where `write_folder` would refuse to write after it."""
+    _require_replaceable(_resolved(folder))
+
+
 def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir()
     for name, data in files.items():

@@ -9,7 +9,8 @@ import typer
 
 def check(
     markets: Annotated[
-        list[str], typer.Argument(help="Folders, files, databases, slices FILE::COLUMN=VALUE.")
+        list[str],
+        typer.Argument(help="Folders, files, databases, slices FILE::COLUMN=VALUE, artifacts."),
     ],
     label: Annotated[str | None, typer.Option(help="The label column of rows.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples of long tables.")] = 0,
@@ -22,6 +23,7 @@ def check(
     """
     from dataclasses import asdict
 
+    from acclimate.artifacts.given import artifact_at, open_artifact
     from acclimate.cli.console import Console
     from acclimate.domains.checks import checked
     from acclimate.domains.market import open_market
@@ -37,7 +39,11 @@ def check(
     domains, failed = [], []
     for market in markets:
         try:
-            domain = checked(open_market(market, hints), Rng.of(seed))
+            folder = artifact_at(market)
+            if folder is None:
+                domain = checked(open_market(market, hints), Rng.of(seed))
+            else:
+                domain = open_artifact(folder)
         except DataError as error:
             if len(markets) == 1:
                 raise
@@ -47,7 +53,7 @@ def check(
         else:
             console.market(domain)
             domains.append(domain)
-    together = compare(domains)
+    together = compare([domain for domain in domains if domain.learned is None])
     if together:
         console.say("together")
         console.findings(together)

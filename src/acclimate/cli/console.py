@@ -16,6 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from acclimate.domains.domain import Domain
     from acclimate.domains.schema import Finding
+    from acclimate.domains.source import Source
     from acclimate.gaps.gap import Gap
     from acclimate.plans.plan import Plan
     from acclimate.result import Result
@@ -67,7 +68,11 @@ class Console:
             yield listen
 
     def market(self, domain: Domain) -> None:
-        """Tables with roles, types and findings of one market."""
+        """Tables with roles, types and findings of one market; what an artifact holds."""
+        if domain.learned is not None:
+            self._out.print(escape(str(domain)), style="italic")
+            self.findings(domain.findings)
+            return
         table = Table(title=escape(str(domain)), title_justify="left", show_edge=False)
         for heading in ("table", "rows", "roles", "columns"):
             table.add_column(heading, justify="right" if heading == "rows" else "left")
@@ -104,8 +109,34 @@ class Console:
     def finish(self, result: Result) -> None:
         """Leaderboard, verdict, and where things are; or the JSON object."""
         summary = result.summary
-        metric = summary["verdict"]["metric"]
-        title = f"leaderboard: {metric} on choose, best first"
+        if summary.get("votes"):
+            self._votes(summary)
+        else:
+            self._board(summary)
+        if summary["refused"]:
+            self._out.print(f"[dim]{len(summary['refused'])} arms do not apply:[/]")
+            whys: dict[str, list[str]] = {}
+            for row in summary["refused"]:
+                whys.setdefault(row["why"], []).append(f"{row['strategy']}/{row['model']}")
+            for why, names in whys.items():
+                self._out.print(f"  [dim]{escape(_some(names))}: {escape(why)}[/]")
+        colour = "green" if result.verdict.answer == "adopt" else "cyan"
+        answer = escape(result.verdict.answer)
+        self._out.print(f"[bold {colour}]verdict: {answer}[/]")
+        self._out.print(escape(result.verdict.sentence))
+        self._out.print(f"ships: {escape(summary['shipped']['arm'])}")
+        for name, path in (
+            ("artifact", result.artifact),
+            ("report", result.report),
+            ("label first", summary.get("label_first")),
+        ):
+            if path is not None:
+                self._out.print(f"{name}: {escape(str(path))}")
+        self.result(summary)
+
+    def _board(self, summary: Mapping[str, Any]) -> None:
+        """Every arm on choose."""
+        title = f"leaderboard: {summary['verdict']['metric']} on choose, best first"
         table = Table(title=title, title_justify="left", show_edge=False)
         for heading in ("arm", "value", "95 %", "n", "seconds", "status"):
             # A name cut short could be another arm's.
@@ -124,22 +155,20 @@ class Console:
                 row["status"],
             )
         self._out.print(table)
-        if summary["refused"]:
-            self._out.print(f"[dim]{len(summary['refused'])} arms do not apply:[/]")
-            whys: dict[str, list[str]] = {}
-            for row in summary["refused"]:
-                whys.setdefault(row["why"], []).append(f"{row['strategy']}/{row['model']}")
-            for why, names in whys.items():
-                self._out.print(f"  [dim]{escape(_some(names))}: {escape(why)}[/]")
-        colour = "green" if result.verdict.answer == "adopt" else "cyan"
-        answer = escape(result.verdict.answer)
-        self._out.print(f"[bold {colour}]verdict: {answer}[/]")
-        self._out.print(escape(result.verdict.sentence))
-        self._out.print(f"ships: {escape(summary['shipped']['arm'])}")
-        for name, path in (("artifact", result.artifact), ("report", result.report)):
-            if path is not None:
-                self._out.print(f"{name}: {escape(str(path))}")
-        self.result(summary)
+
+    def _votes(self, summary: Mapping[str, Any]) -> None:
+        """What each validator says of every arm, where the target has no labels."""
+        title = "without target labels: what validators say, higher is better"
+        table = Table(title=title, title_justify="left", show_edge=False)
+        table.add_column("arm", no_wrap=True, overflow="fold")
+        names = [*next(iter(summary["votes"].values()))]
+        for heading in (*names, "status"):
+            table.add_column(heading, no_wrap=True)
+        for row in summary["leaderboard"]:
+            votes = summary["votes"].get(row["arm"], {})
+            said = [f"{votes[name]:.4f}" if name in votes else "" for name in names]
+            table.add_row(row["arm"], *said, row["status"])
+        self._out.print(table)
 
     def say(self, text: str) -> None:
         """A plain line for people."""
@@ -161,7 +190,7 @@ class Console:
 
     def _posed(self, posed: Posed) -> None:
         problem = posed.problem
-        theirs = ", ".join(f"{s.name} {s.n:,}" for s in problem.sources) or "none"
+        theirs = ", ".join(f"{s.name} {said_of(s)}" for s in problem.sources) or "none"
         self._out.print(
             f"[bold]problem[/] {escape(posed.task.kind)} for {escape(problem.target)}: "
             f"{problem.fit.n:,} observations to fit on; sources {escape(theirs)}; "
@@ -194,6 +223,13 @@ class Console:
             self._out.print(
                 f"  [{done}/{total}] {text} (about {left:.0f} s left)", markup=False
             )
+
+
+def said_of(source: Source) -> str:
+    """How much of a source there is to see."""
+    if source.seen:
+        return f"{source.n:,}"
+    return "(rows not seen)" if source.held is None else f"{source.n:,} (rows not shared)"
 
 
 def _some(names: Sequence[str], at_most: int = 12) -> str:

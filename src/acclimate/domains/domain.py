@@ -30,6 +30,7 @@ class Learned:
     classes       the label's values it tells apart, in order
     digest        of the artifact
     fingerprints  of the data it was fitted on
+    said          what it is, in a few words
     """
 
     task: str
@@ -38,6 +39,7 @@ class Learned:
     classes: tuple[str, ...]
     digest: str
     fingerprints: frozenset[str]
+    said: str = ""
 
 
 @dataclass(frozen=True)

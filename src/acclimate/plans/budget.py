@@ -20,12 +20,15 @@ class Budget:
 
     seconds  > 0, finite
     clock    a monotonic clock; tests give their own
+    twice    every arm is fitted once more after the trials, as a vote asks for
     """
 
     seconds: float
     clock: Callable[[], float] = time.monotonic
+    twice: bool = False
     _start: float = field(init=False)
     _slowest_fit: float = field(init=False, default=0.0)
+    _fits: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
@@ -48,15 +51,23 @@ class Budget:
     def reserve(self) -> float:
         """Seconds kept back: five more fits as slow as the slowest, and a tenth to judge.
 
-        Judging refits up to four arms and shipping one.
+        Judging refits up to four arms and shipping one.  Where every arm is fitted twice,
+        as much as all fits so far took, and one more.
         """
-        return min(5 * self._slowest_fit + 0.1 * self.seconds, 0.8 * self.seconds)
+        again = self._fits + self._slowest_fit if self.twice else 5 * self._slowest_fit
+        return min(again + 0.1 * self.seconds, 0.8 * self.seconds)
 
     def saw_fit(self, seconds: float) -> None:
         """Tell the budget how long one fit took."""
         self._slowest_fit = max(self._slowest_fit, seconds)
+        self._fits += seconds
 
     def tick(self) -> None:
         """Raises OutOfBudget once trials have used their share."""
         if self.left < 0:
+            raise OutOfBudget
+
+    def closing_tick(self) -> None:
+        """Raises OutOfBudget once there is time left for shipping one slow fit, and no more."""
+        if self.seconds - self.spent < self._slowest_fit:
             raise OutOfBudget

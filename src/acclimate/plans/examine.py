@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -34,6 +34,7 @@ class Examined:
     chosen    the transfer trial that was picked, or None where none finished
     scores    arm → every metric on `judge`
     first     without target labels: positions of the target rows to label first
+    votes     without target labels: arm → what each validator says of it
     """
 
     verdict: Verdict
@@ -41,6 +42,7 @@ class Examined:
     chosen: Trial | None
     scores: dict[str, dict[str, float]]
     first: tuple[int, ...] = ()
+    votes: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def examine(

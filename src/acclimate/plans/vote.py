@@ -2,8 +2,9 @@
 
 Before: the runner fitted every arm that does without target labels.  After: what
 ships is the arm that every validator puts above serving the sources' model as it is,
-provisionally; where they disagree, that model ships and the answer is
-not-enough-data.  Either way a list says which rows to label first.
+or that model where every validator puts it above all others, provisionally; where they
+disagree, that model ships and the answer is not-enough-data.  Either way a list says
+which rows to label first.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from acclimate.domains.exam import Probabilities
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Rows, spread, stack_rows
 from acclimate.domains.view import RowView
+from acclimate.errors import AcclimateError
 from acclimate.models.model import Tick, idle
+from acclimate.plans.budget import OutOfBudget
 from acclimate.plans.examine import Examined
 from acclimate.plans.runner import Trial
 from acclimate.rng import Rng
@@ -28,9 +31,12 @@ from acclimate.strategies.stacking import target_view
 from acclimate.tasks.task import Task
 from acclimate.verdicts.validators import (
     disagreement,
+    entropy,
+    gains,
     importance_weighted,
     information,
     neighbourhood_density,
+    weighted_error,
 )
 from acclimate.verdicts.verdict import Verdict, provisional
 
@@ -39,15 +45,30 @@ AT_MOST = 2_000
 FOLDS = 5  # one of which is held out
 LABEL_FIRST = 50
 WANTED = 200  # labelled rows with which transfer can usually be judged
+VALIDATORS = ("likelihood", "information", "density")
 
 
 @dataclass(frozen=True)
 class Ballot:
-    """One arm's scores by every validator, higher is better, and its answers to the target."""
+    """What the validators say of one arm.
+
+    scores  (validators,) higher is better; the importance-weighted risk first, where
+            sources show rows
+    p       (n, k) its answers to the target's rows
+    gain    (m,) log probability of each held-out source row's class, or None
+    weight  (m,) of these rows, or None
+    """
 
     trial: Trial
     scores: Array
     p: Array
+    gain: Array | None = None
+    weight: Array | None = None
+
+    def named(self) -> dict[str, float]:
+        """Each score by the validator's name."""
+        names = VALIDATORS[len(VALIDATORS) - len(self.scores) :]
+        return dict(zip(names, map(float, self.scores), strict=True))
 
 
 @dataclass(frozen=True)
@@ -66,29 +87,58 @@ def vote(
 ) -> Examined:
     """The arm that all validators prefer to source-only, or why there is none.
 
+    tick  raises OutOfBudget where no other arm can be voted on
+
     The arms are fitted once more, on the sources without a fifth of their rows, on
-    which the importance-weighted risk is taken.
+    which the importance-weighted risk is taken; source-only arms first, as they are what
+    there is to beat.
     """
     rows = problem.unlabelled
     assert isinstance(rows, Rows)
     asked = _some(rows.n, rng.child("asked"))
-    part, held = held_out(problem, rng.child("held"), tick)
-    ballots = []
-    for trial in trials:
-        if trial.status == "done":
-            fitted = trial.arm.fit(part, rng.child("fit"), tick)
-            ballots.append(_ballot(trial, fitted, rows.take(asked), held))
-    alone = [b for b in ballots if b.trial.arm.strategy.kind == "source-only"]
+    done = [trial for trial in trials if trial.status == "done"]
+    done.sort(key=lambda trial: not _serves_as_is(trial))
+    ballots = _ballots(done, problem, rows.take(asked), rng, tick)
+    missed = len(trials) - len(ballots)
+    alone = [ballot for ballot in ballots if _serves_as_is(ballot.trial)]
+    if not alone:
+        first = min(filter(_serves_as_is, done), key=lambda t: t.arm.strategy.complexity)
+        verdict = _undecided(first, first, task, rows, "the budget ended before a vote")
+        return Examined(verdict, first, first, {})
     baseline = max(alone, key=lambda ballot: float(ballot.scores[0]))
     others = [ballot for ballot in ballots if ballot is not baseline]
-    better = [b for b in others if (b.scores > baseline.scores).all()]
+    better = [ballot for ballot in others if prefers(ballot, baseline)]
     settled = bool(better) or all((b.scores <= baseline.scores).all() for b in others)
-    winner = _first(better) if better else baseline
-    if not settled:
-        winner = _first(others)
-    verdict = _verdict(task, winner, baseline, settled, len(others))
-    first = label_first([b.p for b in ballots], asked, rows)
-    return Examined(verdict, baseline.trial, winner.trial, {}, first)
+    chosen = _first(better or others) if better or not settled else baseline
+    if settled and others:
+        verdict = _settled(chosen, baseline, task, rows, len(others))
+    else:
+        verdict = _undecided(
+            chosen.trial, baseline.trial, task, rows, _dispute(baseline, len(others))
+        )
+    if missed:
+        reason = (
+            f"{verdict.reason} ({missed} of {len(trials)} arms had no vote; raise --budget)"
+        )
+        verdict = replace(verdict, reason=reason)
+    first_rows = label_first([ballot.p for ballot in ballots], asked, rows)
+    votes = {ballot.trial.arm.name: ballot.named() for ballot in ballots}
+    return Examined(verdict, baseline.trial, chosen.trial, {}, first_rows, votes)
+
+
+def prefers(ballot: Ballot, baseline: Ballot) -> bool:
+    """Whether every validator puts an arm above another one.
+
+    The importance-weighted risk, the one with a known error, must say so by more than
+    one standard error of the paired difference.
+    """
+    if not (ballot.scores > baseline.scores).all():
+        return False
+    if ballot.gain is None or baseline.gain is None or ballot.weight is None:
+        return True
+    apart = ballot.gain - baseline.gain
+    by = float(ballot.scores[0] - baseline.scores[0])
+    return by > weighted_error(apart, ballot.weight)
 
 
 def label_first(answers: Sequence[Array], asked: Ints, rows: Rows) -> tuple[int, ...]:
@@ -98,8 +148,9 @@ def label_first(answers: Sequence[Array], asked: Ints, rows: Rows) -> tuple[int,
     asked    (n,) positions in `rows`
     returns  at most 50, one of each independent unit
     """
-    apart = disagreement(np.stack(answers))
-    order = asked[np.argsort(-apart, kind="stable")]
+    every = np.stack(answers)
+    # Where all agree, or there is one arm, the rows it is least sure of come first.
+    order = asked[np.lexsort((-entropy(every.mean(axis=0)), -disagreement(every)))]
     _, once = np.unique(rows.units()[order], return_index=True)
     return tuple(int(row) for row in order[np.sort(once)][:LABEL_FIRST])
 
@@ -119,8 +170,10 @@ def held_out(
         rows = source.sample
         assert isinstance(rows, Rows) and rows.label is not None
         fold = spread(rows.units(), rows.label, FOLDS, rng.child(source.name))
-        kept.append(replace(source, held=rows.take(np.flatnonzero(fold != 0))))
-        held.append(rows.take(np.flatnonzero(fold == 0)))
+        # Rows of a single unit stay together, with those that are fitted on.
+        out = fold == 0 if fold.any() else np.zeros(rows.n, bool)
+        kept.append(replace(source, held=rows.take(np.flatnonzero(~out))))
+        held += [rows.take(np.flatnonzero(out))] if out.any() else []
     part = problem.with_sources(kept)
     if not held:
         return part, None
@@ -134,14 +187,38 @@ def held_out(
     return part, HeldSource(some, weight)
 
 
+def _ballots(
+    trials: Sequence[Trial], problem: Problem, rows: Rows, rng: Rng, tick: Tick
+) -> list[Ballot]:
+    """One for each arm that could be fitted again in time."""
+    ballots: list[Ballot] = []
+    try:
+        part, held = held_out(problem, rng.child("held"), tick)
+        for trial in trials:
+            tick()
+            try:
+                fitted = trial.arm.fit(part, rng.child("fit"), tick)
+            except AcclimateError:
+                continue  # what could be fitted on all rows may be too little without a fifth
+            ballots.append(_ballot(trial, fitted, rows, held))
+    except OutOfBudget:
+        pass
+    return ballots
+
+
 def _ballot(trial: Trial, fitted: Fitted, rows: Rows, held: HeldSource | None) -> Ballot:
     p = _answer(fitted, rows)
     scores = [information(p), neighbourhood_density(p)]
-    if held is not None:
-        assert held.rows.label is not None
-        theirs = _answer(fitted, held.rows.unlabelled())
-        scores.insert(0, importance_weighted(theirs, held.rows.label, held.weight))
-    return Ballot(trial, np.array(scores), p)
+    if held is None:
+        return Ballot(trial, np.array(scores), p)
+    assert held.rows.label is not None
+    theirs = _answer(fitted, held.rows.unlabelled())
+    scores.insert(0, importance_weighted(theirs, held.rows.label, held.weight))
+    return Ballot(trial, np.array(scores), p, gains(theirs, held.rows.label), held.weight)
+
+
+def _serves_as_is(trial: Trial) -> bool:
+    return trial.arm.strategy.kind == "source-only"
 
 
 def _answer(fitted: Fitted, rows: Rows) -> Array:
@@ -165,26 +242,45 @@ def _first(ballots: Sequence[Ballot]) -> Ballot:
     return ballots[int(np.lexsort((simple, rank))[0])]
 
 
-def _verdict(
-    task: Task, winner: Ballot, baseline: Ballot, settled: bool, others: int
-) -> Verdict:
-    names, count = (winner.trial.arm.name, baseline.trial.arm.name), len(winner.scores)
-    wanted = f"label about {WANTED} target rows, those listed first, and adapt again"
-    if settled:
-        over = "every other arm" if winner is baseline else names[1]
-        return provisional(
-            arm=names[0],
-            baseline=names[1],
-            metric=task.metric.name,
-            reason=f"no target labels to judge on, but all {count} validators prefer it to "
-            f"{over}; {wanted}",
-            unit="rows",
-        )
-    reason = (
-        f"no target labels to judge on, and for none of {others} other arms do all {count} "
-        f"validators agree that it is better; {wanted}"
+def _dispute(baseline: Ballot, others: int) -> str:
+    if not others:
+        return "nothing else could be tried that validators might prefer"
+    count = len(baseline.scores)
+    which = "the other arm" if others == 1 else f"any of {others} other arms"
+    return f"the {count} validators do not agree that {which} is better"
+
+
+def _settled(chosen: Ballot, baseline: Ballot, task: Task, rows: Rows, others: int) -> Verdict:
+    over = baseline.trial.arm.name
+    if chosen is baseline:
+        over = "the other arm" if others == 1 else f"each of {others} other arms"
+    found = provisional(
+        arm=chosen.trial.arm.name,
+        baseline=baseline.trial.arm.name,
+        metric=task.metric.name,
+        reason=f"there are no target labels to judge it on, but all {len(chosen.scores)} "
+        f"validators prefer it to {over}; {_wanted(rows)}",
+        unit=_unit(rows),
     )
-    undecided = provisional(
-        arm=names[0], baseline=names[1], metric=task.metric.name, reason=reason, unit="rows"
+    return replace(found, units_wanted=WANTED)
+
+
+def _undecided(chosen: Trial, baseline: Trial, task: Task, rows: Rows, why: str) -> Verdict:
+    found = provisional(
+        arm=chosen.arm.name,
+        baseline=baseline.arm.name,
+        metric=task.metric.name,
+        reason=f"there are no target labels to judge on, and {why}; {_wanted(rows)}",
+        unit=_unit(rows),
     )
-    return replace(undecided, answer="not-enough-data", units_wanted=WANTED)
+    return replace(found, answer="not-enough-data", units_wanted=WANTED)
+
+
+def _wanted(rows: Rows) -> str:
+    return (
+        f"label about {WANTED} {_unit(rows)} of the target, those listed first, and adapt again"
+    )
+
+
+def _unit(rows: Rows) -> str:
+    return "rows" if rows.entity is None else "entities"

@@ -21,6 +21,13 @@ from acclimate.domains.split import Cut, cut_rows
 from acclimate.errors import TaskError, UsageError
 from acclimate.rng import Rng
 from acclimate.tasks import scores
+from acclimate.tasks.given import (
+    artifacts_of,
+    classes_told,
+    columns_said,
+    require_common_classes,
+    unchecked,
+)
 from acclimate.tasks.tables import (
     labels_of,
     rows_of,
@@ -28,7 +35,7 @@ from acclimate.tasks.tables import (
     shared_types,
     sources_of,
 )
-from acclimate.tasks.task import Metric, Posed, artifacts_of, left_out
+from acclimate.tasks.task import Metric, Posed, left_out
 
 METRICS = {
     "log-loss": Metric("log-loss", higher=False, mean=True, delta=0.005),
@@ -83,7 +90,9 @@ class Classify:
         if not tables[0]["label"].count():
             return self._unlabelled(target, sources, given)
         own = self._classes(target.name, tables)
+        require_common_classes(target.name, own, given)
         types = shared_types([target, *sources], self.also, given)
+        missed = columns_said(target.name, types, given)
         zone = target.schema.declared.timezone
         mine = rows_of(tables[0], types, own, zone)
         parts = cut_rows(mine, cut, rng.child("cut"))
@@ -91,7 +100,7 @@ class Classify:
         sources, copies = cleaned(sources, held, "rows")
         # A class that sources saw only after the clock is not known yet.
         known = [source.before(parts.clock) for source in sources]
-        told = [set(each.learned.classes) for each in given if each.learned is not None]
+        told = classes_told(given)
         classes = tuple(sorted(set(own).union(*map(labels_of, known), *told)))
         mine = rows_of(tables[0], types, classes, zone, self.also)
         assert mine.label is not None
@@ -123,6 +132,7 @@ class Classify:
         )
         notes = [*parts.notes, *copies, *notes, f"{len(parts.judge):,} rows to judge on"]
         notes += left_out(sources, problem, "labelled rows")
+        notes += [*missed, *unchecked(target.name, given)]
         if parts.clock is not None:
             notes.append(f"nothing after {parts.clock:%Y-%m-%d %H:%M} reaches a fit")
         return Posed(task, problem, exam, whole, tuple(notes))
@@ -134,7 +144,7 @@ class Classify:
         given: Sequence[Domain],
     ) -> Posed:
         """A target without labels: all its rows are seen, and nothing can be judged."""
-        told = [set(each.learned.classes) for each in given if each.learned is not None]
+        told = classes_told(given)
         classes = tuple(sorted(set[str]().union(*map(labels_of, sources), *told)))
         if len(classes) < 2:
             raise TaskError(
@@ -146,7 +156,7 @@ class Classify:
         zone = target.schema.declared.timezone
         mine = rows_of(target.tables["rows"], types, classes, zone, self.also)
         kept = sources_of(sources, types, classes, self.also)
-        labels = [s.sample.label for s in kept if isinstance(s.sample, Rows)]
+        labels = [s.held.label for s in kept if isinstance(s.held, Rows)]
         theirs = np.concatenate([x for x in labels if x is not None] or [np.zeros(0, np.int64)])
         task, _ = self._settle(target.name, classes, theirs)
         task = replace(task, score_by=self.score_by or "log-loss")
@@ -158,12 +168,14 @@ class Classify:
             recipe=RowRecipe(),
             unlabelled=replace(mine, label=None),
         )
-        notes = (
+        notes = [
             f"{target.name} has no labels: its {mine.n:,} rows are seen without them, and "
             "nothing can be judged",
             f"classes of the sources: {', '.join(classes)}",
-        )
-        return Posed(task, problem, Exam((), ()), problem, notes)
+            *left_out(sources, problem, "labelled rows"),
+            *columns_said(target.name, types, given),
+        ]
+        return Posed(task, problem, Exam((), ()), problem, tuple(notes))
 
     def _classes(self, target: str, tables: Sequence[pl.DataFrame]) -> tuple[str, ...]:
         """The target's own classes, all of them: which labels there are is no secret."""
@@ -206,7 +218,9 @@ class Classify:
             )
         rarer = 0 if binary and share[0] < share[1] else min(1, len(classes) - 1)
         at = classes.index(self.positive) if self.positive is not None else rarer
-        name = self.score_by or ("pr-auc" if binary and share.min() < RARE else "log-loss")
+        # Fewer rows than it takes to see a rare class once cannot tell that one is rare.
+        rare = binary and len(label) >= 1 / RARE and share.min() < RARE
+        name = self.score_by or ("pr-auc" if rare else "log-loss")
         seen = ", ".join(
             f"{each} {part:.1%}" for each, part in zip(classes, share, strict=True)
         )

@@ -25,7 +25,8 @@ from acclimate.domains.view import ItemRecipe
 from acclimate.errors import TaskError, UsageError
 from acclimate.rng import Rng
 from acclimate.tasks import ranking as per_user
-from acclimate.tasks.task import Metric, Posed, artifacts_of, left_out
+from acclimate.tasks.given import artifacts_of, items_said, unchecked
+from acclimate.tasks.task import Metric, Posed, left_out
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Recommend:
         return Metric(f"ndcg@{self.k}", higher=True, mean=True, delta=0.005)
 
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
-        given = artifacts_of([source for source in sources if source.learned is not None])
+        artifacts = [source for source in sources if source.learned is not None]
+        given = artifacts_of(artifacts)
         sources = [source for source in sources if source.learned is None]
         every = events_of(target)
         for source in sources:
@@ -88,6 +90,8 @@ class Recommend:
         assert judged.missed is not None
         notes = [*parts.notes, *copies, note, f"{judged.n_units:,} users to judge on"]
         notes += left_out(sources, problem, "events")
+        notes += items_said(target.name, catalogue, artifacts)
+        notes += unchecked(target.name, artifacts)
         if judged.missed.sum():
             notes.append(
                 f"{int(judged.missed.sum()):,} judged items are in no catalogue: misses"

@@ -14,6 +14,7 @@ from acclimate.domains.source import Source
 from acclimate.domains.values import canonical, typed
 from acclimate.domains.zones import ahead
 from acclimate.errors import DomainError, TaskError
+from acclimate.tasks.given import agreed
 
 FEATURES = (ColumnType.NUMERIC, ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME)
 
@@ -44,7 +45,7 @@ def shared_types(
     """Feature columns that every domain has, and how all of them read each.
 
     also   columns that hold other labels, and so are no features
-    given  artifacts: they take no column away, but a column they know is read as they do
+    given  artifacts: they take no column away, and none of its values (`given.agreed`)
 
     Where domains disagree (numbers here, words there) the column is a category.
     """
@@ -64,10 +65,7 @@ def shared_types(
             types[name] = next(kind for kind in kinds if kind is not None)
         elif kinds <= {ColumnType.CATEGORY, ColumnType.TEXT}:
             types[name] = ColumnType.TEXT
-    for each in given:
-        assert each.learned is not None
-        theirs = each.learned.types
-        types |= {name: theirs[name] for name in types if name in theirs}
+    types = agreed(types, given)
     if not types:
         listed = "; ".join(
             f"{domain.name}: {', '.join(f'{name} ({kind})' for name, kind in table.items())}"

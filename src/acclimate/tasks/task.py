@@ -15,7 +15,6 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Exam, Prediction, Truth
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Sample
-from acclimate.domains.source import Source
 from acclimate.domains.split import Cut
 from acclimate.rng import Rng
 
@@ -113,12 +112,3 @@ def left_out(sources: Sequence[Domain], problem: Problem, what: str) -> list[str
         for source in sources
         if source.name not in kept
     ]
-
-
-def artifacts_of(given: Sequence[Domain]) -> tuple[Source, ...]:
-    """Each artifact as a source that shares nothing but what it learned."""
-    return tuple(
-        Source(each.name, None, frozenset({"fitted"}), each.learned.fitted)
-        for each in given
-        if each.learned is not None
-    )

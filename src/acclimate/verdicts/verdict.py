@@ -120,10 +120,13 @@ class Verdict:
     def sentence(self) -> str:
         """One sentence for a manager, with how it stands against the simplest transfers."""
         alone = "" if self.baseline == "target-only" else f" ({self.baseline})"
+        over = (
+            "" if self.arm == self.baseline else f" to choose {self.arm} over {self.baseline}"
+        )
         opening = {
             "adopt": f"Adopt {self.arm}",
             "keep-target-only": f"Keep target-only{alone}",
-            "not-enough-data": f"Not enough data to choose {self.arm} over {self.baseline}",
+            "not-enough-data": f"Not enough data{over}",
             "provisional": f"{self.arm} is provisional",
         }[self.answer]
         rest = [f"{opening}: {self.reason}"]
