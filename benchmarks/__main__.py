@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
     "networks": ("benchmarks.networks", "aligned and shared networks beside plain ones"),
     "tagging": ("benchmarks.tagging", "spans in titles, with few labels of the target's own"),
+    "stress": ("benchmarks.stress", "every awkward way to transfer, beside doing without"),
     "twins": ("benchmarks.twins", "real rows beside planted harm and planted benefit"),
 }
 

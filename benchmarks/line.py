@@ -17,7 +17,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_ONLY_IF_SET = ("verdict", "ratio", "peer")
+_ONLY_IF_SET = ("verdict", "ratio", "peer", "why")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Line:
     reference       what the value should be near: a theory or a published number
     verdict         an answer with its numbers, on lines that carry one
     ratio, peer     times as fast as which other library, on lines about speed
+    why             why there is no value, on lines of arms that do not apply or did not end
     """
 
     benchmark: str
@@ -54,9 +55,10 @@ class Line:
     verdict: dict[str, Any] | None = None
     ratio: float | None = None
     peer: str | None = None
+    why: str | None = None
 
     def as_row(self) -> dict[str, Any]:
-        """The fourteen common keys, and verdict, ratio and peer where they are set."""
+        """The fourteen common keys, and verdict, ratio, peer and why where they are set."""
         row = {}
         for key, value in asdict(self).items():
             if value is None and key in _ONLY_IF_SET:
