@@ -23,11 +23,10 @@ from acclimate.artifacts.tagging import tag
 from acclimate.domains import names
 from acclimate.domains.exam import Probabilities, Ranking, RankQuery
 from acclimate.domains.pairs import interactions
-from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.sample import Interactions
 from acclimate.domains.tokenview import TokenEncoder
 from acclimate.domains.values import identifiers
-from acclimate.domains.view import ItemEncoder
+from acclimate.domains.view import ItemEncoder, ReadsRows
 from acclimate.errors import DataError, UsageError
 
 BLOCK = 512  # users; their scores over 6,000 items are 25 MB
@@ -55,7 +54,7 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
     encoder = artifact.fitted.encoder
     if isinstance(encoder, TokenEncoder):
         return tag(artifact, encoder, table)
-    if isinstance(encoder, RowEncoder):
+    if isinstance(encoder, ReadsRows):
         return _classify(artifact, encoder, table)
     assert isinstance(encoder, ItemEncoder)
     if k < 1:
@@ -225,7 +224,7 @@ def _taken(artifact: Artifact, pairs: pl.DataFrame) -> Bools:
 # ── classify ────────────────────────────────────────────────────────────────
 
 
-def _classify(artifact: Artifact, encoder: RowEncoder, table: pl.DataFrame) -> pl.DataFrame:
+def _classify(artifact: Artifact, encoder: ReadsRows, table: pl.DataFrame) -> pl.DataFrame:
     read = read_rows(table, artifact.contents.reading, encoder)
     p = np.zeros((0, len(encoder.classes)))
     notes: list[str] = []

@@ -21,13 +21,13 @@ from acclimate.arrays import Bools
 from acclimate.domains.currency import convert
 from acclimate.domains.declared import Declared
 from acclimate.domains.domain import Domain
-from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.rules import HOLIDAY, on_holiday
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.sentences import Cutting, Sentences
 from acclimate.domains.times import Notation, read_times
 from acclimate.domains.values import MISSING, Figures, canonical, numbers, text, typed
+from acclimate.domains.view import ReadsRows
 from acclimate.domains.zones import ahead, to_local, to_utc
 from acclimate.errors import DataError
 
@@ -121,7 +121,7 @@ class ReadRows:
     names: Mapping[str, str]
 
 
-def read_rows(table: pl.DataFrame, reading: Reading, encoder: RowEncoder) -> ReadRows:
+def read_rows(table: pl.DataFrame, reading: Reading, encoder: ReadsRows) -> ReadRows:
     """The rows of a table as the encoder takes them.
 
     Raises DataError if the table has none of the columns that the model uses.
@@ -135,7 +135,7 @@ def read_rows(table: pl.DataFrame, reading: Reading, encoder: RowEncoder) -> Rea
         if HOLIDAY in used and HOLIDAY not in table.columns and declared.holidays is not None:
             table = table.with_columns(on_holiday(stamps, declared))
     columns = {name: _column(table, name, reading) for name in used}
-    timed = moment is not None and "hour (sin)" in encoder.scales
+    timed = moment is not None and encoder.reads("hour (sin)")
     wanted = [
         *(_in_file(name, reading) for name in used),
         *([moment] if timed and moment else []),
@@ -185,12 +185,8 @@ _DTYPE: Mapping[ColumnType, pl.DataType] = {
 }
 
 
-def _uses(encoder: RowEncoder, name: str, kind: ColumnType) -> bool:
-    if kind == ColumnType.NUMERIC:
-        return name in encoder.scales
-    if kind == ColumnType.TIME:
-        return f"{name} (days before)" in encoder.scales
-    return name in encoder.levels or name in encoder.text
+def _uses(encoder: ReadsRows, name: str, kind: ColumnType) -> bool:
+    return encoder.reads(f"{name} (days before)" if kind == ColumnType.TIME else name)
 
 
 def _column(table: pl.DataFrame, feature: str, reading: Reading) -> str | None:

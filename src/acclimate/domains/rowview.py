@@ -97,6 +97,10 @@ class RowEncoder:
     def base(self) -> RowEncoder:
         return self
 
+    def reads(self, name: str) -> bool:
+        """Whether it reads a column, or a number made of one, such as "hour (sin)"."""
+        return name in self.scales or name in self.levels or name in self.text
+
     @property
     def numeric_names(self) -> list[str]:
         """The name of each column of a view's `numeric`."""

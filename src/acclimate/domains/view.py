@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -150,6 +150,24 @@ class Encoder(Protocol):
     def state(self) -> EncoderState: ...
 
 
+@runtime_checkable
+class ReadsRows(Encoder, Protocol):
+    """An encoder of rows: one market's, several side by side, or one that moves."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What rows are told apart by, in the order of a model's probabilities."""
+        ...
+
+    def reads(self, name: str) -> bool:
+        """Whether it reads a column, or a number made of one, such as "hour (sin)"."""
+        ...
+
+    def unseen(self, sample: Any) -> list[str]:
+        """(n,) for each row the columns whose value was not seen, joined by ", "."""
+        ...
+
+
 class Recipe(Protocol):
     """How samples become views; the same for every arm."""
 
@@ -173,6 +191,16 @@ class Several:
     @property
     def base(self) -> Several:
         return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """As the target's own part, the first, says."""
+        found: tuple[str, ...] = self.parts[0].classes  # type: ignore[attr-defined]
+        return found
+
+    def reads(self, name: str) -> bool:
+        """Whether any part reads a column, or a number made of one."""
+        return any(part.reads(name) for part in self.parts)  # type: ignore[attr-defined]
 
     def encode(self, sample: Any) -> Views:
         return Views(tuple(part.encode(sample) for part in self.parts))
@@ -224,6 +252,16 @@ class Moved:
     @property
     def base(self) -> Encoder:
         return self.inner.base
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What rows are told apart by, as `inner` says."""
+        found: tuple[str, ...] = self.inner.classes  # type: ignore[attr-defined]
+        return found
+
+    def reads(self, name: str) -> bool:
+        """Whether `inner` reads a column, or a number made of one."""
+        return self.inner.reads(name)  # type: ignore[attr-defined,no-any-return]
 
     def encode(self, sample: Any) -> RowView:
         return self.move(self.inner.encode(sample))

@@ -30,6 +30,7 @@ from acclimate.models.ensemble import LEAST, Ensemble
 from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
 from acclimate.strategies.given import serves_fitted
+from acclimate.strategies.seen import teaches_nothing
 from acclimate.strategies.strategy import Adapt
 
 STEPS = 200
@@ -51,6 +52,7 @@ class Blend(Adapt):
     reads: ClassVar[frozenset[str]] = frozenset({"rows"})
     statistics: ClassVar[Statistics] = Statistics.EACH
     complexity: ClassVar[int] = 3
+    hands_on: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.folds < 2 or not self.errors >= 0:
@@ -70,6 +72,8 @@ class Blend(Adapt):
             return f"the target has fewer than {FEW} labelled rows to weigh members by"
         for source in problem.sources:
             if source.fitted is None:
+                if (why := teaches_nothing(problem.with_sources([source]))) is not None:
+                    return why
                 continue
             classes = tuple(source.fitted.encoder.classes)
             if classes != problem.fit.classes:
@@ -114,11 +118,12 @@ def evidence(right: Array, units: Ints, errors: float = 1.0) -> Array:
     """What each member's answers are worth; those that harm are worth 0.
 
     right    (n, m) probability that member m gave to the true class of row i; member 0 is
-             the target's own and stays
+             the target's own and stays.  Below LEAST counts as LEAST
     units    (n,) the independent unit of each row
     errors   ≥ 0, standard errors that leaving a member out must cost for it to stay
     returns  (m,) ≥ 0, sum 1
     """
+    right = np.maximum(right, LEAST)
     kept = list(range(right.shape[1]))
     while len(kept) > 1:
         whole = np.log(right[:, kept] @ mixture(right[:, kept]))
@@ -139,11 +144,13 @@ def evidence(right: Array, units: Ints, errors: float = 1.0) -> Array:
 
 
 def mixture(right: Array) -> Array:
-    """(m,) the weights under which the mixture makes the true classes likeliest, by EM."""
-    likely = np.maximum(right, LEAST)
-    weights = np.full(likely.shape[1], 1 / likely.shape[1])
+    """(m,) the weights under which the mixture makes the true classes likeliest, by EM.
+
+    right  (n, m) > 0
+    """
+    weights = np.full(right.shape[1], 1 / right.shape[1])
     for _ in range(STEPS):
-        shares = likely * weights
+        shares = right * weights
         after = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
         if np.abs(after - weights).max() < 1e-7:
             break

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from acclimate.domains.problem import Problem
+from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.source import Source
 from acclimate.errors import StrategyError
 from acclimate.models.model import Model, Tick, idle
@@ -37,6 +37,12 @@ class Chain(Strategy):
                 f"Expected a chain of steps that ends in one which fits a model, found "
                 f"{names}. Add one behind it, such as pooled or finetune."
             )
+        for step in self.steps:
+            if (why := _alone(step, last=step is self.steps[-1])) is not None:
+                raise StrategyError(
+                    f"Expected steps that can work on one another's results, found "
+                    f"{step.kind} in {JOIN.join(each.kind for each in self.steps)}: {why}."
+                )
         union: frozenset[str] = frozenset().union(*(step.reads for step in self.steps))
         values = {
             "kind": JOIN.join(step.kind for step in self.steps),
@@ -81,3 +87,12 @@ class Chain(Strategy):
 
     def _with(self, at: int, step: Strategy) -> Chain:
         return replace(self, steps=(*self.steps[:at], step, *self.steps[at + 1 :]))
+
+
+def _alone(step: Strategy, last: bool) -> str | None:
+    """Why a step cannot stand here, and what to do; or None."""
+    if isinstance(step, Adapt) and step.statistics == Statistics.EACH:
+        return "it reads every market in its own encoding. Let it stand alone"
+    if not last and not step.hands_on:
+        return "it ends in several models, and none to go on from. Put it last"
+    return None

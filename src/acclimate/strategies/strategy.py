@@ -32,6 +32,7 @@ class Strategy(ABC):
     transfers    whether a source is used at all
     reads_fit    whether the target's own labels are; tuning fits the others once
     needs_labels whether it is nothing without them
+    hands_on     whether the next step of a chain can go on from the model it fits
     """
 
     kind: ClassVar[str]
@@ -41,6 +42,7 @@ class Strategy(ABC):
     transfers: ClassVar[bool] = True
     reads_fit: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
+    hands_on: ClassVar[bool] = True
 
     def why_not(self, problem: Problem, model: Model) -> str | None:
         """A reason this strategy does not apply here, or None.

@@ -36,6 +36,7 @@ from acclimate.models.ensemble import Ensemble, mixed
 from acclimate.models.model import Model, Tick, Weighted, idle
 from acclimate.models.network import Trainable
 from acclimate.rng import Rng
+from acclimate.strategies.seen import teaches_nothing
 from acclimate.strategies.stacking import row_weights, source_views
 from acclimate.strategies.strategy import Adapt, Strategy
 
@@ -71,6 +72,7 @@ class TrAdaBoost(Adapt):
     reads: ClassVar[frozenset[str]] = frozenset({"rows"})
     statistics: ClassVar[Statistics] = Statistics.BOTH
     complexity: ClassVar[int] = 4
+    hands_on: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.rounds < 2 or self.folds < 2:
@@ -87,7 +89,7 @@ class TrAdaBoost(Adapt):
             return f"{model.kind} would be trained {self.rounds * (self.folds + 1)} times"
         if not isinstance(problem.fit, Rows) or problem.fit.n < FEW:
             return f"the target has fewer than {FEW} labelled rows to take errors from"
-        return None
+        return teaches_nothing(problem)
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         return (self, replace(self, rounds=20))

@@ -4,13 +4,14 @@
 
 Source: Bickel, Brückner & Scheffer, JMLR 2009, section 3, with the logistic
 regression that tells the domains apart.  Departures: the classifier is cross-fitted,
-so that no row is weighed by a model that has seen it; weights are clipped at
-`at_most` times their mean and scaled to mean 1 (Cortes, Mansour & Mohri, 2010, on
-why unbounded ratios break down).
+so that no row is weighed by a model that has seen it; weights are clipped so that
+none is above `at_most` times the mean of what is left, and scaled to mean 1 (Cortes,
+Mansour & Mohri, 2010, on why unbounded ratios break down).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -29,6 +30,7 @@ from acclimate.strategies.stacking import target_view
 from acclimate.strategies.strategy import Strategy, Weigh
 
 FOLDS = 5
+LEAST = 1e-12  # of either domain's probability, before their ratio
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class DensityRatio(Weigh):
     complexity: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        if not self.penalty > 0 or not self.at_most > 1:
+        if not (0 < self.penalty < math.inf and 1 < self.at_most < math.inf):
             raise StrategyError(
-                "Expected a penalty above 0 and at_most above 1, found "
+                "Expected a finite penalty above 0 and a finite at_most above 1, found "
                 f"{self.penalty} and {self.at_most}."
             )
 
@@ -103,10 +105,31 @@ def ratios(
         asked = np.flatnonzero(fold[: source.n] == each)
         answer = fitted.predict(replace(take_rows(source, asked), label=None))
         assert isinstance(answer, Probabilities)
-        odds[asked] = answer.p[:, 1] / np.maximum(answer.p[:, 0], 1e-12)
-    weight = odds / odds.mean()
-    clipped = np.minimum(weight, at_most)
-    scaled: Array = clipped / clipped.mean()
+        p = np.maximum(answer.p, LEAST)
+        odds[asked] = p[:, 1] / p[:, 0]
+    return clipped(odds, at_most)
+
+
+def clipped(weight: Array, at_most: float) -> Array:
+    """Weights scaled to mean 1, the largest cut until none is above `at_most`.
+
+    weight   (n,) > 0
+    at_most  > 1
+    returns  (n,) mean 1, in the order of `weight`
+
+    Cutting at `at_most` means of what came in would not do: what is cut lowers the
+    mean, and one row that outweighs all others would still do so.
+    """
+    n = len(weight)
+    falling = np.sort(weight)[::-1]
+    rest = np.cumsum(falling[::-1])[::-1]  # (n,) sum from each position on
+    # With the first `cut` rows at c and all others as they are, c is at_most means.
+    for cut in range(min(n, math.ceil(n / at_most))):
+        most = float(rest[cut]) / (n / at_most - cut)
+        if falling[cut] <= most:
+            break
+    lowered = np.minimum(weight, most)
+    scaled: Array = lowered / lowered.mean()
     return scaled
 
 
