@@ -2,9 +2,9 @@
 
     minimise  mean loss of the served task + others · Σ (n_k / n) · mean loss of task k
 
-with n rows of the served task and n_k of another: at others = 1, the mean loss over all
-rows.  Equal means would pass dozens of times, at full strength, over a target of 200
-rows while a large source is read once, and learn it by heart.
+with n rows of the served task and n_k of another: at others = 1 every row counts alike,
+whichever task it is of.  Equal means would pass dozens of times, at full strength, over
+a target of 200 rows while a large source is read once, and learn it by heart.
 
 Source: Caruana, "Multitask learning", Machine Learning 28, 1997.
 Tasks are markets (the same label in the target and in each source) or labels (other
