@@ -14,13 +14,13 @@ leaves the digest as it was.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from acclimate.domains.disk import sync_folder, write_synced
 from acclimate.errors import DataError, IntegrityError, UsageError
 from acclimate.settings import settings
 
@@ -83,7 +83,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             if folder.exists():
                 folder.replace(old)
             new.replace(folder)
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
         finally:
             # After a failure or Ctrl-C this puts the old one back.
             _tidy(folder)
@@ -103,22 +103,8 @@ def require_place(folder: Path) -> None:
 def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir()
     for name, data in files.items():
-        with (folder / name).open("xb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make new names last; systems that cannot are left as they are."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        write_synced(folder / name, data)
+    sync_folder(folder)
 
 
 def _tidy(folder: Path) -> None:

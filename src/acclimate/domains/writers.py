@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
+from acclimate.domains.disk import sync_folder, write_synced
 from acclimate.errors import DomainError, UsageError
 
 
@@ -33,12 +33,9 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with part.open("xb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
+            write_synced(part, data)
             part.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             part.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
@@ -46,17 +43,6 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
             f"Expected a path that can be written, found {str(path)!r}: {error}. "
             "Name a file in a folder you may write to, on a disk with room."
         ) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last; systems that cannot are left as they are."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _encoded(frame: pl.DataFrame, path: Path) -> bytes:
