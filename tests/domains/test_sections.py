@@ -92,12 +92,23 @@ def test_what_lasts_goes_with_an_artifact_and_the_rest_stays(tmp_path: Path) -> 
     assert set(lasting.as_row()) == {"currency", "timezone", "holidays", "restricted"}
 
 
+def test_what_a_source_shares_is_declared_and_holds_for_nothing_later(tmp_path: Path) -> None:
+    found = read('shares = ["gram", "moments"]', tmp_path)
+    assert found.shares == ("gram", "moments")
+    assert Declared.from_row(found.as_row()) == found
+    assert "shares gram and moments" in found.words
+    assert read("shares = []", tmp_path).words == ["shares nothing"]
+    assert read("", tmp_path).shares is None and found.lasting.shares is None
+
+
 RATED = '[currency]\ncode = "JPY"\nbase = "EUR"\n'
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("shares = 'gram'", "a list of strings for 'shares'"),
+        ("shares = ['grams']", "value of shares among rows, moments, gram, found 'grams'"),
         ("currency = 3", "a section for 'currency' in market.toml, found int"),
         ("currency = 'yen'", "three capital letters .*'currency'.*yen"),
         ("[currency]\nbase = 'EUR'", r"`code` in \[currency\].*found base"),

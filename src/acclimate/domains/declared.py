@@ -60,6 +60,8 @@ class Declared:
     holidays    local days, in order; None: not declared
     forbidden   columns that its law does not allow to be used, as written there
     restricted  ids of items that may never be recommended
+    shares      as a source: what may be read of it, ⊆ {rows, moments, gram}; None: all.
+                Whoever may read rows may work out the rest
     files       names of the files that hold rates, holidays or ids: no tables
     """
 
@@ -70,12 +72,13 @@ class Declared:
     forbidden: tuple[str, ...] = ()
     restricted: tuple[str, ...] = ()
     kinds: Kinds | None = None
+    shares: tuple[str, ...] | None = None
     files: tuple[str, ...] = field(default=())
 
     @property
     def lasting(self) -> Declared:
         """What has to hold for input that comes later."""
-        return replace(self, language=None, forbidden=(), kinds=None, files=())
+        return replace(self, language=None, forbidden=(), kinds=None, shares=None, files=())
 
     def as_row(self) -> dict[str, Any]:
         """What is declared, JSON types only."""
@@ -103,13 +106,15 @@ class Declared:
                 "names": dict(self.kinds.names),
                 "at_least": self.kinds.at_least,
             }
+        if self.shares is not None:
+            row["shares"] = list(self.shares)
         return row
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Declared:
         """What `as_row` wrote; raises KeyError, TypeError or ValueError if it is not that."""
         currency, kinds = row.get("currency"), row.get("kinds")
-        holidays = row.get("holidays")
+        holidays, shares = row.get("holidays"), row.get("shares")
         return cls(
             currency=None
             if currency is None
@@ -127,6 +132,7 @@ class Declared:
             kinds=None
             if kinds is None
             else Kinds(dict(kinds["weights"]), dict(kinds["names"]), float(kinds["at_least"])),
+            shares=None if shares is None else tuple(shares),
         )
 
     @property
@@ -148,6 +154,8 @@ class Declared:
         if self.kinds is not None:
             weights = ", ".join(f"{kind} {w:g}" for kind, w in self.kinds.weights.items())
             said.append(f"kinds: {weights}; an item counts from {self.kinds.at_least:g} on")
+        if self.shares is not None:
+            said.append(f"shares {' and '.join(self.shares) or 'nothing'}")
         return said
 
     @property

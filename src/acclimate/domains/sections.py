@@ -26,8 +26,9 @@ from acclimate.errors import DomainError
 
 KEYS = (
     "currency", "timezone", "language", "holidays", "forbidden_columns", "restricted_items",
-    "kinds",
+    "kinds", "shares",
 )  # fmt: skip
+SHARES = ("rows", "moments", "gram")
 _CURRENCY = ("code", "base", "rates", "money")
 
 
@@ -51,6 +52,7 @@ def declared(found: Mapping[str, object], folder: Path) -> Declared:
         forbidden=listed(forbidden, "forbidden_columns"),
         restricted=_items(restricted, folder, files),
         kinds=_kinds(found["kinds"]) if "kinds" in found else None,
+        shares=_shares(found["shares"]) if "shares" in found else None,
         files=tuple(dict.fromkeys(files)),
     )
 
@@ -207,6 +209,12 @@ def _kinds(found: object) -> Kinds:
     return Kinds(
         weights, {word.strip().lower(): kind for word, kind in called.items()}, at_least
     )
+
+
+def _shares(found: object) -> tuple[str, ...]:
+    shares = listed(found, "shares")
+    known(shares, SHARES, "value", "shares")
+    return shares
 
 
 def _file(name: str, where: str, folder: Path, files: list[str]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -24,6 +24,11 @@ Value = TypeVar("Value")
 F = TypeVar("F", bound=Callable[..., Any])
 
 ALL = frozenset({"rows", "moments", "gram", "fitted", "gradients"})
+
+
+def shared(said: Sequence[str] | None) -> frozenset[str]:
+    """What a market that declares this lets be read; whoever may read rows may read all."""
+    return ALL if said is None or "rows" in said else frozenset(said)
 
 
 class Derived:

@@ -156,7 +156,7 @@ class Classify:
         zone = target.schema.declared.timezone
         mine = rows_of(target.tables["rows"], types, classes, zone, self.also)
         kept = sources_of(sources, types, classes, self.also)
-        labels = [s.held.label for s in kept if isinstance(s.held, Rows)]
+        labels = [s.held.label for s in kept if s.seen and isinstance(s.held, Rows)]
         theirs = np.concatenate([x for x in labels if x is not None] or [np.zeros(0, np.int64)])
         task, _ = self._settle(target.name, classes, theirs)
         task = replace(task, score_by=self.score_by or "log-loss")

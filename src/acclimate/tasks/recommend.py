@@ -19,7 +19,7 @@ from acclimate.domains.interest import counting, standing
 from acclimate.domains.pairs import Past, ids_of, interactions, positions
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions, Sample
-from acclimate.domains.source import Source
+from acclimate.domains.source import Source, shared
 from acclimate.domains.split import Cut, EventParts, cut_events
 from acclimate.domains.view import ItemRecipe
 from acclimate.errors import TaskError, UsageError
@@ -76,7 +76,10 @@ class Recommend:
         sources, copies = cleaned(sources, every.select(columns), "events")
         catalogue, note = self._catalogue(target, parts.fit)
         parts = _without_returned(parts, allowed, kinds)
-        pasts = [(source.name, _past(source)) for source in sources]
+        pasts = [
+            (Source(source.name, None, shared(source.schema.declared.shares)), _past(source))
+            for source in sources
+        ]
         problem = self._problem(target.name, parts.fit, catalogue, pasts, parts, parts.clock)
         problem = problem.with_sources([*problem.sources, *given])
         everything, _ = self._catalogue(target, events)
@@ -117,12 +120,14 @@ class Recommend:
         target: str,
         fit: pl.DataFrame,
         catalogue: Strings,
-        pasts: Sequence[tuple[str, Callable[[datetime | None], Interactions]]],
+        pasts: Sequence[tuple[Source, Callable[[datetime | None], Interactions]]],
         parts: EventParts,
         clock: datetime | None,
     ) -> Problem:
         users = ids_of(fit["user"])
-        kept = [Source(name, known) for name, past in pasts if (known := past(clock)).n]
+        kept = [
+            replace(source, held=known) for source, past in pasts if (known := past(clock)).n
+        ]
         return Problem(
             target=target,
             fit=interactions(fit, users, catalogue),

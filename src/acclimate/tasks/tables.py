@@ -10,7 +10,7 @@ import polars as pl
 from acclimate.domains.domain import Domain
 from acclimate.domains.sample import Rows
 from acclimate.domains.schema import ColumnType
-from acclimate.domains.source import Source
+from acclimate.domains.source import Source, shared
 from acclimate.domains.values import canonical, typed
 from acclimate.domains.zones import ahead
 from acclimate.errors import DomainError, TaskError
@@ -105,7 +105,8 @@ def sources_of(
         assert rows.label is not None
         labelled = np.flatnonzero(rows.label >= 0)
         if len(labelled):
-            found.append(Source(domain.name, rows.take(labelled)))
+            shares = shared(domain.schema.declared.shares)
+            found.append(Source(domain.name, rows.take(labelled), shares))
     return tuple(found)
 
 

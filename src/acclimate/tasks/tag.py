@@ -18,7 +18,7 @@ from acclimate.domains.problem import Problem
 from acclimate.domains.ragged import joined
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.sentences import Sentences, sentences_of, span_counts
-from acclimate.domains.source import Source
+from acclimate.domains.source import Source, shared
 from acclimate.domains.split import Cut, cut_rows
 from acclimate.domains.tokenview import TokenRecipe
 from acclimate.errors import TaskError
@@ -54,7 +54,7 @@ class Tag:
     def pose(self, target: Domain, sources: Sequence[Domain], cut: Cut, rng: Rng) -> Posed:
         table = texts_of(target)
         for source in sources:
-            texts_of(source)
+            _require_texts(source)
         classes = _classes(target.name, table)
         mine, labelled = sentences_of(table, classes)
         parts = cut_rows(_stand_in(mine, labelled), cut, rng.child("cut"))
@@ -149,6 +149,16 @@ def texts_of(domain: Domain) -> pl.DataFrame:
     return table
 
 
+def _require_texts(source: Domain) -> None:
+    """Raises TaskError for a source without sentences, an artifact among them."""
+    if source.learned is not None:
+        raise TaskError(
+            f"Expected sources with texts to tag; found {source.name!r}, whose texts nobody "
+            "sees. Taggers start from sentences: name their market, or leave it out."
+        )
+    texts_of(source)
+
+
 def _classes(target: str, table: pl.DataFrame) -> tuple[str, ...]:
     """The target's own classes, all of them: which there are is no secret."""
     found = span_counts(table)
@@ -186,7 +196,8 @@ def _sources(
         sentences, labelled = sentences_of(domain.tables["texts"], classes)
         if not len(labelled):
             continue
-        source = Source(domain.name, sentences.take(labelled))
+        shares = shared(domain.schema.declared.shares)
+        source = Source(domain.name, sentences.take(labelled), shares)
         why = sentences.take(labelled).why_nothing()
         if why is None:
             found.append(source)
