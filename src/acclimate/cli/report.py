@@ -10,11 +10,14 @@ import typer
 
 def report(
     run: Annotated[Path, typer.Argument(help="The folder of a run, e.g. runs/jp.")],
+    lang: Annotated[str, typer.Option(help="Language of the page: en, zh.")] = "en",
 ) -> None:
     """Draw the report of a run again and say where it is."""
+    from acclimate.reports.language import language
     from acclimate.reports.report import read_summary, write_report
 
+    say = language(lang)
     summary = read_summary(run)
-    write_report(summary, run / "report.html")
-    typer.echo(summary["sentence"])
+    write_report(summary, run / "report.html", say)
+    typer.echo(say.spoken(summary["sentence"]))
     typer.echo(str(run / "report.html"))

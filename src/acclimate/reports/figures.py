@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from acclimate.reports.language import ENGLISH, Language
 from acclimate.reports.svg import (
     Scale,
     at,
@@ -38,7 +39,9 @@ ROW, GAP_ROW, HEADING, LABEL_WIDTH = 38, 62, 36, 36  # pixels; the last in lette
 RANGES = {"a-distance": (0.0, 2.0), "label-shift": (0.0, 1.0)}
 
 
-def leaderboard(rows: Sequence[Row], chosen: str | None) -> Markup | None:
+def leaderboard(
+    rows: Sequence[Row], chosen: str | None, say: Language = ENGLISH
+) -> Markup | None:
     """Value and interval of every arm that finished; the others listed below in grey.
 
     rows    of the leaderboard, best first
@@ -59,24 +62,25 @@ def leaderboard(rows: Sequence[Row], chosen: str | None) -> Markup | None:
     if best_alone is not None:
         parts.append(upright(scale, float(best_alone["value"]), 4, bottom, "reference"))
     for position, row in enumerate(drawn):
-        parts.append(_arm(row, scale, 8 + ROW * position, chosen))
+        parts.append(_arm(row, scale, 8 + ROW * position, chosen, say))
     for position, row in enumerate(below):
         y = bottom + 42 + 20 * position
         name = shorten(plain_value(row.get("arm")), LABEL_WIDTH)
         parts.append(words(name, "0", y, "label off"))
         status = plain_value(row.get("status"))
-        parts.append(
-            words("not known" if status == "done" else status, "100%", y, "off", "end")
-        )
+        status = say("not known") if status == "done" else say.word(status)
+        parts.append(words(status, "100%", y, "off", "end"))
     metric = str(known[0].get("metric"))
     best = known[0]
-    description = (
-        f"One line an arm, best first. Best: {plain_value(best.get('arm'))} with "
-        f"{number(best.get('value'))} ({interval(best.get('low'), best.get('high'))}). "
-        "Squares learn from the target alone. The table below holds every number."
+    description = say(
+        "One line an arm, best first. Best: {arm} with {value} ({interval}). "
+        "Squares learn from the target alone. The table below holds every number.",
+        arm=plain_value(best.get("arm")),
+        value=number(best.get("value")),
+        interval=interval(best.get("low"), best.get("high"), say=say),
     )
     height = bottom + 24 + (20 * len(below) + 12 if below else 0)
-    title = f"{metric} of each arm on choose, with 95 % intervals"
+    title = say("{metric} of each arm on choose, with 95 % intervals", metric=metric)
     return figure("leaderboard", title, description, height, *parts)
 
 
@@ -85,7 +89,7 @@ def left_out(rows: Sequence[Row]) -> int:
     return max(0, len(rows) - SHOWN_ARMS)
 
 
-def contrasts(verdict: Row) -> Markup | None:
+def contrasts(verdict: Row, say: Language = ENGLISH) -> Markup | None:
     """What the chosen arm gains over each baseline on `judge`, beside zero and δ.
 
     None where nothing could be compared.
@@ -112,27 +116,33 @@ def contrasts(verdict: Row) -> Markup | None:
         if high is not None and high < 0:
             class_ = "worse"
         effect = float(row["effect"])
-        name = shorten(f"against {plain_value(row.get('baseline'))}", LABEL_WIDTH)
+        name = say("against {baseline}", baseline=plain_value(row.get("baseline")))
         parts.append(
             tag(
                 "g",
-                words(name, "0", y + 10, "label"),
+                words(shorten(name, LABEL_WIDTH), "0", y + 10, "label"),
                 words(signed(effect), "100%", y + 10, "label", "end"),
                 whisker(scale, low, high, y + 23, class_),
                 dot(scale, effect, y + 23, class_),
                 class_="row",
             )
         )
-    parts.append(words("← worse", "0", bottom + 34, "tick"))
-    parts.append(words("better →", "100%", bottom + 34, "tick", "end"))
+    parts.append(words(say("← worse"), "0", bottom + 34, "tick"))
+    parts.append(words(say("better →"), "100%", bottom + 34, "tick", "end"))
     metric = plain_value(verdict.get("metric"))
-    said = "; ".join(
-        f"against {plain_value(row.get('baseline'))} {signed(row.get('effect'))} "
-        f"({interval(row.get('low'), row.get('high'), sign=True)})"
+    said = say("; ").join(
+        say(
+            "against {baseline} {effect} ({interval})",
+            baseline=plain_value(row.get("baseline")),
+            effect=signed(row.get("effect")),
+            interval=interval(row.get("low"), row.get("high"), True, say),
+        )
         for row in rows
     )
-    title = f"What {plain_value(verdict.get('arm'))} gains in {metric} on judge"
-    return figure("contrasts", title, f"{said}. Right of zero is better.", bottom + 42, *parts)
+    arm = plain_value(verdict.get("arm"))
+    title = say("What {arm} gains in {metric} on judge", arm=arm, metric=metric)
+    description = say("{said}. Right of zero is better.", said=said)
+    return figure("contrasts", title, description, bottom + 42, *parts)
 
 
 def compared(verdict: Row) -> list[Row]:
@@ -144,7 +154,7 @@ def compared(verdict: Row) -> list[Row]:
     return [binding, *(verdict.get("against") or ())]
 
 
-def gaps(rows: Sequence[Row]) -> Markup | None:
+def gaps(rows: Sequence[Row], say: Language = ENGLISH) -> Markup | None:
     """Every measure's value on its own axis, with its null band or interval, by source.
 
     One measure has one axis for all sources, so that sources can be compared.
@@ -164,22 +174,24 @@ def gaps(rows: Sequence[Row]) -> Markup | None:
         y += HEADING
         for row in known:
             if plain_value(row.get("source")) == source:
-                parts.append(_gap(row, axes[plain_value(row.get("measure"))], y))
+                parts.append(_gap(row, axes[plain_value(row.get("measure"))], y, say))
                 y += GAP_ROW
         y += 8
-    description = (
+    description = say(
         "One line a measure, grouped by source. The shaded band is where the value would lie "
         "were both markets one; the line is the 95 % interval. The table below holds every "
         "number."
     )
-    return figure("gaps", "How far each source is from the target", description, y, *parts)
+    title = say("How far each source is from the target")
+    return figure("gaps", title, description, y, *parts)
 
 
-def _arm(row: Row, scale: Scale, y: int, chosen: str | None) -> Markup:
+def _arm(row: Row, scale: Scale, y: int, chosen: str | None, say: Language) -> Markup:
     alone, picked = _is_alone(row), row.get("arm") == chosen
     value = float(row["value"])
     class_ = "alone" if alone else "picked" if picked else "plain"
-    label = shorten(plain_value(row.get("arm")), LABEL_WIDTH) + (" · chosen" if picked else "")
+    label = shorten(plain_value(row.get("arm")), LABEL_WIDTH)
+    label += say(" · chosen") if picked else ""
     mark = square if alone else dot
     return tag(
         "g",
@@ -191,11 +203,10 @@ def _arm(row: Row, scale: Scale, y: int, chosen: str | None) -> Markup:
     )
 
 
-def _gap(row: Row, scale: Scale | None, y: int) -> Markup:
+def _gap(row: Row, scale: Scale | None, y: int, say: Language) -> Markup:
+    name = shorten(say.name(plain_value(row.get("measure"))), LABEL_WIDTH)
     if scale is None:
-        return words(
-            shorten(plain_value(row.get("measure")), LABEL_WIDTH), "0", y + 10, "label"
-        )
+        return words(name, "0", y + 10, "label")
     value = float(row["value"])
     null_low, null_high = finite(row.get("null_low")), finite(row.get("null_high"))
     said = number(value)
@@ -212,7 +223,7 @@ def _gap(row: Row, scale: Scale | None, y: int) -> Markup:
     ]
     if null_low is not None and null_high is not None:
         within = value <= null_high  # every measure with a null grows with the distance
-        said += " · within chance" if within else " · beyond chance"
+        said += say(" · within chance") if within else say(" · beyond chance")
         left, right = scale.x(null_low), scale.x(null_high)
         parts.append(
             tag("rect", x=at(left), y=y + 17, width=at(right - left), height=16, class_="null")
@@ -224,7 +235,7 @@ def _gap(row: Row, scale: Scale | None, y: int) -> Markup:
     parts.append(dot(scale, value, y + 25, class_))
     return tag(
         "g",
-        words(shorten(plain_value(row.get("measure")), LABEL_WIDTH), "0", y + 10, "label"),
+        words(name, "0", y + 10, "label"),
         words(said, "100%", y + 10, "label", "end"),
         *parts,
         words(number(scale.low), at(scale.x(scale.low)), y + 44, "tick", "middle"),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import acclimate
 from acclimate.errors import IntegrityError, UsageError
 from acclimate.reports import figures, tables
+from acclimate.reports.language import ENGLISH, Language
 from acclimate.reports.plain import plain
 from acclimate.reports.wording import count, plain_value, seconds
 
@@ -39,17 +40,19 @@ BADGES = {  # answer → class, sign, words: the sign says it without colour
 NO_BADGE = ("keep", "–", "No verdict")
 
 
-def render(summary: Mapping[str, Any]) -> str:
-    """A complete HTML page.
+def render(summary: Mapping[str, Any], say: Language = ENGLISH) -> str:
+    """A complete HTML page in a language.
 
     summary  as `Result.summary`; whatever is missing or unknown is said to be so,
              and `samples`, rows of example predictions, may be added
     """
-    return _template().render(**_page(plain(summary)))
+    return _template().render(**_page(plain(summary), say))
 
 
-def write_report(summary: Mapping[str, Any], path: Path) -> None:
+def write_report(summary: Mapping[str, Any], path: Path, say: Language = ENGLISH) -> None:
     """Write the page to `path` and the summary to run.json beside it.
+
+    The summary is the same in every language.
 
     Each file is either the old one or the new one at any instant; nothing is
     replaced before both are on disk.
@@ -57,7 +60,7 @@ def write_report(summary: Mapping[str, Any], path: Path) -> None:
     """
     path = Path(path)
     clean = plain(summary)
-    page = _template().render(**_page(clean))
+    page = _template().render(**_page(clean, say))
     text = json.dumps(clean, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +103,7 @@ def read_summary(folder: Path | str) -> dict[str, Any]:
     return found
 
 
-def _page(run: dict[str, Any]) -> dict[str, Any]:
+def _page(run: dict[str, Any], say: Language) -> dict[str, Any]:
     """What the template shows, section by section."""
     verdict = run.get("verdict") or {}
     board = run.get("leaderboard") or []
@@ -108,69 +111,78 @@ def _page(run: dict[str, Any]) -> dict[str, Any]:
     answer = verdict.get("answer")
     badge = BADGES.get(answer, NO_BADGE) if isinstance(answer, str) else NO_BADGE
     chosen = verdict.get("arm") if verdict.get("arm") != verdict.get("baseline") else None
+    decided = run.get("sentence") or verdict.get("reason")
+    sources = [str(name) for name in run.get("sources") or []]
     return {
-        "task": run.get("task") or "run",
-        "target": run.get("target") or "no target",
-        "unit": verdict.get("unit") or "units",
-        "badge": badge,
-        "sentence": run.get("sentence") or verdict.get("reason") or "Nothing was decided.",
-        "facts": tables.facts(verdict),
-        "sources": ", ".join(str(name) for name in run.get("sources") or []) or "no source",
-        "contrasts": (figures.contrasts(verdict), tables.contrasts(verdict)),
-        "shipped": _shipped(run, verdict),
+        "say": say.markup,
+        "lang": say.tag,
+        "task": say.word(run.get("task") or "run"),
+        "target": run.get("target") or say("no target"),
+        "unit": say.word(verdict.get("unit") or "units"),
+        "badge": (*badge[:2], say(badge[2])),
+        "sentence": say.sentence(str(decided)) if decided else say("Nothing was decided."),
+        "facts": tables.facts(verdict, say),
+        "sources": say(", ").join(sources) or say("no source"),
+        "contrasts": (figures.contrasts(verdict, say), tables.contrasts(verdict, say)),
+        "shipped": _shipped(run, verdict, say),
         "refitted": (run.get("shipped") or {}).get("refit") is True,
         "artifact": run.get("artifact"),
         "command": _command(run.get("artifact")),
         "leaderboard": (
-            figures.leaderboard(board, chosen),
-            tables.leaderboard(board, chosen) if board else None,
+            figures.leaderboard(board, chosen, say),
+            tables.leaderboard(board, chosen, say) if board else None,
         ),
         "chosen": chosen,
         "left_out": figures.left_out(board),
-        "judged": tables.judged(run.get("judged") or {}),
-        "gaps": (figures.gaps(gap), tables.gap(gap)),
+        "judged": tables.judged(run.get("judged") or {}, say),
+        "gaps": (figures.gaps(gap, say), tables.gap(gap, say)),
         "gaps_left_out": max(0, len(gap) - figures.SHOWN_GAPS),
-        "sentences": _sentences(gap),
-        "plan": tables.plan(run.get("plan") or []),
-        "refused": tables.refused(run.get("refused") or []),
-        "unfinished": tables.unfinished(board, run.get("failed") or {}),
-        "markets": [_market(each, run) for each in run.get("markets") or []],
-        "notes": [str(note) for note in run.get("notes") or []],
-        "samples": tables.samples(run.get("samples") or []),
-        "settings": tables.settings(run.get("settings") or {}),
+        "sentences": _sentences(gap, say),
+        "plan": tables.plan(run.get("plan") or [], say),
+        "refused": tables.refused(run.get("refused") or [], say),
+        "unfinished": tables.unfinished(board, run.get("failed") or {}, say),
+        "markets": [_market(each, run, say) for each in run.get("markets") or []],
+        "notes": [say.sentence(str(note)) for note in run.get("notes") or []],
+        "samples": tables.samples(run.get("samples") or [], say),
+        "settings": tables.settings(run.get("settings") or {}, say),
         "seed": run.get("seed"),
-        "took": seconds(run.get("seconds")),
+        "took": seconds(run.get("seconds"), say),
         "version": acclimate.__version__,
     }
 
 
-def _shipped(run: Mapping[str, Any], verdict: Mapping[str, Any]) -> str:
+def _shipped(run: Mapping[str, Any], verdict: Mapping[str, Any], say: Language) -> str:
     """Which arm ships, and why this one."""
     arm = (run.get("shipped") or {}).get("arm")
     if not arm:
-        return "Nothing has been made to ship."
+        return say("Nothing has been made to ship.")
     if verdict.get("answer") == "adopt":
-        return f"{arm} ships, as the verdict is to adopt it."
+        return say("{arm} ships, as the verdict is to adopt it.", arm=arm)
     if verdict.get("baseline") is None:
-        return f"{arm} ships."
+        return say("{arm} ships.", arm=arm)
     if arm != verdict["baseline"]:
-        return (
-            f"{arm} ships as the best guess, as was asked for; the verdict is not to adopt it."
+        return say(
+            "{arm} ships as the best guess, as was asked for; the verdict is not to adopt it.",
+            arm=arm,
         )
-    return f"{arm} ships: it learns from the target alone, as the verdict is not to adopt."
+    return say(
+        "{arm} ships: it learns from the target alone, as the verdict is not to adopt.",
+        arm=arm,
+    )
 
 
-def _market(found: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+def _market(found: Mapping[str, Any], run: Mapping[str, Any], say: Language) -> dict[str, Any]:
     """Heading, table and findings of one market."""
     name = plain_value(found.get("name"))
     return {
-        "heading": f"{name} (target)" if name == run.get("target") else name,
-        "table": tables.market(found),
+        "heading": say("{name} (target)", name=name) if name == run.get("target") else name,
+        "table": tables.market(found, say),
         "findings": [
             (
                 str(each.get("level") or "note"),
-                each.get("table"),
-                plain_value(each.get("message")),
+                say.word(each.get("level") or "note"),
+                each.get("table") and say.word(each["table"]),
+                say.sentence(plain_value(each.get("message"))),
             )
             for each in found.get("findings") or []
         ],
@@ -184,12 +196,14 @@ def _command(artifact: object) -> str | None:
     return f"acclimate predict {shlex.quote(str(artifact))} INPUT --out OUT"
 
 
-def _sentences(gap: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+def _sentences(gap: Sequence[Mapping[str, Any]], say: Language) -> dict[str, list[str]]:
     """The findings in words, by source."""
     found: dict[str, list[str]] = {}
     for row in gap:
         if row.get("sentence"):
-            found.setdefault(str(row.get("source")), []).append(str(row["sentence"]))
+            found.setdefault(str(row.get("source")), []).append(
+                say.sentence(str(row["sentence"]))
+            )
     return found
 
 

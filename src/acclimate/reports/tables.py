@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from acclimate.reports.figures import compared
+from acclimate.reports.language import ENGLISH, Language
 from acclimate.reports.wording import (
     UNKNOWN,
     count,
@@ -54,78 +55,89 @@ class Table:
     rows: tuple[Line, ...]
 
 
-def columns(*names: str) -> tuple[Column, ...]:
-    """Columns by name; `#` in front marks one of numbers."""
-    return tuple(Column(name.removeprefix("#"), name.startswith("#")) for name in names)
+def columns(say: Language, *names: str) -> tuple[Column, ...]:
+    """Columns by their English name; `#` in front marks one of numbers."""
+    return tuple(Column(say(name.removeprefix("#")), name.startswith("#")) for name in names)
 
 
-def contrasts(verdict: Row) -> Table | None:
+def contrasts(verdict: Row, say: Language = ENGLISH) -> Table | None:
     """The chosen arm against each baseline on `judge`; None where nothing was compared."""
     rows = [row for row in compared(verdict) if finite(row.get("effect")) is not None]
     if not rows:
         return None
-    caption = (
-        f"{plain_value(verdict.get('arm'))} on judge: {plain_value(verdict.get('metric'))}, "
-        f"{count(verdict.get('n'))} {verdict.get('unit') or 'units'}, "
-        f"{sure(verdict)} intervals, look {count(verdict.get('looks'))}"
+    caption = say(
+        "{arm} on judge: {metric}, {n} {unit}, {sure} intervals, look {look}",
+        arm=plain_value(verdict.get("arm")),
+        metric=plain_value(verdict.get("metric")),
+        n=count(verdict.get("n")),
+        unit=say.unit(verdict.get("unit") or "units"),
+        sure=sure(verdict, say),
+        look=count(verdict.get("looks")),
     )
     lines = tuple(
         Line(
             (
                 plain_value(row.get("baseline")),
                 signed(row.get("effect")),
-                interval(row.get("low"), row.get("high"), sign=True),
-                _reading(row),
+                interval(row.get("low"), row.get("high"), True, say),
+                _reading(row, say),
             )
         )
         for row in rows
     )
-    return Table(caption, columns("Against", "#Effect", "#Interval", "Reading"), lines)
+    names = columns(say, "Against", "#Effect", "#Interval", "Reading")
+    return Table(caption, names, lines)
 
 
-def facts(verdict: Row) -> list[tuple[str, str]]:
+def facts(verdict: Row, say: Language = ENGLISH) -> list[tuple[str, str]]:
     """What stands beside the verdict: name and value."""
+    effect = f"{signed(verdict.get('effect'))} {verdict.get('metric') or ''}".strip()
+    span = interval(verdict.get("low"), verdict.get("high"), True, say)
+    unit = say.unit(verdict.get("unit") or "units")
+    judged_on = say("{n} {unit}", n=count(verdict.get("n")), unit=unit)
     found = [
-        ("Effect", f"{signed(verdict.get('effect'))} {verdict.get('metric') or ''}".strip()),
-        (f"{sure(verdict)} interval", interval(verdict.get("low"), verdict.get("high"), True)),
-        ("Chance that transfer helps", percent(verdict.get("probability"))),
-        ("Judged on", f"{count(verdict.get('n'))} {verdict.get('unit') or 'units'}"),
-        ("Smallest gain worth having (δ)", number(verdict.get("delta"))),
-        ("Looks at this judge", count(verdict.get("looks"))),
+        (say("Effect"), effect),
+        (say("{sure} interval", sure=sure(verdict, say)), span),
+        (say("Chance that transfer helps"), percent(verdict.get("probability"), say)),
+        (say("Judged on"), judged_on),
+        (say("Smallest gain worth having (δ)"), number(verdict.get("delta"))),
+        (say("Looks at this judge"), count(verdict.get("looks"))),
     ]
     if finite(verdict.get("units_wanted")) is not None:
-        unit = verdict.get("unit") or "units"
-        found.append(("Would settle it", f"about {count(verdict['units_wanted'])} {unit}"))
+        wanted = say("about {n} {unit}", n=count(verdict["units_wanted"]), unit=unit)
+        found.append((say("Would settle it"), wanted))
     return [(name, value) for name, value in found if not value.startswith(UNKNOWN)]
 
 
-def sure(verdict: Row) -> str:
+def sure(verdict: Row, say: Language = ENGLISH) -> str:
     """How sure the verdict's intervals are, e.g. `95 %`."""
     level = finite(verdict.get("level"))
-    return percent(1 - level) if level is not None else "95 %"
+    return percent(1 - level if level is not None else 0.95, say)
 
 
-def leaderboard(rows: Sequence[Row], chosen: str | None) -> Table:
+def leaderboard(rows: Sequence[Row], chosen: str | None, say: Language = ENGLISH) -> Table:
     lines = tuple(
         Line(
             (
-                plain_value(row.get("arm")) + (" (chosen)" if row.get("arm") == chosen else ""),
+                plain_value(row.get("arm"))
+                + (say(" (chosen)") if row.get("arm") == chosen else ""),
                 plain_value(row.get("metric")),
                 number(row.get("value")),
-                interval(row.get("low"), row.get("high")),
+                interval(row.get("low"), row.get("high"), say=say),
                 count(row.get("n")),
-                seconds(row.get("seconds")),
-                plain_value(row.get("status")),
+                seconds(row.get("seconds"), say),
+                say.word(plain_value(row.get("status"))),
             ),
             "off" if row.get("status") != "done" else _standing(row, chosen),
         )
         for row in rows
     )
-    names = columns("Arm", "Metric", "#Value", "#Interval", "#n", "#Time", "Status")
-    return Table("Every arm on choose, best first, with 95 % intervals", names, lines)
+    names = columns(say, "Arm", "Metric", "#Value", "#Interval", "#n", "#Time", "Status")
+    caption = say("Every arm on choose, best first, with 95 % intervals")
+    return Table(caption, names, lines)
 
 
-def judged(scores: Mapping[str, Row]) -> Table | None:
+def judged(scores: Mapping[str, Row], say: Language = ENGLISH) -> Table | None:
     """Every metric of the arms that sat the exam."""
     metrics = list(dict.fromkeys(metric for row in scores.values() for metric in row))
     if not metrics:
@@ -134,21 +146,22 @@ def judged(scores: Mapping[str, Row]) -> Table | None:
         Line((arm, *(number(row.get(metric)) for metric in metrics)))
         for arm, row in scores.items()
     )
-    caption = "Every metric on judge; the verdict rests on its own metric alone"
-    return Table(caption, columns("Arm", *(f"#{metric}" for metric in metrics)), lines)
+    caption = say("Every metric on judge; the verdict rests on its own metric alone")
+    names = (*columns(say, "Arm"), *(Column(say.name(metric), True) for metric in metrics))
+    return Table(caption, names, lines)
 
 
-def gap(rows: Sequence[Row]) -> Table | None:
+def gap(rows: Sequence[Row], say: Language = ENGLISH) -> Table | None:
     if not rows:
         return None
     lines = tuple(
         Line(
             (
                 plain_value(row.get("source")),
-                plain_value(row.get("measure")),
+                say.name(plain_value(row.get("measure"))),
                 number(row.get("value")),
-                interval(row.get("low"), row.get("high")),
-                interval(row.get("null_low"), row.get("null_high")),
+                interval(row.get("low"), row.get("high"), say=say),
+                interval(row.get("null_low"), row.get("null_high"), say=say),
                 number(row.get("p")),
                 count(row.get("n_source") or None),
                 count(row.get("n_target") or None),
@@ -157,6 +170,7 @@ def gap(rows: Sequence[Row]) -> Table | None:
         for row in rows
     )
     names = columns(
+        say,
         "Source",
         "Measure",
         "#Value",
@@ -166,20 +180,27 @@ def gap(rows: Sequence[Row]) -> Table | None:
         "#n source",
         "#n target",
     )
-    return Table("Each measure between a source and the target", names, lines)
+    return Table(say("Each measure between a source and the target"), names, lines)
 
 
-def plan(rows: Sequence[Row]) -> Table | None:
+def plan(rows: Sequence[Row], say: Language = ENGLISH) -> Table | None:
     if not rows:
         return None
     lines = tuple(
-        Line((str(place), plain_value(row.get("arm")), plain_value(row.get("reason"))))
+        Line(
+            (
+                str(place),
+                plain_value(row.get("arm")),
+                say.sentence(plain_value(row.get("reason"))),
+            )
+        )
         for place, row in enumerate(rows, start=1)
     )
-    return Table("Arms in the order they were tried", columns("#Order", "Arm", "Reason"), lines)
+    names = columns(say, "#Order", "Arm", "Reason")
+    return Table(say("Arms in the order they were tried"), names, lines)
 
 
-def refused(rows: Sequence[Row]) -> Table | None:
+def refused(rows: Sequence[Row], say: Language = ENGLISH) -> Table | None:
     if not rows:
         return None
     lines = tuple(
@@ -187,39 +208,45 @@ def refused(rows: Sequence[Row]) -> Table | None:
             (
                 plain_value(row.get("strategy")),
                 plain_value(row.get("model")),
-                plain_value(row.get("why")),
+                say.sentence(plain_value(row.get("why"))),
             )
         )
         for row in rows
     )
-    return Table("What does not apply here", columns("Strategy", "Model", "Why"), lines)
+    names = columns(say, "Strategy", "Model", "Why")
+    return Table(say("What does not apply here"), names, lines)
 
 
-def unfinished(rows: Sequence[Row], failed: Mapping[str, Any]) -> Table | None:
+def unfinished(
+    rows: Sequence[Row], failed: Mapping[str, Any], say: Language = ENGLISH
+) -> Table | None:
     """Arms that failed, with why, and those the budget ended."""
-    lines = [Line((str(arm), "failed", plain_value(why))) for arm, why in failed.items()]
+    lines = [
+        Line((str(arm), say.word("failed"), say.sentence(plain_value(why))))
+        for arm, why in failed.items()
+    ]
     for row in rows:
         if row.get("status") == "abandoned":
-            why = "the budget ended first; a larger one may finish it"
-            lines.append(Line((plain_value(row.get("arm")), "abandoned", why)))
+            why = say("the budget ended first; a larger one may finish it")
+            lines.append(Line((plain_value(row.get("arm")), say.word("abandoned"), why)))
         elif row.get("status") != "done" and row.get("arm") not in failed:
-            lines.append(
-                Line((plain_value(row.get("arm")), plain_value(row.get("status")), UNKNOWN))
-            )
+            status = say.word(plain_value(row.get("status")))
+            lines.append(Line((plain_value(row.get("arm")), status, UNKNOWN)))
     if not lines:
         return None
-    return Table("Arms without a score", columns("Arm", "Status", "Why"), tuple(lines))
+    names = columns(say, "Arm", "Status", "Why")
+    return Table(say("Arms without a score"), names, tuple(lines))
 
 
-def market(found: Row) -> Table | None:
+def market(found: Row, say: Language = ENGLISH) -> Table | None:
     """What was understood of one market, table by table."""
     lines = tuple(
         Line(
             (
-                name,
+                say.word(name),
                 count(table.get("rows")),
-                plain_value(table.get("roles") or None),
-                _types(table.get("types") or {}),
+                plain_value(_roles(table.get("roles") or None, say)),
+                _types(table.get("types") or {}, say),
                 plain_value(table.get("origin")),
             )
         )
@@ -227,11 +254,11 @@ def market(found: Row) -> Table | None:
     )
     if not lines:
         return None
-    names = columns("Table", "#Rows", "Roles", "Other columns", "From")
-    return Table(f"Tables of {plain_value(found.get('name'))}", names, lines)
+    names = columns(say, "Table", "#Rows", "Roles", "Other columns", "From")
+    return Table(say("Tables of {name}", name=plain_value(found.get("name"))), names, lines)
 
 
-def samples(rows: Sequence[Any]) -> Table | None:
+def samples(rows: Sequence[Any], say: Language = ENGLISH) -> Table | None:
     """Example predictions, with whatever keys they have."""
     shown = [row if isinstance(row, Mapping) else {"value": row} for row in rows]
     names = list(dict.fromkeys(key for row in shown for key in row))
@@ -239,39 +266,48 @@ def samples(rows: Sequence[Any]) -> Table | None:
         return None
     numeric = {name: all(_is_number(row.get(name)) for row in shown) for name in names}
     lines = tuple(
-        Line(tuple(shorten(plain_value(row.get(name)), SAMPLE_WIDTH) for name in names))
+        Line(tuple(shorten(plain_value(row.get(name), say), SAMPLE_WIDTH) for name in names))
         for row in shown[:SHOWN_SAMPLES]
     )
     more = len(shown) - SHOWN_SAMPLES
-    caption = "What the shipped model answers"
+    caption = say("What the shipped model answers")
     if more > 0:
-        caption += f" (first {SHOWN_SAMPLES} rows; {more:,} more in run.json)"
+        caption += say(
+            " (first {n} rows; {more} more in run.json)", n=SHOWN_SAMPLES, more=f"{more:,}"
+        )
     return Table(caption, tuple(Column(name, numeric[name]) for name in names), lines)
 
 
-def settings(found: Mapping[str, Any]) -> Table | None:
+def settings(found: Mapping[str, Any], say: Language = ENGLISH) -> Table | None:
     """What tuning chose for every arm that finished."""
     lines = tuple(
-        Line((arm, "; ".join(_flat(chosen)) or "none to choose"))
+        Line((arm, "; ".join(_flat(chosen, say)) or say("none to choose")))
         for arm, chosen in found.items()
     )
     if not lines:
         return None
-    return Table("Settings that tuning chose", columns("Arm", "Settings"), lines)
+    return Table(say("Settings that tuning chose"), columns(say, "Arm", "Settings"), lines)
 
 
-def _reading(row: Row) -> str:
+def _reading(row: Row, say: Language) -> str:
     low, high = finite(row.get("low")), finite(row.get("high"))
     if low is None or high is None:
-        return "unknown"
-    return "better" if low > 0 else "worse" if high < 0 else "cannot be told apart"
+        return say("unknown")
+    if low > 0:
+        return say("better")
+    return say("worse") if high < 0 else say("cannot be told apart")
 
 
 def _standing(row: Row, chosen: str | None) -> str:
     return "picked" if row.get("arm") == chosen else ""
 
 
-def _types(types: Mapping[str, Any]) -> str:
+def _roles(roles: Mapping[str, Any] | None, say: Language) -> dict[str, Any] | None:
+    """`user = household_id`, the role in the reader's words."""
+    return {say.word(role): column for role, column in roles.items()} if roles else None
+
+
+def _types(types: Mapping[str, Any], say: Language) -> str:
     """`numeric: price, weight; ignored: notes`, each kind cut after thirty names."""
     kinds: dict[str, list[str]] = {}
     for column, kind in types.items():
@@ -279,20 +315,21 @@ def _types(types: Mapping[str, Any]) -> str:
     parts = []
     for kind, names in kinds.items():
         more = len(names) - SHOWN_COLUMNS
-        rest = f" and {more:,} more" if more > 0 else ""
-        parts.append(f"{kind}: {', '.join(names[:SHOWN_COLUMNS])}{rest}")
+        rest = say(" and {n} more", n=f"{more:,}") if more > 0 else ""
+        listed = ", ".join(names[:SHOWN_COLUMNS])
+        parts.append(say("{kind}: {names}{rest}", kind=say.word(kind), names=listed, rest=rest))
     return "; ".join(parts) or UNKNOWN
 
 
-def _flat(value: Any, name: str = "") -> list[str]:
+def _flat(value: Any, say: Language, name: str = "") -> list[str]:
     """`model.k = 200` for every leaf."""
     if isinstance(value, Mapping):
         return [
             leaf
             for key, each in value.items()
-            for leaf in _flat(each, f"{name}.{key}" if name else str(key))
+            for leaf in _flat(each, say, f"{name}.{key}" if name else str(key))
         ]
-    return [f"{name} = {plain_value(value)}"] if name else []
+    return [f"{name} = {plain_value(value, say)}"] if name else []
 
 
 def _is_number(value: object) -> bool:

@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from acclimate.reports.language import ENGLISH, Language
+
 UNKNOWN = "–"
 
 
@@ -40,12 +42,12 @@ def signed(value: object) -> str:
     return f"+{text}" if x is not None and x > 0 else text
 
 
-def interval(low: object, high: object, sign: bool = False) -> str:
+def interval(low: object, high: object, sign: bool = False, say: Language = ENGLISH) -> str:
     """`0.123 to 0.145`; a dash where an end is not known."""
     write = signed if sign else number
     if finite(low) is None or finite(high) is None:
         return UNKNOWN
-    return f"{write(low)} to {write(high)}"
+    return say("{low} to {high}", low=write(low), high=write(high))
 
 
 def count(value: object) -> str:
@@ -54,37 +56,39 @@ def count(value: object) -> str:
     return UNKNOWN if x is None else f"{round(x):,}"
 
 
-def percent(share: object) -> str:
+def percent(share: object, say: Language = ENGLISH) -> str:
     """A share of one as `95 %`."""
     x = finite(share)
-    return UNKNOWN if x is None else f"{float(f'{100 * x:.6g}'):.4g} %"
+    if x is None:
+        return UNKNOWN
+    return say("{n} %", n=f"{float(f'{100 * x:.6g}'):.4g}")
 
 
-def seconds(value: object) -> str:
+def seconds(value: object, say: Language = ENGLISH) -> str:
     """`0.41 s`, `83.2 s`, `12 min 5 s`."""
     x = finite(value)
     if x is None:
         return UNKNOWN
     if x < 120:
-        return f"{number(x)} s"
+        return say("{n} s", n=number(x))
     minutes, rest = divmod(round(x), 60)
-    return f"{minutes:,} min {rest} s"
+    return say("{minutes} min {rest} s", minutes=f"{minutes:,}", rest=rest)
 
 
-def plain_value(value: Any) -> str:
+def plain_value(value: Any, say: Language = ENGLISH) -> str:
     """Any JSON value as text.  Whole numbers keep their digits: they may be ids."""
     if value is None:
         return UNKNOWN
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
         return number(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} = {plain_value(each)}" for key, each in value.items())
+        return ", ".join(f"{key} = {plain_value(each, say)}" for key, each in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(plain_value(each) for each in value)
+        return ", ".join(plain_value(each, say) for each in value)
     return str(value)
 
 
