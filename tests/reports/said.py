@@ -154,8 +154,8 @@ class _Reader(ast.NodeVisitor):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         outer, self.making = self.making, node.name in MADE
         if node.name != "_repr_html_":
-            for each in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
-                self.visit(each)
+            for default in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
+                self.visit(default)
             for each in node.body:
                 self.visit(each)
         self.making = outer

@@ -77,7 +77,7 @@ def test_nothing_is_replaced_before_both_files_are_on_disk(
 def test_a_summary_that_cannot_be_rendered_touches_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "_page", lambda run: {})
+    monkeypatch.setattr(report, "_page", lambda run, say: {})
     with pytest.raises(Exception, match="undefined"):
         write_report(summary(), tmp_path / "run" / "report.html")
     assert not (tmp_path / "run").exists()
