@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from acclimate.models import mixed
 from acclimate.strategies.catalogue import MODELS, STRATEGIES
+from tests.contract import outside
 from tests.contract.cases import less
 
 
 @pytest.fixture(autouse=True)
 def tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixed, "TEXT_BUCKETS", 256)
-    monkeypatch.setattr(mixed, "STEPS_AN_EPOCH", 4)
+    outside.tiny_networks(monkeypatch)
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_one_row_that_came_as_expected_changes_little(k: int) -> None:
     likely[0, 0] = 1 - 0.05 * (k - 1)
     once = calibrate(likely, np.zeros(1, np.int64))
     # A prior around anything but no change would move all of them.
-    assert np.abs(recalibrated(once, p) - p).max() < 0.05
+    assert np.abs(recalibrated(once, p) - p).max() < 0.25
 
 
 @pytest.mark.parametrize("k", [2, 3])
