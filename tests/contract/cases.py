@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from acclimate.arrays import Array
 from acclimate.domains.domain import Domain
@@ -27,6 +28,7 @@ from acclimate.models.model import Model
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import MODELS, STRATEGIES
+from acclimate.strategies.chain import Chain
 from acclimate.strategies.fitted import Fitted
 from acclimate.strategies.strategy import Strategy
 from acclimate.tasks.classify import Classify
@@ -66,7 +68,10 @@ def light(problem: Problem) -> Problem:
 
 @cache
 def scene(form: str) -> Scene:
-    """Cut by time, so that there is a clock; rows have every type of column and two labels."""
+    """Cut by time, so that there is a clock; rows have every type of column and two labels.
+
+    Rows of sources have users.
+    """
     key = Rng.of(11).child(form)
     if form == "items":
         target = make_events(key.child("t"), 60, 30, name="target")
@@ -87,8 +92,17 @@ def scene(form: str) -> Scene:
         for name, n, dial in (("target", 120, 0.0), ("near", 150, 0.5), ("far", 150, 2.0))
     ]
     first, *others = [each.domain for each in made]
+    others = [with_users(each) for each in others]
     cut = Cut(0.3, 0.25, by="time", cross_below=20)
     return Scene(Classify("label", also=("other",)), first, tuple(others), cut)
+
+
+def with_users(domain: Domain, users: int = 5) -> Domain:
+    """The market with rows of users, who come in turn."""
+    table = domain.tables["rows"]
+    entity = pl.Series("entity", [f"u{row % users}" for row in range(table.height)])
+    tables = {**domain.tables, "rows": table.with_columns(entity)}
+    return Domain(domain.name, tables, domain.schema, domain.findings)
 
 
 @cache
@@ -107,7 +121,8 @@ def small(form: str) -> Posed:
         make_rows(key.child(n), 80, time=True, other=True, name=n).domain for n in ("t", "near")
     )
     cut = Cut(0.3, 0.25, by="time", cross_below=20)
-    return Scene(Classify("label", also=("other",)), target, (near,), cut).posed()
+    sources = (with_users(near),)
+    return Scene(Classify("label", also=("other",)), target, sources, cut).posed()
 
 
 def quick(arm: Arm) -> Arm:
@@ -116,7 +131,9 @@ def quick(arm: Arm) -> Arm:
 
 
 def less(value: Any) -> Any:
-    """A model or strategy with less of what takes time."""
+    """A model or strategy with less of what takes time; of a chain, each step."""
+    if isinstance(value, Chain):
+        return replace(value, steps=tuple(map(less, value.steps)))
     smaller = {
         each.name: AT_MOST[each.name]
         for each in fields(value)

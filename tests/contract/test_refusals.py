@@ -11,12 +11,15 @@ import pytest
 
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
+from acclimate.domains.schema import ColumnType
 from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Model
 from acclimate.models.popularity import Popularity
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import MODELS, STRATEGIES
 from acclimate.strategies.feature.adversarial import AdapterDann, Dann
+from acclimate.strategies.meta.maml import Maml
+from acclimate.strategies.meta.metahead import MetaHead
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
@@ -28,6 +31,8 @@ Change = Callable[[Problem], Problem]
 NETWORKS = (FineTune(layers="head"), FineTune(layers="all"), L2SP())
 ALIGNING = (Dann(), AdapterDann())
 SHARING = (HardSharing(), LabelSharing())
+META = (Maml(), Maml(inner="head"), Maml(by="entity"), Maml(by="category"), MetaHead())
+SOURCES, VALUES = "sources", "values of one category column in the sources"
 
 by_kind = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda each: each.kind)
 
@@ -83,6 +88,17 @@ def target(change: Callable[[Rows], Rows]) -> Change:
     return changed
 
 
+def uncategorised(rows: Rows) -> Rows:
+    """The rows with their categories read as text."""
+    return replace(
+        rows,
+        types={
+            name: ColumnType.TEXT if kind == ColumnType.CATEGORY else kind
+            for name, kind in rows.types.items()
+        },
+    )
+
+
 @by_kind
 def test_without_a_source_whatever_transfers_is_refused(strategy: Strategy) -> None:
     given = posed(form_of(strategy)).problem.with_sources([])
@@ -98,9 +114,9 @@ def test_what_a_source_does_not_share_is_named(strategy: Strategy) -> None:
         kept = replace(near, shares=near.shares - {what})
         why = strategy.why_not(given.with_sources([kept]), some_model(strategy))
         assert why == f"source 'near' does not share its {what}"
-    only = replace(near, shares=frozenset(strategy.reads))
+    only = [replace(source, shares=frozenset(strategy.reads)) for source in given.sources]
     if some_model(strategy).why_not() is None:
-        assert strategy.why_not(given.with_sources([only]), some_model(strategy)) is None
+        assert strategy.why_not(given.with_sources(only), some_model(strategy)) is None
 
 
 @by_kind
@@ -147,7 +163,7 @@ def test_what_a_model_lacks_is_named(arm: Arm) -> None:
         ),
         *(
             (strategy, change, "source 'near' has no labelled rows to learn from")
-            for strategy in (*ALIGNING, *SHARING)
+            for strategy in (*ALIGNING, *SHARING, *META)
             for change in (
                 first_source(Rows.unlabelled),
                 first_source(lambda rows: rows.take(np.empty(0, np.int64))),
@@ -164,10 +180,38 @@ def test_what_a_model_lacks_is_named(arm: Arm) -> None:
             )
             for strategy in ALIGNING
         ),
-        (
-            HardSharing(),
-            target(Rows.unlabelled),
-            "the target has no labelled rows to fit on",
+        *(
+            (strategy, target(Rows.unlabelled), "the target has no labelled rows to fit on")
+            for strategy in (HardSharing(), *META)
+        ),
+        *(
+            (
+                strategy,
+                change,
+                f"learning across tasks takes at least 2 {tasks} with 4 labelled rows each, "
+                f"and {found} as many",
+            )
+            for strategy, change, tasks, found in (
+                (
+                    Maml(),
+                    lambda problem: problem.with_sources(problem.sources[:1]),
+                    SOURCES,
+                    "1 has",
+                ),
+                (
+                    Maml(by="entity"),
+                    every_source(lambda rows: replace(rows, entity=None)),
+                    "users of the sources",
+                    "none have",
+                ),
+                (Maml(by="category"), every_source(uncategorised), VALUES, "none have"),
+                (
+                    MetaHead(),
+                    every_source(lambda rows: rows.take(np.arange(3))),
+                    SOURCES,
+                    "none have",
+                ),
+            )
         ),
         (
             LabelSharing(),

@@ -28,6 +28,8 @@ from acclimate.strategies.feature.adversarial import AdapterDann, Dann
 from acclimate.strategies.feature.coral import Coral
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.weighting import DensityRatio
+from acclimate.strategies.meta.maml import Maml
+from acclimate.strategies.meta.metahead import MetaHead
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
@@ -68,6 +70,12 @@ STRATEGIES: tuple[Strategy, ...] = (
     LabelSharing(),
     AdapterDann(),
     Dann(),
+    Maml(),
+    Maml(inner="head"),
+    Maml(by="entity"),
+    Maml(by="category"),
+    MetaHead(),
+    Chain((HardSharing(), AdapterDann(), MetaHead())),
 )
 
 MADE: tuple[Model, ...] = (Ensemble(),)

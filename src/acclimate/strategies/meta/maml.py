@@ -64,7 +64,7 @@ class Maml(Adapt):
              of a value
     queries  ≥ 2 rows to be asked, or None: as many
     tasks    ≥ 1, episodes a step of the outer loop
-    steps    ≥ 0, steps of the outer loop; 0 meta-learns nothing
+    rounds   ≥ 0, steps of the outer loop; 0 meta-learns nothing
     rate     > 0, factor on the network's own rate in the outer loop
     fresh    begin at random instead of at the pooled sources' network
     own      whether the target's rows to fit on are tasks too
@@ -79,8 +79,8 @@ class Maml(Adapt):
     shots: int | None = None
     queries: int | None = None
     tasks: int = 4
-    steps: int = 150
-    rate: float = 0.3
+    rounds: int = 200
+    rate: float = 1.0
     fresh: bool = False
     own: bool = False
     column: str | None = None
@@ -97,11 +97,11 @@ class Maml(Adapt):
                 f"{self.inner!r} and {self.order!r}."
             )
         right = all(math.isfinite(x) and x > 0 for x in (self.alpha, self.rate))
-        if not right or min(self.descent, self.tasks) < 1 or self.steps < 0:
+        if not right or min(self.descent, self.tasks) < 1 or self.rounds < 0:
             raise StrategyError(
                 "Expected a finite alpha and rate above 0, at least 1 step of descent and 1 "
                 "task, and at least 0 steps of the outer loop; found "
-                f"{self.alpha}, {self.rate}, {self.descent}, {self.tasks} and {self.steps}. "
+                f"{self.alpha}, {self.rate}, {self.descent}, {self.tasks} and {self.rounds}. "
                 "To leave the descent out, use pooled."
             )
         if type(self) is Maml:
@@ -117,7 +117,8 @@ class Maml(Adapt):
         return teaches_nothing(problem) or self.episodes(problem, Rng.of(0)).why_not()
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
-        return (self, replace(self, alpha=5 * self.alpha))
+        faster = replace(self, alpha=5 * self.alpha)
+        return (self, faster, replace(faster, fresh=True))
 
     def models(self, model: Model) -> tuple[Model, ...]:
         """Its own settings alone: each of others is meta-learned anew."""
@@ -186,11 +187,11 @@ class Maml(Adapt):
         views += [problem.view(problem.fit)] if self.own and problem.fit.n else []
         prepared = model.prepare(stack(views))
         params = model.begin(prepared, begin, rng)
-        if not self.steps:
+        if not self.rounds:
             return model.holding(prepared, params)  # type: ignore[return-value]
         rows, loss = self.seen(model, params, prepared, tick)
         inner = Inner(self.alpha, self.descent, self.order)
-        drawn = self.episodes(problem, rng).draw(self.steps * self.tasks)
+        drawn = self.episodes(problem, rng).draw(self.rounds * self.tasks)
         trainable = self.outer(model)
         return model.learn(  # type: ignore[return-value]
             prepared,
@@ -198,7 +199,7 @@ class Maml(Adapt):
             {EPISODES: episode_stream(drawn, self.tasks)},
             Tuning(trainable, dict.fromkeys(params, self.rate)),
             begun=params,
-            steps=self.steps,
+            steps=self.rounds,
             rng=rng,
             tick=tick,
         )

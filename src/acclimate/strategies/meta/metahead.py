@@ -22,6 +22,7 @@ from acclimate.models.network import Batch, Params, Trainable
 from acclimate.rng import Rng
 from acclimate.strategies.meta.inner import Loss
 from acclimate.strategies.meta.maml import Maml
+from acclimate.strategies.strategy import Strategy
 
 AT_ONCE = 8192  # rows whose features are made together
 FEATURES = "features"
@@ -39,6 +40,9 @@ class MetaHead(Maml):
 
     kind: ClassVar[str] = "meta-head"
     complexity: ClassVar[int] = 7
+
+    def grid(self, problem: Problem) -> tuple[Strategy, ...]:
+        return (self, replace(self, alpha=5 * self.alpha))
 
     def episodes(self, problem: Problem, rng: Rng) -> Episodes:
         ways = (self.by, *(way for way in WAYS if way != self.by))
