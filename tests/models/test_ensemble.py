@@ -110,7 +110,17 @@ def test_one_row_that_came_as_expected_changes_little(k: int) -> None:
     likely[0, 0] = 1 - 0.05 * (k - 1)
     once = calibrate(likely, np.zeros(1, np.int64))
     # A prior around anything but no change would move all of them.
-    assert np.abs(recalibrated(once, p) - p).max() < 0.25
+    assert np.abs(recalibrated(once, p) - p).max() < 0.05
+
+
+@pytest.mark.parametrize("k", [2, 3, 10])
+def test_few_rows_of_many_classes_do_little_harm_to_calibrated_answers(k: int) -> None:
+    p = np.clip(honest(2060, k, 3), 1e-3, None)
+    p = p / p.sum(axis=1, keepdims=True)
+    label = drawn(p, 4)
+    after = recalibrated(calibrate(p[:60], label[:60]), p[60:])
+    # With every class free to answer for every other, ten classes lost more than 1 nat.
+    assert loss(after, label[60:]) < loss(p[60:], label[60:]) + 0.1
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -128,7 +138,7 @@ def test_calibration_mends_a_base_rate_that_is_off() -> None:
     p = np.full((500, 2), 0.5)
     label = (np.arange(500) % 10 == 0).astype(np.int64)
     after = recalibrated(calibrate(p, label), p)
-    assert after[0, 1] == pytest.approx(0.1, abs=0.02)
+    assert after[0, 1] == pytest.approx(0.1, abs=0.03)
 
 
 def test_calibrated_answers_are_saved_with_their_calibration() -> None:
