@@ -1,0 +1,293 @@
+"""Validators vote where the target has no labels, and a list says what to label first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from acclimate.arrays import Array, Ints
+from acclimate.domains.domain import Domain
+from acclimate.domains.exam import Probabilities
+from acclimate.domains.sample import Rows
+from acclimate.domains.split import Cut
+from acclimate.errors import TaskError
+from acclimate.models.linear import Linear
+from acclimate.plans.budget import Budget, OutOfBudget
+from acclimate.plans.examine import Examined
+from acclimate.plans.plan import Plan, Step
+from acclimate.plans.runner import Trial, run
+from acclimate.plans.vote import LABEL_FIRST, Ballot, held_out, label_first, prefers, vote
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.strategies.baselines import SourceOnly, TargetOnly
+from acclimate.strategies.chain import Chain
+from acclimate.strategies.feature.coral import Coral
+from acclimate.strategies.instance.weighting import DensityRatio
+from acclimate.tasks.classify import Classify
+from acclimate.tasks.task import Posed
+from tests.shifted import TRUTH_HELPS, market, unlabelled
+
+ALONE = Arm(SourceOnly(), Linear())
+WEIGHED = Arm(Chain((DensityRatio(), SourceOnly())), Linear())
+ALIGNED = Arm(Chain((Coral(), SourceOnly())), Linear())
+
+
+def posed(target: Domain, *sources: Domain) -> Posed:
+    return Classify("label").pose(target, sources, Cut(), Rng.of(0))
+
+
+def trials(*arms: Arm, status: str = "done") -> list[Trial]:
+    return [Trial(arm, status, "", "log-loss") for arm in arms]
+
+
+def voted(given: Posed, *arms: Arm, tick: Callable[[], None] = lambda: None) -> Examined:
+    return vote(trials(*arms), given.task, given.problem, Rng.of(0), tick)
+
+
+@pytest.fixture(scope="module")
+def helps() -> tuple[Posed, Ints]:
+    """A covariate shift that weighting truly corrects, and the labels that nobody has."""
+    target, truth = unlabelled(market(1, 600, **TRUTH_HELPS, name="target"))
+    return posed(target, market(2, 2000, name="near")), truth
+
+
+def loss(arm: Arm, given: Posed, truth: Ints) -> float:
+    rows = given.problem.unlabelled
+    assert isinstance(rows, Rows)
+    answer = arm.fit(given.problem, Rng.of(0)).predict(rows)
+    assert isinstance(answer, Probabilities)
+    return float(-np.log(answer.p[np.arange(rows.n), truth]).mean())
+
+
+def test_what_truly_helps_is_provisional_where_all_validators_say_so(
+    helps: tuple[Posed, Ints],
+) -> None:
+    given, truth = helps
+    assert loss(WEIGHED, given, truth) < 0.7 * loss(ALONE, given, truth)
+    found = voted(given, ALIGNED, WEIGHED, ALONE)
+    assert found.verdict.answer == "provisional"
+    assert found.chosen is not None and found.chosen.arm == WEIGHED
+    assert found.baseline.arm == ALONE
+    assert found.verdict.sentence == (
+        "density-ratio + source-only/linear is provisional: there are no target labels to "
+        "judge it on, but all 3 validators prefer it to source-only/linear; label about 200 "
+        "rows of the target, those listed first, and adapt again."
+    )
+    assert list(found.votes) == [ALONE.name, ALIGNED.name, WEIGHED.name]
+    assert set(found.votes[ALONE.name]) == {"likelihood", "information", "density"}
+
+
+def test_validators_that_disagree_are_not_enough(helps: tuple[Posed, Ints]) -> None:
+    # Nearer to the boundary vague answers are alike, and density likes what is alike.
+    target, _ = unlabelled(market(3, 300, z=1.5, x=0.6, name="target"))
+    found = voted(posed(target, market(4, 800, name="near")), ALONE, WEIGHED)
+    votes = found.votes
+    signs = {
+        name: votes[WEIGHED.name][name] > votes[ALONE.name][name] for name in votes[ALONE.name]
+    }
+    assert set(signs.values()) == {True, False}, signs
+    assert found.verdict.answer == "not-enough-data"
+    assert found.verdict.units_wanted == 200
+    assert found.verdict.sentence == (
+        "Not enough data to choose density-ratio + source-only/linear over source-only/linear: "
+        "there are no target labels to judge on, and the 3 validators do not agree that the "
+        "other arm is better; label about 200 rows of the target, those listed first, and "
+        "adapt again."
+    )
+
+
+def test_nothing_to_compare_says_so(helps: tuple[Posed, Ints]) -> None:
+    found = voted(helps[0], ALONE)
+    assert found.verdict.answer == "not-enough-data"
+    assert found.verdict.sentence.startswith(
+        "Not enough data: there are no target labels to judge on, and nothing else could be "
+        "tried that validators might prefer;"
+    )
+
+
+def test_the_arm_as_it_is_is_provisional_where_all_validators_prefer_it(
+    helps: tuple[Posed, Ints], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    p = np.full((600, 2), 0.5)
+    scores = {ALONE: (0.0, 0.0, 0.0), WEIGHED: (-1.0, -1.0, 0.0), ALIGNED: (0.0, 0.0, -1.0)}
+
+    def ballots(done: Sequence[Trial], *others: object) -> list[Ballot]:
+        return [Ballot(trial, np.array(scores[trial.arm]), p) for trial in done]
+
+    monkeypatch.setattr("acclimate.plans.vote._ballots", ballots)
+    found = voted(helps[0], WEIGHED, ALONE, ALIGNED)
+    assert found.verdict.answer == "provisional"
+    assert found.verdict.arm == found.verdict.baseline == ALONE.name
+    assert "all 3 validators prefer it to each of 2 other arms" in found.verdict.reason
+    scores[ALIGNED] = (0.0, 0.0, 1.0)
+    assert voted(helps[0], WEIGHED, ALONE, ALIGNED).verdict.answer == "not-enough-data"
+
+
+def test_flipped_labels_are_seen_by_nobody_and_never_adopted() -> None:
+    target, truth = unlabelled(market(1, 400, **TRUTH_HELPS, flip=True, name="target"))
+    given = posed(target, market(2, 1200, name="near"))
+    assert loss(WEIGHED, given, truth) > 2.0
+    assert voted(given, ALONE, WEIGHED).verdict.answer in ("provisional", "not-enough-data")
+
+
+# ── what is preferred ───────────────────────────────────────────────────────
+
+
+def ballot(gain: Array, information: float, density: float) -> Ballot:
+    scores = np.array([gain.mean(), information, density])
+    return Ballot(trials(ALONE)[0], scores, np.full((2, 2), 0.5), gain, np.ones(len(gain)))
+
+
+def test_a_likelihood_better_by_chance_is_no_preference() -> None:
+    base = np.zeros(100)
+    noisy = np.where(np.arange(100) % 2, 1.02, -1.0)  # mean 0.01, error 0.1
+    assert not prefers(ballot(noisy, 1.0, 1.0), ballot(base, 0.0, 0.0))
+    assert prefers(ballot(base + 0.01, 1.0, 1.0), ballot(base, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_one_validator_against_it_is_enough(which: int) -> None:
+    signs = [-1.0 if at == which else 1.0 for at in range(3)]
+    other = ballot(np.full(9, signs[0]), signs[1], signs[2])
+    assert not prefers(other, ballot(np.zeros(9), 0.0, 0.0))
+
+
+# ── what to label first ─────────────────────────────────────────────────────
+
+
+def entities(given: Posed, names: Sequence[object]) -> Rows:
+    rows = given.problem.unlabelled
+    assert isinstance(rows, Rows)
+    return replace(rows.take(np.arange(len(names))), entity=np.array(names, dtype=object))
+
+
+def two(*p: float) -> Array:
+    return np.column_stack([1 - np.array(p), np.array(p)])
+
+
+def test_rows_that_tell_the_arms_apart_come_first_one_a_unit(
+    helps: tuple[Posed, Ints],
+) -> None:
+    rows = entities(helps[0], ["a", "b", "a", None, "c", "b"])
+    ours, theirs = two(0.5, 0.9, 0.9, 0.5, 0.8, 0.9), two(0.5, 0.8, 0.1, 0.6, 0.2, 0.85)
+    found = label_first([ours, theirs], np.arange(6), rows)
+    assert found == (2, 4, 1, 3)
+
+
+def test_rows_that_one_arm_is_least_sure_of_come_first(helps: tuple[Posed, Ints]) -> None:
+    rows = entities(helps[0], [None] * 4)
+    assert label_first([two(0.9, 0.5, 0.6, 0.01)], np.arange(4), rows) == (1, 2, 0, 3)
+
+
+def test_the_list_is_short_and_names_rows_of_the_table(helps: tuple[Posed, Ints]) -> None:
+    given, _ = helps
+    found = voted(given, ALONE, WEIGHED).first
+    rows = given.problem.unlabelled
+    assert isinstance(rows, Rows)
+    assert len(found) == len(set(found)) == LABEL_FIRST
+    assert min(found) >= 0 and max(found) < rows.n
+
+
+# ── held-out sources ────────────────────────────────────────────────────────
+
+
+def test_a_fifth_of_each_source_is_held_out_and_weighed_towards_the_target(
+    helps: tuple[Posed, Ints],
+) -> None:
+    problem = helps[0].problem
+    part, held = held_out(problem, Rng.of(0))
+    assert held is not None
+    assert part.sources[0].n + held.rows.n == problem.sources[0].n
+    assert held.rows.n == pytest.approx(problem.sources[0].n / 5, abs=2)
+    z = held.rows.columns["z"].to_numpy()
+    assert held.weight.mean() == pytest.approx(1.0)
+    assert (held.weight * z).mean() > z.mean() + 0.5  # the target's z lies higher
+
+
+def test_a_source_of_one_unit_is_fitted_on_and_held_out_nowhere() -> None:
+    target, _ = unlabelled(market(1, 60, name="target"))
+    given = posed(target, market(2, 90, name="near"))
+    held = given.problem.sources[0].held
+    assert isinstance(held, Rows)
+    one = replace(held, entity=np.array(["u"] * held.n, dtype=object))
+    alone = replace(given.problem.sources[0], held=one)
+    part, kept = held_out(given.problem.with_sources([alone]), Rng.of(0))
+    assert kept is None and part.sources[0].n == held.n
+
+
+# ── budget ──────────────────────────────────────────────────────────────────
+
+
+def stopping(after: int) -> Callable[[], None]:
+    left = iter(range(after))
+
+    def tick() -> None:
+        if next(left, None) is None:
+            raise OutOfBudget
+
+    return tick
+
+
+def test_a_vote_that_is_cut_short_says_so_and_keeps_what_there_is_to_beat(
+    helps: tuple[Posed, Ints],
+) -> None:
+    given, _ = helps
+    counted = [0]
+
+    def count() -> None:
+        counted[0] += 1
+
+    whole = voted(given, WEIGHED, ALONE, tick=count)
+    cut = voted(given, WEIGHED, ALONE, tick=stopping(counted[0] - 1))
+    assert list(cut.votes) == [ALONE.name]
+    assert cut.votes[ALONE.name] == whole.votes[ALONE.name]
+    assert cut.baseline.arm == ALONE and cut.verdict.answer == "not-enough-data"
+    assert cut.verdict.reason.endswith("(1 of 2 arms had no vote; raise --budget)")
+
+
+def test_a_budget_that_ends_before_any_vote_ships_the_model_as_it_is(
+    helps: tuple[Posed, Ints],
+) -> None:
+    found = voted(helps[0], WEIGHED, ALONE, tick=stopping(0))
+    assert found.baseline.arm == ALONE and found.votes == {} and found.first == ()
+    assert "the budget ended before a vote" in found.verdict.sentence
+
+
+def test_time_for_the_second_fits_is_kept_back() -> None:
+    now = [0.0]
+    budget = Budget(100.0, lambda: now[0], twice=True)
+    for seconds in (3.0, 5.0):
+        budget.saw_fit(seconds)
+        now[0] += seconds
+    assert budget.reserve == 10 + (3 + 5) + 5  # a tenth, both again, one to ship
+    now[0] = 94.9
+    budget.closing_tick()
+    now[0] = 95.1
+    with pytest.raises(OutOfBudget):
+        budget.closing_tick()
+
+
+def test_the_trials_of_a_target_without_labels_need_no_target_only_arm(
+    helps: tuple[Posed, Ints],
+) -> None:
+    given, _ = helps
+    assert Arm(TargetOnly(), Linear()).why_not(given.problem) == (
+        "the target has no labelled rows to fit on"
+    )
+    steps = tuple(Step(arm, "") for arm in (ALONE, WEIGHED))
+    found = run(Plan(steps, ()), given.task, given.problem, given.exam, Budget(60.0), Rng.of(0))
+    assert [t.status for t in found] == ["done", "done"]
+    assert all(t.answer is None and t.n == 0 for t in found)
+
+
+def test_one_class_in_all_sources_is_refused() -> None:
+    target, _ = unlabelled(market(1, 60, name="target"))
+    near = market(2, 60, name="near")
+    one = near.tables["rows"].filter(near.tables["rows"]["label"] == "1")
+    says = "at least two classes in the sources, as target 'target' has no labels; found 1. "
+    with pytest.raises(TaskError, match=re.escape(says)):
+        posed(target, Domain("near", {"rows": one}, near.schema))
