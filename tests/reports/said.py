@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,6 +81,7 @@ TOGETHER = {
     "{}: {}",
     "{}.",
     " ({})",
+    ": left out",
     "{} ({})",
     "commas read as thousands separators",
     "commas read as decimals",
@@ -97,8 +99,13 @@ class Said(NamedTuple):
         return NESTED.sub("{}", self.text)
 
 
-def sentences() -> Iterator[Said]:
+@cache
+def sentences() -> tuple[Said, ...]:
     """Every sentence of every layer, in the order of the files."""
+    return tuple(_sentences())
+
+
+def _sentences() -> Iterator[Said]:
     paths = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
     for path in (*paths, *(ROOT / name for name in BESIDES)):
         name = path.relative_to(ROOT).as_posix()
@@ -108,12 +115,14 @@ def sentences() -> Iterator[Said]:
             yield from reader.found
 
 
+def forms(english: str) -> set[str]:
+    """The skeletons of a pattern, with and without what may be missing."""
+    return {SLOT.sub("{}", english), SLOT.sub("{}", re.sub(r"\{\w+:o\}", "", english))}
+
+
 def skeletons(language: Language) -> set[str]:
-    """What a language knows, with and without the fragments that may be missing."""
-    found = {SLOT.sub("{}", english) for english in language.sentences}
-    found |= {
-        SLOT.sub("{}", re.sub(r"\{\w+:o\}", "", english)) for english in language.sentences
-    }
+    """Everything a language knows."""
+    found = {form for english in language.sentences for form in forms(english)}
     return found | set(language.words) | set(language.units)
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
@@ -44,10 +44,10 @@ LONGEST = 4_000  # letters of a text with more than two slots
 class Pattern:
     """One sentence of the layers below: its English form, and how it reads here.
 
-    begun  an expression for how sentences begin that may follow another or not
+    forms  what a slot of each kind may hold, as regular expressions
     """
 
-    def __init__(self, english: str, here: str, begun: str) -> None:
+    def __init__(self, english: str, here: str, forms: Mapping[str, str]) -> None:
         self.english, self.here = english, here
         self.kinds = dict[str, str](SLOT.findall(english))
         self.fixed = [part for part in SLOT.split(english)[::3] if part]
@@ -55,9 +55,8 @@ class Pattern:
         ends = [0, *(place.end() for place in places)]
         starts = [*(place.start() for place in places), len(english)]
         fixed = [re.escape(english[a:b]) for a, b in zip(ends, starts, strict=True)]
-        known = FORMS | {"o": f"(|(?:{begun}).*?)"}
-        forms = [known.get(place[2] or "", NAME) for place in places]
-        source = fixed[0] + "".join(a + b for a, b in zip(forms, fixed[1:], strict=True))
+        held = [forms.get(place[2] or "", NAME) for place in places]
+        source = fixed[0] + "".join(a + b for a, b in zip(held, fixed[1:], strict=True))
         self.names = [place[1] for place in places]
         self._regex = re.compile(source, re.DOTALL)
 
@@ -76,7 +75,7 @@ class Pattern:
 
 
 # How lists that were cut short end.
-MORE = Pattern("{shown:l} and {n:n} more", "", "")
+MORE = Pattern("{shown:l} and {n:n} more", "", FORMS)
 
 
 @dataclass(frozen=True)
@@ -195,9 +194,14 @@ class Language:
     @cached_property
     def _patterns(self) -> Sequence[Pattern]:
         """Whole sentences first, then those with most fixed letters: they say most."""
-        loose = [SLOT.split(english)[0] for english in self.sentences if english[0] in " ;,"]
-        begun = "|".join(map(re.escape, loose))
-        made = [Pattern(english, here, begun) for english, here in self.sentences.items()]
+        loose = [SLOT.split(english)[0] for english in self.sentences if english[0] in " ;:,"]
+        forms = {
+            **FORMS,
+            "w": f"({_any_of(self.words)})",
+            "u": f"({_any_of(self.units)})",
+            "o": f"(|(?:{_any_of(loose)}).*?)",
+        }
+        made = [Pattern(english, here, forms) for english, here in self.sentences.items()]
         return sorted(
             made,
             key=lambda each: (not each.english.endswith("."), -sum(map(len, each.fixed))),
@@ -205,6 +209,13 @@ class Language:
 
 
 PARTS = ("page", "words", "units", "sentences")
+
+
+def _any_of(texts: Iterable[str]) -> str:
+    """An expression for one of them, the longest that fits."""
+    return "|".join(map(re.escape, sorted(texts, key=len, reverse=True)))
+
+
 ENGLISH = Language("en", "en")
 
 
