@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import acclimate
+from acclimate.domains.disk import sync_folder, write_synced
 from acclimate.errors import IntegrityError, UsageError
 from acclimate.reports import figures, tables
 from acclimate.reports.language import ENGLISH, Language
@@ -229,28 +229,14 @@ def _replace(texts: Mapping[Path, str]) -> None:
         for path, text in texts.items():
             temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
             waiting.append((temporary, path))
-            with temporary.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            write_synced(temporary, text.encode())
         for temporary, path in waiting:
             os.replace(temporary, path)  # noqa: PTH105 - one name for what must be atomic
     finally:
         for temporary, _ in waiting:
             temporary.unlink(missing_ok=True)
     for folder in {path.parent for path in texts}:
-        _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    """The names, too, must survive a crash."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync_folder(folder)
 
 
 def _contents(folder: Path) -> str:
