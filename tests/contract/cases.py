@@ -38,7 +38,7 @@ from acclimate.tasks.task import Posed, Task
 from tests.made_texts import make_texts
 
 SEED = Rng.of(0)
-AT_MOST = {"epochs": 1, "width": 8, "rounds": 6}
+AT_MOST = {"epochs": 1, "width": 8, "rounds": 6, "most": 2}
 FORMS = {"items": "recommend", "rows": "classify", "tokens": "tag"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from acclimate.arrays import Array
 from acclimate.domains.episodes import Drawn
 from acclimate.models.mixed import MixedNetwork
 from acclimate.models.network import Batch, Params
@@ -75,18 +76,23 @@ def by_hand(made: Any, inner: Inner, params: Params, moving: Any = None) -> Any:
     return torch.stack(losses).mean()
 
 
-def differences(loss: Callable[[Params], float], params: Params, h: float = 1e-6) -> Params:
-    """Central differences of a loss in every entry."""
-    found = {name: torch.zeros_like(value) for name, value in params.items()}
-    for name, value in params.items():
-        for at in np.ndindex(*value.shape):
-            ends = []
-            for way in (h, -h):
-                moved = value.clone()
-                moved[at] += way
-                ends.append(loss(params | {name: moved}))
-            found[name][at] = (ends[0] - ends[1]) / (2 * h)
-    return found
+def slopes(loss: Callable[[Params], float], params: Params, h: float = 1e-6) -> Array:
+    """Central differences of a loss along each of `directions`."""
+    found = []
+    for name, along in directions(params):
+        ends = [loss(params | {name: params[name] + way * along}) for way in (h, -h)]
+        found.append((ends[0] - ends[1]) / (2 * h))
+    return np.array(found)
+
+
+def directions(params: Params) -> list[tuple[str, Any]]:
+    """Three random ones for each parameter."""
+    g = np.random.default_rng(5)
+    return [
+        (name, torch.from_numpy(g.normal(size=tuple(value.shape))))
+        for name, value in sorted(params.items())
+        for _ in range(3)
+    ]
 
 
 def flat(params: Params) -> Any:
@@ -109,9 +115,16 @@ def test_the_meta_gradient_of_second_order_is_that_of_finite_differences(
         return float(step(params, {EPISODES: made[2]}, 0.0)["query"])
 
     ours = meta_gradient(made, inner, moving)
-    assert apart(ours, differences(loss, made[0])) < 1e-6
+    first = meta_gradient(made, Inner(0.5, 3, order=1), moving)
+    along = directions(made[0])
+    found, wrong = (
+        np.array([float((gradient[name] * way).sum()) for name, way in along])
+        for gradient in (ours, first)
+    )
+    expected = slopes(loss, made[0])
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8)
     # What first order leaves out is no rounding.
-    assert apart(ours, meta_gradient(made, Inner(0.5, 3, order=1), moving)) > 0.05
+    assert np.abs(wrong - expected).max() > 0.01 and apart(ours, first) > 0.05
 
 
 def test_the_meta_gradient_of_first_order_is_the_query_gradient_where_descents_end(
@@ -203,6 +216,16 @@ def test_as_many_steps_are_taken_as_held_out_rows_bear(
     rows = {"x": torch.tensor([-0.1, 0.1] * 10, dtype=torch.float64)}
     learner = Learner(quadratic(far), frozenset({"w"}), rate)
     assert learner.best_stop(params, rows, np.arange(20) % 4, RNG) == found
+
+
+def test_no_more_steps_are_taken_than_allowed() -> None:
+    params = {"w": torch.zeros((), dtype=torch.float64)}
+    rows = {"x": torch.tensor([-0.1, 0.1] * 10, dtype=torch.float64)}
+    for most, found in ((64, 64), (63, 32), (5, 4), (0, 0)):
+        learner = Learner(quadratic(1.0), frozenset({"w"}), 0.02, most)
+        assert learner.best_stop(params, rows, np.arange(20) % 4, RNG) == found
+        alone = learner.best_stop(params, rows, np.zeros(20, np.int64), RNG)
+        assert alone == min(1, most)
 
 
 def test_a_descent_that_runs_away_on_the_way_is_not_followed(made: Any) -> None:

@@ -43,7 +43,7 @@ torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[
 
 RNG = Rng.of(3)
 HEAD = {"head.weight", "head.bias"}
-QUICK: dict[str, Any] = {"rounds": 6, "shots": 8, "queries": 8}
+QUICK: dict[str, Any] = {"rounds": 6, "shots": 8, "queries": 8, "most": 4}
 
 
 @pytest.fixture(autouse=True)
@@ -278,7 +278,15 @@ def test_same_key_same_answer_and_inputs_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"alpha": 0.0}, {"rate": -1.0}, {"descent": 0}, {"tasks": 0}, {"rounds": -1}]
+    "settings",
+    [
+        {"alpha": 0.0},
+        {"rate": -1.0},
+        {"descent": 0},
+        {"tasks": 0},
+        {"rounds": -1},
+        {"most": -1},
+    ],
 )
 def test_settings_out_of_range_are_mistakes(settings: dict[str, Any]) -> None:
     with pytest.raises(StrategyError, match="Expected a finite alpha and rate above 0"):

@@ -127,11 +127,13 @@ class Learner:
     loss    of parameters and a batch
     moving  names of the parameters that descend
     rate    ≥ 0, α
+    most    ≥ 0, steps
     """
 
     loss: Loss
     moving: frozenset[str]
     rate: float
+    most: int = STOPS[-1]
 
     def descend(
         self, params: Params, rows: Batch, steps: int, rng: Rng, tick: Tick = idle
@@ -157,14 +159,16 @@ class Learner:
         """The number of steps of `STOPS` after which rows that were left out fit best.
 
         fold     (n,) fold of each row of the target, from 0
-        returns  the fewest of equally good ones; 1 where there is a single fold
+        returns  the fewest of equally good ones, `most` at most; 1 at most where there is a
+                 single fold
         """
         import torch
 
         folds = int(fold.max(initial=0)) + 1
+        stops = [stop for stop in STOPS if stop <= self.most]
         if folds < 2:
-            return 1
-        total = np.zeros(len(STOPS))
+            return min(1, stops[-1])
+        total = np.zeros(len(stops))
         for number in range(folds):
             tick()
             rest, held = (
@@ -172,7 +176,7 @@ class Learner:
                 for at in (np.flatnonzero(fold != number), np.flatnonzero(fold == number))
             )
             now, done, own = params, 0, rng.child(number)
-            for at, stop in enumerate(STOPS):
+            for at, stop in enumerate(stops):
                 try:
                     now = self.descend(now, rest, stop - done, own.child(stop), tick)
                 except StrategyError:
@@ -182,4 +186,4 @@ class Learner:
                 with torch.no_grad():
                     loss = float(self.loss(now, held)) * int((fold == number).sum())
                 total[at] += loss if np.isfinite(loss) else np.inf
-        return STOPS[int(np.argmin(total))]
+        return stops[int(np.argmin(total))]

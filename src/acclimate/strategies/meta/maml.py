@@ -66,6 +66,7 @@ class Maml(Adapt):
     tasks    ≥ 1, episodes a step of the outer loop
     rounds   ≥ 0, steps of the outer loop; 0 meta-learns nothing
     rate     > 0, factor on the network's own rate in the outer loop
+    most     ≥ 0, steps on the target; 0 serves what was meta-learned as it is
     fresh    begin at random instead of at the pooled sources' network
     own      whether the target's rows to fit on are tasks too
     column   the category, or None: that with most values of enough rows
@@ -81,6 +82,7 @@ class Maml(Adapt):
     tasks: int = 4
     rounds: int = 200
     rate: float = 1.0
+    most: int = 64
     fresh: bool = False
     own: bool = False
     column: str | None = None
@@ -97,12 +99,12 @@ class Maml(Adapt):
                 f"{self.inner!r} and {self.order!r}."
             )
         right = all(math.isfinite(x) and x > 0 for x in (self.alpha, self.rate))
-        if not right or min(self.descent, self.tasks) < 1 or self.rounds < 0:
+        if not right or min(self.descent, self.tasks) < 1 or min(self.rounds, self.most) < 0:
             raise StrategyError(
                 "Expected a finite alpha and rate above 0, at least 1 step of descent and 1 "
-                "task, and at least 0 steps of the outer loop; found "
-                f"{self.alpha}, {self.rate}, {self.descent}, {self.tasks} and {self.rounds}. "
-                "To leave the descent out, use pooled."
+                "task, and at least 0 rounds and steps on the target; found "
+                f"{self.alpha}, {self.rate}, {self.descent}, {self.tasks}, {self.rounds} and "
+                f"{self.most}. To leave the descent out, use pooled."
             )
         if type(self) is Maml:
             # One class, several entries of the catalogue.
@@ -209,7 +211,7 @@ class Maml(Adapt):
         prepared = start.prepare(problem.view(problem.fit))
         params = start.parameters()
         rows, loss = self.seen(start, params, prepared, tick)
-        learner = Learner(loss, self.descending(start, params), self.alpha)
+        learner = Learner(loss, self.descending(start, params), self.alpha, self.most)
         fit = problem.fit
         assert isinstance(fit, Rows) and fit.label is not None
         fold = spread(fit.units(), fit.label, FOLDS, rng.child("folds"))
