@@ -40,6 +40,13 @@ def test_harm_is_answered_with_each_source_alone(posed: Posed) -> None:
     assert "try us alone" in steps[0].reason
 
 
+def test_a_source_that_was_tried_alone_is_not_tried_again(posed: Posed) -> None:
+    alone = trial("pooled", 0.4)
+    alone = replace(alone, arm=replace(alone.arm, only=("us",)))
+    steps = remedies([trial("target-only", 0.3), alone], posed.task, posed.problem)
+    assert [step.arm.name for step in steps] == ["pooled/linear from uk"]
+
+
 def test_help_needs_no_remedy(posed: Posed) -> None:
     trials = [trial("target-only", 0.4), trial("pooled", 0.3)]
     assert remedies(trials, posed.task, posed.problem) == []

@@ -30,8 +30,10 @@ def remedies(trials: Sequence[Trial], task: Task, problem: Problem) -> list[Step
         return []
     reason = "all sources together hurt on choose: try {} alone"
     alone = [(name, replace(best.arm, only=(name,))) for name in names]
+    # An artifact that cannot be used beside others had an arm of its own already.
+    tried = {trial.arm.name for trial in trials}
     return [
         Step(arm, reason.format(name))
         for name, arm in alone
-        if arm.why_not(arm.selected(problem)) is None
+        if arm.name not in tried and arm.why_not(arm.selected(problem)) is None
     ]

@@ -224,8 +224,14 @@ class Classify:
         seen = ", ".join(
             f"{each} {part:.1%}" for each, part in zip(classes, share, strict=True)
         )
-        note = f"classes in fit: {seen}; scored by {name}"
-        return replace(self, score_by=name, positive=classes[at], positive_at=at), [note]
+        notes = [f"classes in fit: {seen}; scored by {name}"]
+        if len(label) and share.max() == 1:
+            notes.append(
+                f"all {len(label):,} rows of {target} to fit on are "
+                f"{classes[int(share.argmax())]}: only sources can tell classes apart; label "
+                "more of its rows"
+            )
+        return replace(self, score_by=name, positive=classes[at], positive_at=at), notes
 
     def protocol(self, case: Case, taken: Sample, seed: int) -> Case:
         return case
