@@ -13,6 +13,7 @@ import pytest
 from acclimate.arrays import Array, Ints
 from acclimate.domains.exam import Probabilities
 from acclimate.domains.sample import Rows
+from acclimate.domains.source import Source
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.ease import Ease
@@ -253,6 +254,18 @@ def test_a_source_of_which_half_contradicts_is_survived_better_than_by_pooling()
     ours = log_loss(chances(fitted(given, Linear(), rounds=10).predict(view)), held)
     pooled = log_loss(chances(Pooled().adapt(given, Linear(), RNG).predict(view)), held)
     assert ours < pooled - 0.05, (ours, pooled)
+
+
+def test_weights_that_a_source_came_with_are_where_its_rows_begin() -> None:
+    target, mixed = market(60, 1), market(600, 2, half=True)
+    told = Source("s0", mixed, weight=np.where(np.arange(600) < 300, 1.0, 1e-9))
+    held = market(500, 3)
+    losses = []
+    for source in (mixed, told):
+        given = problem(target, source)
+        p = chances(fitted(given, Linear(), rounds=2).predict(rows(given.view(held))))
+        losses.append(log_loss(p, held))
+    assert losses[1] < losses[0] - 0.02, losses
 
 
 def test_several_classes_are_told_apart() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from acclimate.arrays import Array
+from acclimate.domains.exam import Probabilities
 from acclimate.domains.sample import Rows
 from acclimate.errors import StrategyError
 from acclimate.models.ease import Ease
@@ -115,6 +116,23 @@ def test_domains_that_are_told_apart_without_fail_still_give_finite_weights() ->
     xs, xt = g.standard_normal((50, 1)) - 1e4, g.standard_normal((50, 1)) + 1e4
     found = ratios(view(xs), view(xt), 1e-6, 20.0, RNG)
     assert np.isfinite(found).all() and found.mean() == pytest.approx(1.0)
+
+
+def test_rows_that_are_surely_the_sources_weigh_next_to_nothing_and_not_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Sure(Linear):
+        def predict(self, query: Any, context: Any = None) -> Any:
+            mine = (query.numeric[:, 0] > 0).astype(float)
+            return Probabilities(np.column_stack([1 - mine, mine]))
+
+    monkeypatch.setattr(weighting, "Linear", Sure)
+    xs = np.linspace(-1, 1, 20)[:, None]
+    found = ratios(view(xs), view(xs), 1.0, 1.5, RNG)
+    assert np.isfinite(found).all() and found.max() <= 1.5 + 1e-9
+    assert (found > 0).all()
+    none = ratios(view(xs - 2), view(xs), 1.0, 1.5, RNG)
+    np.testing.assert_allclose(none, 1.0)
 
 
 def test_effective_rows_by_hand() -> None:
