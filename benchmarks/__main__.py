@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.cross_market",
         "one market learns from the others",
     ),
+    "cross_border": ("benchmarks.cross_border", "countries of one shop learn from its home"),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
     "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),

@@ -308,8 +308,10 @@ def test_a_cut_of_events_by_time_never_puts_a_later_order_in_fit(seed: int, days
 
 
 def test_leave_last_out_judges_one_item_of_each_user_with_three(rng: Rng) -> None:
-    parts = cut_events(many(), Cut(by="last"), rng)
-    table = many().sort("time", maintain_order=True)
+    apart = pl.duration(seconds=pl.int_range(pl.len()))
+    table = many().with_columns(pl.col("time") + apart)
+    parts = cut_events(table, Cut(by="last"), rng)
+    table = table.sort("time", maintain_order=True)
     firsts = table.unique(["user", "item"], keep="first", maintain_order=True)
     for user, mine in firsts.group_by("user", maintain_order=True):
         items = mine["item"].to_list()
@@ -326,11 +328,19 @@ def test_leave_last_out_judges_one_item_of_each_user_with_three(rng: Rng) -> Non
     assert parts.clock is None
 
 
-def test_ties_in_time_keep_file_order_of_events(rng: Rng) -> None:
+def test_ties_in_time_keep_file_order_where_a_protocol_is_repeated(rng: Rng) -> None:
     table = events(("u", "c", 1), ("u", "a", 1), ("u", "b", 1), ("u", "d", 0))
-    parts = cut_events(table, Cut(by="last"), rng)
+    parts = cut_events(table, Cut(by="last"), rng, repeats=True)
     assert pairs(parts.fit) == [("u", "d"), ("u", "c")]
     assert (pairs(parts.choose), pairs(parts.judge)) == ([("u", "a")], [("u", "b")])
+
+
+def test_any_item_of_the_last_moment_may_be_the_last(rng: Rng) -> None:
+    table = events(*[(f"u{n}", item, 1) for n in range(90) for item in "abc"])
+    parts = cut_events(table, Cut(by="last"), rng)
+    counts = parts.judge["item"].value_counts()["count"]
+    assert len(counts) == 3 and counts.min() >= 15  # type: ignore[operator]
+    assert parts.choose.height == parts.fit.height == 90
 
 
 def test_an_item_taken_again_is_not_a_new_item_unless_repeats_count(rng: Rng) -> None:

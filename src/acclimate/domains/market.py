@@ -14,12 +14,14 @@ from pathlib import Path
 import polars as pl
 
 from acclimate.domains.address import beside, end_of_url, is_database, parse
+from acclimate.domains.baskets import in_most_baskets
 from acclimate.domains.crosswalk import beside_manifest, join, read_crosswalk
 from acclimate.domains.databases import read_database
 from acclimate.domains.domain import Domain
 from acclimate.domains.folder import FolderTables, read_folder
 from acclimate.domains.inference import ROLES, table_by_columns, understand
 from acclimate.domains.manifest import NAME, merge, read_manifest, with_declared
+from acclimate.domains.once import Once, contents
 from acclimate.domains.readers import read_file, stem_of
 from acclimate.domains.returns import told_by_sign
 from acclimate.domains.rules import apply, beside_tables, without_forbidden
@@ -63,12 +65,17 @@ class Slice:
         )
 
 
-def open_market(path_or_spec: str | Path, hints: SchemaHints | None = None) -> Domain:
+def open_market(
+    path_or_spec: str | Path,
+    hints: SchemaHints | None = None,
+    once: Once | None = None,
+) -> Domain:
     """Open a market.
 
     path_or_spec  a folder, a file, a database's URL, or a .toml that names one; each may
                   be followed by `::column=value,value`
     hints         what a person says; beats market.toml, which beats names
+    once          what was read before, for slices of one place
 
     Raises DomainError saying what was expected, what was found and what to do.
     """
@@ -80,9 +87,12 @@ def open_market(path_or_spec: str | Path, hints: SchemaHints | None = None) -> D
         hints = merge(read_manifest(manifest), hints)
         url = beside(manifest.parent, hints.url) if hints.url else None
     hints = hints or SchemaHints()
+    once = once if once is not None else Once()
     if url is not None:
         address = parse(url)
-        found = read_database(address, hints.tables)
+        wanted = hints.tables
+        key = (repr(address), *wanted.items())
+        found = once.read(key, lambda: read_database(address, wanted))
         name = address.name
     elif manifest == path:
         raise DomainError(
@@ -90,10 +100,12 @@ def open_market(path_or_spec: str | Path, hints: SchemaHints | None = None) -> D
             "the folder of the market."
         )
     elif _is_folder(path):
-        found = read_folder(path, hints)
+        said = hints
+        aside = repr((said.files, said.declared.files, said.crosswalk))
+        found = once.read((contents(path), aside), lambda: read_folder(path, said))
         name = path.resolve().name
     else:
-        file = read_file(path)
+        file = once.read(contents(path), lambda: read_file(path))
         hints = with_declared(path, file.frame.columns, hints)
         table = _table_of_file(file.frame, hints)
         found = FolderTables({table: file.frame}, {table: str(path)}, file.findings)
@@ -196,7 +208,7 @@ def _assemble(name: str, found: FolderTables, hints: SchemaHints, part: Slice | 
     declared = hints.declared
     if "events" in tables:
         tables["events"], declared, seen = told_by_sign(tables["events"], declared)
-        findings += seen
+        findings += [*seen, *in_most_baskets(tables["events"], declared.restricted)]
     return Domain(name, tables, Schema(schemas, declared), tuple(findings))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from acclimate.domains.address import parse
 from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market, parse_spec
+from acclimate.domains.once import Once
 from acclimate.domains.rules import under_one_law
 from acclimate.domains.schema import SchemaHints
 from acclimate.errors import UsageError
@@ -23,12 +24,19 @@ def open_markets(
 ) -> list[Domain]:
     """The markets as domains; files of one name are told apart by their folders.
 
+    Slices of one file, folder or database are read from it once.
+
     own  hints of the first markets, in the place of those for all
     """
     said = [*own, *[hints] * (len(markets) - len(own))]
+    places = [None if isinstance(m, Domain) else str(parse_spec(m)[0]) for m in markets]
+    once = Once()
     found = [
-        market if isinstance(market, Domain) else open_market(market, each)
-        for market, each in zip(markets, said, strict=True)
+        market
+        if isinstance(market, Domain)
+        # What no other slice needs is let go.
+        else open_market(market, each, once if places.count(place) > 1 else None)
+        for market, each, place in zip(markets, said, places, strict=True)
     ]
     twice = _repeated(found)
     for position, market in enumerate(markets):

@@ -180,7 +180,9 @@ def cut_events(events: pl.DataFrame, cut: Cut, rng: Rng, repeats: bool = False) 
              protocols keep them
 
     "auto" cuts by time where enough users have something on both sides, and
-    otherwise leaves each user's last items out.  Ties in time keep file order.
+    otherwise leaves each user's last items out.  What a user took at one moment has no
+    order that can be relied on (an order's file ends with its postage): which of it is
+    last is drawn, but with `repeats`, where ties keep file order.
     """
     if cut.labels is not None:
         raise UsageError(
@@ -201,6 +203,8 @@ def cut_events(events: pl.DataFrame, cut: Cut, rng: Rng, repeats: bool = False) 
     by_time = _cut_at_times(first, cut) if timed else None
     if by_time is not None and cut.by == "time":
         return by_time
+    if timed and not repeats:
+        first = _without_order(first, rng.child("ties"))
     by_last = _cut_last(first, timed and cut.by != "random", rng)
     if by_time is None or cut.by in ("last", "random"):
         return by_last
@@ -228,6 +232,12 @@ def _cut_at_times(events: pl.DataFrame, cut: Cut) -> EventParts | None:
         f"fit before {choose_from:%Y-%m-%d}, choose before {judge_from:%Y-%m-%d}, judge after"
     )
     return EventParts(fit, choose, judge, pl.concat([fit, choose]), clock, notes=(note,))
+
+
+def _without_order(events: pl.DataFrame, rng: Rng) -> pl.DataFrame:
+    """Events by time, those of one moment in any order."""
+    drawn = pl.Series("_drawn", rng.generator().permutation(events.height))
+    return events.with_columns(drawn).sort("time", "_drawn").drop("_drawn")
 
 
 def _cut_last(events: pl.DataFrame, timed: bool, rng: Rng) -> EventParts:
