@@ -8,7 +8,9 @@ Where the target has no labels, arms are asked about its rows and scored on the 
 were taken away.
 
 Every arm may use an equal part of what is left of its cell's budget; target-only arms and
-the verdict's refits may use all of it.
+the verdict's refits may use all of it.  `--untuned` leaves every arm alike at the settings
+of the catalogue, for machines on which tuning would take all of the budget.  `--cpu` counts
+seconds of the processor, so that what else a machine does decides nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=int, action="append", help="label budget; repeat")
     parser.add_argument("--arms", action="append", help="a strategy or chain; repeat")
     parser.add_argument("--rows", type=int, default=0, help="at most, of each source; 0: all")
+    parser.add_argument("--untuned", action="store_true", help="the catalogue's settings")
+    parser.add_argument("--model", action="append", help="models that transfer; repeat; all")
     parser.add_argument("--budget", type=float, default=400.0, help="seconds a run of a cell")
+    parser.add_argument("--cpu", action="store_true", help="count the processor's seconds")
     parser.add_argument("--resume", type=Path, help="lines kept; finished cells are skipped")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -107,6 +113,7 @@ def common_of(
     """The keys that all lines of a cell share."""
     some = "" if labels is None else f", {labels} labels"
     most = f", {args.rows} rows a source" if args.rows and cell.label is not None else ""
+    most += ", untuned" if args.untuned else ""
     return {
         "benchmark": NAME,
         "data": f"{name}: {cell.data.name.split('.')[0]}{some}{most}",
@@ -145,7 +152,8 @@ def lines(
 ) -> Iterator[Line]:
     """One run of a cell; a mistake of its data or its budget ends it with the reason."""
     print(common["data"], file=sys.stderr)
-    rng, budget = Rng.of(args.seed), Budget(args.budget)
+    rng = Rng.of(args.seed)
+    budget = Budget(args.budget, time.process_time if args.cpu else time.monotonic)
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
         try:
@@ -159,7 +167,9 @@ def lines(
             elif cell.shares != "rows":
                 posed = with_shares(posed, cell.shares)
             print("; ".join(posed.notes), file=sys.stderr)
-            bench = Bench(posed, cell.arms, budget, rng, folder, common)
+            bench = Bench(
+                posed, cell.arms, args.model, not args.untuned, budget, rng, folder, common
+            )
             if posed.problem.labelled:
                 yield from judged(bench)
             else:

@@ -19,7 +19,7 @@ import numpy as np
 from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Prediction, Truth
 from acclimate.domains.sample import Rows
-from acclimate.errors import UsageError
+from acclimate.errors import BudgetError, UsageError
 from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import contrast_of, examine
@@ -28,6 +28,7 @@ from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import Trial, attempt, best_baseline, interval
 from acclimate.plans.vote import vote
 from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import arms, named
 from acclimate.strategies.chain import JOIN
 from acclimate.tasks.classify import Classify
@@ -39,7 +40,7 @@ from benchmarks.line import Line, peak_mb
 BESIDE = "roc-auc"  # shown beside log loss, for it does not depend on calibration
 TWINS = {"hard-sharing": "target-only", "hard-sharing-labels": "pooled"}
 """Tasks learned together, and the same rows with the served task alone."""
-LEAST = 1.0  # seconds that an arm may have, whatever is left
+NOTHING = 1e-3  # seconds: an arm that begins with no more is abandoned at once
 
 Answer = tuple[Prediction, Truth]
 
@@ -48,6 +49,8 @@ Answer = tuple[Prediction, Truth]
 class Bench:
     """One problem under way.
 
+    models  kinds of models that transfer is tried with, or None for all
+    tuned   False: every arm has the catalogue's settings
     budget  of the whole cell, running
     common  the keys that all lines share
     told    arm → its answer on what is judged
@@ -55,6 +58,8 @@ class Bench:
 
     posed: Posed
     kinds: Sequence[str]
+    models: Sequence[str] | None
+    tuned: bool
     budget: Budget
     rng: Rng
     folder: Path
@@ -82,9 +87,12 @@ def judged(bench: Bench) -> Iterator[Line]:
     planned, refused = plan_of(bench, left_out)
     yield from refused
     first = [step for step in planned.steps if not step.arm.strategy.transfers]
-    trials = []
-    for trial in tried(bench, first, shared=False):
-        trials.append(trial)
+    trials = [*tried(bench, first, shared=False)]
+    if all(trial.status != "done" for trial in trials):
+        raise BudgetError(
+            "Expected at least one target-only arm to compare with; none finished within "
+            f"{bench.budget.seconds:g} s. Raise --budget."
+        )
     baseline = best_baseline(trials, posed.task.metric.sign)
     ask(bench, baseline, posed.exam.judge)
     for trial in trials:
@@ -169,7 +177,12 @@ def plan_of(bench: Bench, left_out: Sequence[str] = ()) -> tuple[Plan, list[Line
             why = "not in the catalogue"
             refused.append(Line(arm=kind, why=why, **bench.common))
     form = bench.posed.task.form
-    planned = plan(bench.posed.problem, arms(form, tuple(wanted)), [], left_out)
+    known = [
+        arm
+        for arm in arms(form, tuple(wanted))
+        if bench.models is None or arm.model.kind in bench.models or not arm.strategy.transfers
+    ]
+    planned = plan(bench.posed.problem, known, [], left_out)
     refused += [
         Line(arm=f"{each.strategy}/{each.model}", why=each.why, **bench.common)
         for each in planned.refused
@@ -187,8 +200,18 @@ def tried(bench: Bench, steps: Sequence[Step], shared: bool = True) -> Iterator[
         left = budget.seconds - budget.spent
         print(f"  [{number}/{len(steps)}] {step.arm.name}, {left:.0f} s left", file=sys.stderr)
         part = left / (len(steps) - number) if shared else left
-        own = Budget(max(part, LEAST))
+        own = Budget(max(part, NOTHING), budget.clock)
+        step = step if bench.tuned else replace(step, arm=settled(step.arm))
         yield attempt(step, posed.task, posed.problem, posed.exam, own, bench.rng)
+
+
+def settled(arm: Arm) -> Arm:
+    """The arm with nothing to tune: its grids hold the settings it has."""
+    strategy, model = replace(arm.strategy), arm.model  # type: ignore[type-var]
+    grids = {"grid": lambda problem: (strategy,), "models": lambda model_: (model,)}
+    for name, grid in grids.items():
+        object.__setattr__(strategy, name, grid)
+    return arm.with_strategy(strategy)
 
 
 def ask(bench: Bench, trial: Trial, cases: Sequence[Case]) -> None:

@@ -188,6 +188,7 @@ def specs(
 def headed(path: Path, folder: Path) -> Path:
     """A copy of a file without a header, with names for its columns and no blanks around."""
     frame = pl.read_csv(path, has_header=False, infer_schema=False)
+    frame.columns = [f"column_{number}" for number in range(1, frame.width + 1)]
     copy = folder / f"{path.name.split('.')[0]}.csv"
     frame.select(pl.all().str.strip_chars()).write_csv(copy)
     return copy
