@@ -194,6 +194,16 @@ def test_what_ships_says_why(answer: str, arm: str, said: str) -> None:
     assert "fitted again" not in text  # claimed only where the summary says so
 
 
+@pytest.mark.parametrize("answer", ["provisional", "not-enough-data"])
+def test_without_labels_nothing_is_claimed_of_what_ships(answer: str) -> None:
+    made = summary()
+    made["verdict"] |= {"answer": answer, "baseline": "source-only/ease"}
+    made["shipped"] = {"arm": "source-only/ease", "refit": True}
+    text = section(render(made), "ships").text
+    assert "source-only/ease ships provisionally, until there are labels to judge on." in text
+    assert "target alone" not in text and "judged on rows" not in text
+
+
 def test_leaderboard_table_shows_four_places_and_dashes_for_the_unknown() -> None:
     rows = cells(section(render(summary()), "board").one("table"))
     assert rows[0] == [

@@ -125,6 +125,7 @@ def _page(run: dict[str, Any], say: Language) -> dict[str, Any]:
         "sources": say(", ").join(sources) or say("no source"),
         "contrasts": (figures.contrasts(verdict, say), tables.contrasts(verdict, say)),
         "shipped": _shipped(run, verdict, say),
+        "unjudged": _unjudged(verdict),
         "refitted": (run.get("shipped") or {}).get("refit") is True,
         "artifact": run.get("artifact"),
         "command": _command(run.get("artifact")),
@@ -158,6 +159,8 @@ def _shipped(run: Mapping[str, Any], verdict: Mapping[str, Any], say: Language) 
         return say("Nothing has been made to ship.")
     if verdict.get("answer") == "adopt":
         return say("{arm} ships, as the verdict is to adopt it.", arm=arm)
+    if _unjudged(verdict):
+        return say("{arm} ships provisionally, until there are labels to judge on.", arm=arm)
     if verdict.get("baseline") is None:
         return say("{arm} ships.", arm=arm)
     if arm != verdict["baseline"]:
@@ -169,6 +172,12 @@ def _shipped(run: Mapping[str, Any], verdict: Mapping[str, Any], say: Language) 
         "{arm} ships: it learns from the target alone, as the verdict is not to adopt.",
         arm=arm,
     )
+
+
+def _unjudged(verdict: Mapping[str, Any]) -> bool:
+    """Whether there was no label to judge by, so that sources alone were compared."""
+    alone = str(verdict.get("baseline") or "target-only").startswith("target-only")
+    return verdict.get("answer") == "provisional" or not alone
 
 
 def _market(found: Mapping[str, Any], run: Mapping[str, Any], say: Language) -> dict[str, Any]:

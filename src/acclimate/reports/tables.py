@@ -281,7 +281,7 @@ def samples(rows: Sequence[Any], say: Language = ENGLISH) -> Table | None:
 def settings(found: Mapping[str, Any], say: Language = ENGLISH) -> Table | None:
     """What tuning chose for every arm that finished."""
     lines = tuple(
-        Line((arm, "; ".join(_flat(chosen, say)) or say("none to choose")))
+        Line((arm, say("; ").join(_flat(chosen, say)) or say("none to choose")))
         for arm, chosen in found.items()
     )
     if not lines:
@@ -316,9 +316,9 @@ def _types(types: Mapping[str, Any], say: Language) -> str:
     for kind, names in kinds.items():
         more = len(names) - SHOWN_COLUMNS
         rest = say(" and {n} more", n=f"{more:,}") if more > 0 else ""
-        listed = ", ".join(names[:SHOWN_COLUMNS])
+        listed = say(", ").join(names[:SHOWN_COLUMNS])
         parts.append(say("{kind}: {names}{rest}", kind=say.word(kind), names=listed, rest=rest))
-    return "; ".join(parts) or UNKNOWN
+    return say("; ").join(parts) or UNKNOWN
 
 
 def _flat(value: Any, say: Language, name: str = "") -> list[str]:

@@ -86,9 +86,10 @@ def plain_value(value: Any, say: Language = ENGLISH) -> str:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} = {plain_value(each, say)}" for key, each in value.items())
+        parts = (f"{key} = {plain_value(each, say)}" for key, each in value.items())
+        return say(", ").join(parts)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(plain_value(each, say) for each in value)
+        return say(", ").join(plain_value(each, say) for each in value)
     return str(value)
 
 
