@@ -131,6 +131,27 @@ def test_meta_learning_moves_every_parameter(strategy: Maml) -> None:
     assert changed(begin, strategy.start(given, MODEL, RNG, idle)) == set(tensors(begin))
 
 
+def test_the_target_is_descended_on_as_far_as_its_held_out_rows_bear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folds = []
+
+    def best(self: Learner, params: Any, rows: Any, fold: Any, *args: Any) -> int:
+        folds.append(np.bincount(fold).tolist())
+        return 2
+
+    monkeypatch.setattr(Learner, "best_stop", best)
+    given, strategy = asked(), Maml(**QUICK)
+    served = strategy.adapt(given, MODEL, RNG)
+    start = strategy.start(given, MODEL, RNG, idle)
+    prepared = start.prepare(given.view(given.fit))
+    learner = Learner(start.loss, frozenset(start.parameters()), strategy.alpha)
+    rows = dict(start.stream(prepared).tensors)
+    moved = learner.descend(start.parameters(), rows, 2, RNG)
+    assert not changed(served, start.holding(prepared, moved))
+    assert folds == [[12] * 5]
+
+
 def test_the_descent_of_anil_moves_the_head_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Learner, "best_stop", lambda *args: 3)
     given = asked()
