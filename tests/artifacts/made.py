@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import TargetOnly
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.recommend import Recommend
+from acclimate.tasks.tag import Tag
 from acclimate.tasks.task import Posed, Task
 from acclimate.verdicts.verdict import provisional
+
+TASKS: dict[str, Task] = {"items": Recommend(k=5), "rows": Classify(), "tokens": Tag()}
 
 
 def events(seed: int, users: int = 24, items: int = 15) -> pl.DataFrame:
@@ -56,17 +60,28 @@ def rows(seed: int, n: int = 120) -> pl.DataFrame:
     )
 
 
+def texts(seed: int, n: int = 60) -> list[dict[str, object]]:
+    """Titles with a brand at their start."""
+    generator = np.random.default_rng(seed)
+    brands, things = ("acme", "globex", "initech"), ("kettle", "lamp", "chair")
+    titles = [
+        (brands[generator.integers(3)], f"{things[generator.integers(3)]} {i % 7} cm")
+        for i in range(n)
+    ]
+    return [
+        {"text": f"{brand} {thing}", "spans": [[0, len(brand), "BRAND"]]}
+        for brand, thing in titles
+    ]
+
+
 def contents(folder: Path, model: Model, posed_for: Task | None = None) -> Contents:
     """A model fitted on a made target, with what an artifact keeps of the run."""
-    recommend = model.form == "items"
-    table = events if recommend else rows
     markets = []
     for name, seed in (("jp", 1), ("us", 2)):
-        path = folder / "markets" / f"{name}.csv"
+        path = folder / "markets" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        table(seed).write_csv(path)
-        markets.append(open_market(path))
-    task: Task = posed_for or (Recommend(k=5) if recommend else Classify())
+        markets.append(open_market(_written(path, model.form, seed)))
+    task: Task = posed_for or TASKS[model.form]
     posed: Posed = task.pose(markets[0], markets[1:], Cut(), Rng.of(0))
     arm = Arm(TargetOnly(), model)
     return Contents.of(
@@ -81,6 +96,17 @@ def contents(folder: Path, model: Model, posed_for: Task | None = None) -> Conte
         seed=0,
         threads=1,
     )
+
+
+def _written(path: Path, form: str, seed: int) -> Path:
+    """The file of a made market for a form."""
+    if form == "tokens":
+        file = path.with_suffix(".jsonl")
+        file.write_text("".join(f"{json.dumps(row)}\n" for row in texts(seed)), "utf-8")
+        return file
+    file = path.with_suffix(".csv")
+    (events(seed) if form == "items" else rows(seed)).write_csv(file)
+    return file
 
 
 def in_memory(made: Contents) -> Artifact:

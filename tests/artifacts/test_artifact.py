@@ -71,6 +71,8 @@ def no_pickle(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def _input(contents: Contents) -> pl.DataFrame:
+    if contents.task.form == "tokens":
+        return pl.DataFrame({"text": [row["text"] for row in made.texts(3)]})
     if contents.task.form == "items":
         known = made.events(1).select("CustomerID").unique(maintain_order=True)
         return pl.concat([known, pl.DataFrame({"CustomerID": ["nobody", None]})])

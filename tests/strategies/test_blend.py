@@ -239,6 +239,10 @@ def test_refusals_say_why() -> None:
     assert Blend().why_not(few, Linear()) == (
         "the target has fewer than 10 labelled rows to weigh members by"
     )
+    one = replace(target, entity=np.array(["c1"] * target.n, dtype=object))
+    assert Blend().why_not(problem(one, source, on=None), Linear()) == (
+        "the target's rows are of fewer than 10 entities to weigh members by"
+    )
     blind = problem(target, source.unlabelled(), on=None)
     assert Blend().why_not(blind, Linear()) == "source 's0' has no labelled rows to learn from"
     learned = Arm(SourceOnly(), Linear()).fit(

@@ -231,7 +231,7 @@ def test_refusals_say_why() -> None:
     few = market(1, 3)
     for one in (problem(few, market(40, 2), on=None), problem(market(30, 1), few, on=None)):
         assert Coral().why_not(one, Linear()) == (
-            "a side has fewer than two rows, which have no covariance"
+            "a side has fewer than three rows, too few for a covariance in every fold"
         )
 
 

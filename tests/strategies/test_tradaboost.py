@@ -315,6 +315,10 @@ def test_refusals_say_why() -> None:
     assert boost.why_not(few, Linear()) == (
         "the target has fewer than 10 labelled rows to take errors from"
     )
+    one = replace(market(30, 1), entity=np.array(["c1"] * 30, dtype=object))
+    assert boost.why_not(problem(one, market(40, 2), on=None), Linear()) == (
+        "the target's rows are of fewer than 10 entities to take errors from"
+    )
     blind = problem(market(30, 1), market(40, 2).unlabelled(), on=None)
     assert boost.why_not(blind, Linear()) == "source 's0' has no labelled rows to learn from"
 

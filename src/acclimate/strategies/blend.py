@@ -70,6 +70,8 @@ class Blend(Adapt):
             return f"{model.kind} answers with {what}, and only probabilities are mixed"
         if not isinstance(problem.fit, Rows) or problem.fit.n < FEW:
             return f"the target has fewer than {FEW} labelled rows to weigh members by"
+        if problem.fit.units().max() < FEW - 1:
+            return f"the target's rows are of fewer than {FEW} entities to weigh members by"
         for source in problem.sources:
             if source.fitted is None:
                 if (why := teaches_nothing(problem.with_sources([source]))) is not None:

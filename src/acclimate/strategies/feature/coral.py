@@ -55,8 +55,9 @@ class Coral(Reshape):
         if not types & {"numeric", "text"} and getattr(fit, "time", None) is None:
             return "source and target share no numeric or text columns"
         rows = problem.fit.n + (problem.unlabelled.n if problem.unlabelled is not None else 0)
-        if min(rows, *(source.n for source in problem.sources)) < 2:
-            return "a side has fewer than two rows, which have no covariance"
+        # One row more than a covariance needs: folds take one away.
+        if min(rows, *(source.n for source in problem.sources)) < 3:
+            return "a side has fewer than three rows, too few for a covariance in every fold"
         return None
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:

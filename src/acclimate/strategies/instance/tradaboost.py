@@ -89,6 +89,8 @@ class TrAdaBoost(Adapt):
             return f"{model.kind} would be trained {self.rounds * (self.folds + 1)} times"
         if not isinstance(problem.fit, Rows) or problem.fit.n < FEW:
             return f"the target has fewer than {FEW} labelled rows to take errors from"
+        if problem.fit.units().max() < FEW - 1:
+            return f"the target's rows are of fewer than {FEW} entities to take errors from"
         return teaches_nothing(problem)
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
