@@ -150,7 +150,7 @@ def test_sources_are_pretrained_on_once_for_all_folds_and_settings(
     monkeypatch.setattr(MixedNetwork, "fit", counted)
     for number, (fold, _) in enumerate(asked.inner(3, RNG)):
         for strategy in FineTune().grid(asked)[:2]:
-            strategy.adapt(fold, MODEL, RNG.child(number))
+            strategy.step(fold, MODEL, RNG.child(number))
     assert fitted == [1000]  # both sources, stacked
     FineTune().adapt(asked, replace(MODEL, epochs=2), RNG)
     FineTune().adapt(asked.with_sources(asked.sources[:1]), MODEL, RNG)

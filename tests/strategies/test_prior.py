@@ -89,7 +89,7 @@ def test_with_few_target_rows_a_like_source_helps() -> None:
 def test_a_weak_prior_does_less_harm_than_a_strong_one_when_effects_are_flipped() -> None:
     given, held = problem(market(80, 1), market(3000, 2, flip=-1.0)), market(3000, 3)
     losses = [
-        log_loss(given, each.adapt(given, Linear(), RNG), held)
+        log_loss(given, each.step(given, Linear(), RNG)[1], held)
         for each in SourcePrior().grid(given)
     ]
     assert losses == sorted(losses)
@@ -125,7 +125,7 @@ def test_the_source_is_fitted_once_for_all_strengths_and_folds(
     monkeypatch.setattr(prior_module, "stack", counted)
     for each in SourcePrior().grid(given):
         for inner, _ in given.inner(3, RNG):
-            each.adapt(inner, Linear(), RNG)
+            each.step(inner, Linear(), RNG)
     assert stacked == [1]
     SourcePrior().adapt(given, Linear(7.0), RNG)  # another penalty is another source model
     other = problem(market(60, 11), market(500, 13))

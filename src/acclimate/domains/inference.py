@@ -252,8 +252,8 @@ def _text_roles(view: _Table, reserved: tuple[str, ...]) -> None:
             for c in view.free(reserved)
             if (view.notation(c) if role == "time" else _repeats(view.frame[c]))
         ]
-        if role not in view.roles and (column := _best(fitting, rank)):
-            view.roles[role] = column
+        if role not in view.roles and (best := _best(fitting, rank)):
+            view.roles[role] = best
 
 
 def _row_roles(view: _Table, reserved: tuple[str, ...]) -> None:
