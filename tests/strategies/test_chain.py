@@ -176,6 +176,8 @@ def test_settings_are_tried_one_step_at_a_time_and_six_at_most() -> None:
     ]
     assert last_first == [2, 2, 2, 1, 1]
     assert len(Chain((Coral(), Pooled())).grid(given)) == 3
+    twice = Chain((FineTune(layers="all"), FineTune(layers="head")))
+    assert len(twice.grid(given)) == MOST_TRIED // 2
 
 
 def test_a_chain_tries_the_models_that_its_dearest_step_would() -> None:

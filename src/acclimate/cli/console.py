@@ -117,7 +117,14 @@ class Console:
             self._out.print(f"[dim]{len(summary['refused'])} arms do not apply:[/]")
             whys: dict[str, list[str]] = {}
             for row in summary["refused"]:
-                whys.setdefault(row["why"], []).append(f"{row['strategy']}/{row['model']}")
+                # What no market could change is in the report, and in docs/applies.md.
+                if not row["why"].startswith(f"{row['model']} "):
+                    name = f"{row['strategy']}/{row['model']}"
+                    whys.setdefault(row["why"], []).append(name)
+            other = len(summary["refused"]) - sum(map(len, whys.values()))
+            if other:
+                why = "the model does not offer what the strategy needs (see the report)"
+                self._out.print(f"  [dim]{other} of them: {why}[/]")
             for why, names in whys.items():
                 self._out.print(f"  [dim]{escape(_some(names))}: {escape(why)}[/]")
         colour = "green" if result.verdict.answer == "adopt" else "cyan"

@@ -65,12 +65,16 @@ class Chain(Strategy):
         return next((why for why in whys if why is not None), None)
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
-        """Each step's settings, one step at a time from the last to the first."""
+        """Each step's settings, one step at a time from the last to the first.
+
+        Six where one step fits a model, fewer where more do.
+        """
         found: list[Strategy] = [self]
         for at, step in reversed([*enumerate(self.steps)]):
             others = [each for each in step.grid(problem) if each != step]
             found += [self._with(at, other) for other in others]
-        return tuple(found[:MOST_TRIED])
+        fitting = sum(isinstance(step, Adapt) for step in self.steps)
+        return tuple(found[: MOST_TRIED // fitting])
 
     def models(self, model: Model) -> tuple[Model, ...]:
         """Those that every step would try."""
