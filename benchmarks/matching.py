@@ -1,40 +1,45 @@
-"""Match the titles of one market with those of others, where the truth is known.
+"""Match the titles of one market with those of another, where the truth is known.
 
-Markets are put into two halves by chance: `--refit` learns the weights on the first,
-and everything reported is measured on the second, whose titles no weight has seen.
+Markets are put into two halves by chance: `--refit` learns the weights on the first, and
+everything reported is measured on the second, whose titles no weight has seen.  Two ways
+to ask:
+
+    pairs   every ordered pair of two markets with at least 50 titles each and 20 products
+            in common; what `acclimate crosswalk` is for, and does: one market's ids
+            become another's
+    others  one market against all others of its half thrown together, 40 of them by chance;
+            harder, as most products are there several times under labels that disagree
+
 A source title counts as found where the proposed target has its truth and the confidence
-reaches the threshold, which is chosen on the first half as well.  Intervals resample
-markets.  Beside it stands how often the truth of two markets agrees where they write the
-very same title: no method that reads titles can be expected to do better than that.
+reaches the threshold, which is chosen on the first half.  All pairs count together.
+Intervals resample markets; a pair counts as often as both of its markets together.  Beside
+it stands how often the truth agrees where two markets write the very same title: no method
+that reads titles can be expected to do better than that.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from acclimate.arrays import Array, Bools, Ints, Tensor
-from acclimate.domains import embeddings, matching
-from acclimate.domains.evidence import NAMES, compare
-from acclimate.domains.readers import is_table, read_table
-from acclimate.domains.titles import words_of
-from acclimate.errors import UsageError
+from acclimate.arrays import Array, Ints
+from acclimate.domains import matching
 from acclimate.rng import Rng
 from acclimate.settings import settings
 from benchmarks.line import Line, peak_mb
+from benchmarks.offers import Answers, Offers, agreement, read_offers
+from benchmarks.refit import refit
 
 NAME = "matching"
-_SMALLEST = 25  # titles of a market that is a source here
 _WANTED = 0.95  # precision that the threshold is chosen for
+_FOUND = 0.6  # recall at which precision is reported
 _BINS = 10
 _RESAMPLES = 1000
 
@@ -45,8 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", default="product_title", help="column of titles")
     parser.add_argument("--market", default="vendor_id", help="column of markets")
     parser.add_argument("--truth", default="cluster_id", help="column: equal for one product")
+    parser.add_argument("--kind", default="category_label", help="column to report by")
     parser.add_argument("--letters", action="store_true", help="without embeddings")
-    parser.add_argument("--markets", type=int, default=40, help="sources measured, by chance")
+    parser.add_argument("--against", choices=("pairs", "others"), default="pairs")
+    parser.add_argument("--markets", type=int, default=40, help="others: markets measured")
+    parser.add_argument("--tune", action="store_true", help="look at the first half alone")
     parser.add_argument("--refit", action="store_true", help="print the weights learned anew")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -54,239 +62,171 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Iterator[Line]:
     """Threshold of the first half; precision, recall, reliability of the second."""
     with threadpool_limits(settings().threads):
+        rng = Rng.of(args.seed)
         offers = read_offers(args)
-        first, second = offers.halves(Rng.of(args.seed))
+        first, second = offers.halves(rng)
         if args.refit:
-            refit(offers, first, args)
+            print(refit(offers, first, args.letters))
             return
-        yield from _measured(offers, first, second, args)
+        start = time.process_time()
+        tuned = answers(offers, first, args, rng)
+        held = tuned if args.tune else answers(offers, second, args, rng)
+        common: dict[str, Any] = {
+            "benchmark": NAME,
+            "data": args.data.name,
+            "arm": "letters" if args.letters else "meaning",
+            "seed": args.seed,
+            "seconds": round(time.process_time() - start, 1),
+            "peak_mb": round(peak_mb()),
+            "source": f"{len({each.source for each in held})} markets",
+            "target": "another" if args.against == "pairs" else "all others of their half",
+        }
+        threshold = threshold_of(tuned)
+        yield Line(metric="threshold", value=threshold, n=len(tuned), **common)
+        yield from _measured(held, threshold, common, rng)
+        yield from _by_kind(offers, held, threshold, common, rng)
+        if args.against == "pairs":
+            yield from _ceiling(offers, held, common)
 
 
-@dataclass(frozen=True)
-class Offers:
-    """Titles, each of a market, each with the product it truly names."""
-
-    titles: list[str]
-    market: Ints
-    truth: Ints
-    near: Tensor | None
-
-    def halves(self, rng: Rng) -> tuple[Ints, Ints]:
-        """Markets in two halves by chance."""
-        mixed = rng.child("halves").generator().permutation(np.unique(self.market))
-        return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
-
-    def sources(self, half: Ints, most: int, rng: Rng) -> Ints:
-        """The markets of a half that are large enough to be a source, `most` by chance."""
-        names, sizes = np.unique(self.market[np.isin(self.market, half)], return_counts=True)
-        large = names[sizes >= _SMALLEST]
-        return np.sort(rng.child("sources").generator().permutation(large)[:most])
-
-    def pair(self, source: int, half: Ints) -> tuple[Ints, Ints]:
-        """Rows of one market, and of all others of its half."""
-        others = np.isin(self.market, half) & (self.market != source)
-        return np.flatnonzero(self.market == source), np.flatnonzero(others)
-
-    def vectors(self, a: Ints, b: Ints) -> tuple[Tensor, Tensor] | None:
-        return None if self.near is None else (self.near[a], self.near[b])
-
-    def of(self, rows: Ints) -> list[str]:
-        return [self.titles[row] for row in rows]
-
-
-def read_offers(args: argparse.Namespace) -> Offers:
-    """The table of titles; raises UsageError for a column that is not there."""
-    path = args.data
-    if path.is_dir():
-        path = next((p for p in sorted(path.iterdir()) if is_table(p)), path)
-    table = read_table(path)
-    wanted = [args.title, args.market, args.truth]
-    if missing := [name for name in wanted if name not in table.columns]:
-        raise UsageError(
-            f"Expected columns {', '.join(wanted)}; found no {', '.join(missing)} among "
-            f"{', '.join(table.columns)}. Name them with --title, --market and --truth."
+def answers(offers: Offers, half: Ints, args: argparse.Namespace, rng: Rng) -> list[Answers]:
+    """What is proposed for the markets of a half."""
+    if args.against == "pairs":
+        jobs = [(s, t, *offers.two(s, t)) for s, t in offers.pairs(half)]
+    else:
+        sources = offers.sources(half, args.markets, rng)
+        jobs = [(int(s), -1, *offers.others(int(s), half)) for s in sources]
+    found = []
+    for source, target, a, b in jobs:
+        got = matching.propose(offers.of(a), offers.of(b), offers.vectors(a, b))
+        right = (offers.truth[a[got.source]] == offers.truth[b[got.target]]).astype(float)
+        findable = a[np.isin(offers.truth[a], offers.truth[b])]
+        found.append(
+            Answers(
+                source, target, a[got.source], got.confidence, right.astype(float), findable
+            )
         )
-    table = table.drop_nulls(wanted)
-    titles = table[args.title].cast(str).to_list()
-    codes = [
-        np.unique(table[name].cast(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
-        for name in wanted[1:]
-    ]
-    near = None if args.letters else embeddings.embed(titles)[0]
-    return Offers(titles, codes[0], codes[1], near)
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What was proposed for one source market.
-
-    findable  source titles that have a counterpart
-    """
-
-    confidence: Array
-    right: Bools
-    findable: int
-
-
-def _answers(offers: Offers, source: int, half: Ints) -> Answers:
-    a, b = offers.pair(source, half)
-    found = matching.propose(offers.of(a), offers.of(b), offers.vectors(a, b))
-    right = offers.truth[a[found.source]] == offers.truth[b[found.target]]
-    return Answers(
-        found.confidence, right, int(np.isin(offers.truth[a], offers.truth[b]).sum())
-    )
+        if len(found) % 20 == 0:
+            print(f"[{len(found)}/{len(jobs)}]", file=sys.stderr)
+    return found
 
 
 def _measured(
-    offers: Offers, first: Ints, second: Ints, args: argparse.Namespace
+    held: list[Answers], threshold: float, common: dict[str, Any], rng: Rng
 ) -> Iterator[Line]:
-    rng = Rng.of(args.seed)
-    tuned = _all(offers, first, args, rng)
-    threshold = threshold_of(tuned)
-    start = time.monotonic()
-    held = _all(offers, second, args, rng)
-    seconds = round(time.monotonic() - start, 1)
-    common: dict[str, Any] = {
-        "benchmark": NAME,
-        "data": args.data.name,
-        "arm": "letters" if args.letters else "meaning",
-        "seed": args.seed,
-        "source": f"{len(held)} markets",
-        "target": "all others of their half",
-    }
-    yield Line(metric="threshold", value=threshold, n=len(tuned), **common)
-    for name, level in (("threshold", threshold), ("0.9", 0.9), ("0.5", 0.5)):
+    n = sum(len(each.findable) for each in held)
+    for name, level in (("threshold", threshold), ("0.95", 0.95), ("0.9", 0.9), ("0.5", 0.5)):
         for metric in ("precision", "recall"):
-            value, low, high = interval(held, metric, level, rng)
+            value, low, high = interval(held, lambda w, m=metric, at=level: rate(w, m, at), rng)
             yield Line(
-                metric=f"{metric} at {name}",
-                value=value,
-                low=low,
-                high=high,
-                n=sum(answer.findable for answer in held),
-                seconds=seconds,
-                peak_mb=round(peak_mb()),
-                **common,
+                metric=f"{metric} at {name}", value=value, low=low, high=high, n=n, **common
             )
-    confidence = np.concatenate([answer.confidence for answer in held])
-    right = np.concatenate([answer.right for answer in held])
+    for name, of in (
+        (f"precision at recall {_FOUND}", precision_at_recall),
+        (f"recall at precision {_WANTED}", recall_at_precision),
+    ):
+        value, low, high = interval(held, of, rng)
+        yield Line(metric=name, value=value, low=low, high=high, n=n, **common)
+    confidence = np.concatenate([each.confidence for each in held])
+    right = np.concatenate([each.right for each in held])
     place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     error = 0.0
     for number in range(_BINS):
         inside = place == number
         if inside.any():
             error += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
-            yield Line(
-                metric=f"right where confidence is {confidence[inside].mean():.3f}",
-                value=float(right[inside].mean()),
-                n=int(inside.sum()),
-                **common,
-            )
+            name = f"right where confidence is {confidence[inside].mean():.3f}"
+            yield Line(metric=name, value=right[inside].mean(), n=int(inside.sum()), **common)
     yield Line(metric="calibration error", value=float(error), n=len(right), **common)
-    share, pairs = agreement(offers, second)
-    yield Line(metric="truth agrees where titles are equal", value=share, n=pairs, **common)
 
 
-def _all(offers: Offers, half: Ints, args: argparse.Namespace, rng: Rng) -> list[Answers]:
-    found = []
-    for source in offers.sources(half, args.markets, rng):
-        found.append(_answers(offers, int(source), half))
-        print(f"[{len(found)}] {len(found[-1].right):,} titles", file=sys.stderr)
-    return found
+def _by_kind(
+    offers: Offers, held: list[Answers], threshold: float, common: dict[str, Any], rng: Rng
+) -> Iterator[Line]:
+    kinds = sorted(set(offers.kind))
+    for kind in kinds if len(kinds) > 1 else []:
+        rows = np.flatnonzero(offers.kind == kind)
+        part = [each.only(rows) for each in held]
+        n = sum(len(each.findable) for each in part)
+        for metric in ("precision", "recall"):
+            value, low, high = interval(part, lambda w, m=metric: rate(w, m, threshold), rng)
+            name = f"{metric} at threshold, {kind}"
+            yield Line(metric=name, value=value, low=low, high=high, n=n, **common)
+
+
+def _ceiling(offers: Offers, held: list[Answers], common: dict[str, Any]) -> Iterator[Line]:
+    found = agreement(offers, [(each.source, each.target) for each in held])
+    rows = np.concatenate([row for row, _ in found])
+    right = np.concatenate([each for _, each in found])
+    name = "truth agrees where titles are equal"
+    yield Line(metric=name, value=float(right.mean()), n=len(rows), **common)
+    kinds = sorted(set(offers.kind[rows]))
+    for kind in kinds if len(kinds) > 1 else []:
+        of = right[offers.kind[rows] == kind]
+        yield Line(metric=f"{name}, {kind}", value=float(of.mean()), n=len(of), **common)
+
+
+Weighed = list[tuple[float, Answers]]
+
+
+def rate(weighed: Weighed, metric: str, level: float) -> float:
+    """Precision or recall at a confidence."""
+    right = sum(w * float(a.right[a.confidence >= level].sum()) for w, a in weighed)
+    if metric == "precision":
+        of = sum(w * int((a.confidence >= level).sum()) for w, a in weighed)
+    else:
+        of = sum(w * len(a.findable) for w, a in weighed)
+    return right / max(of, 1e-9)
+
+
+def curve(weighed: Weighed) -> tuple[Array, Array, Array]:
+    """Confidence, falling, with precision and recall down to each."""
+    confidence = np.concatenate([a.confidence for _, a in weighed])
+    order = np.argsort(-confidence, kind="stable")
+    weight = np.concatenate([np.full(len(a.right), w) for w, a in weighed])[order]
+    right = np.cumsum(np.concatenate([a.right for _, a in weighed])[order] * weight)
+    findable = sum(w * len(a.findable) for w, a in weighed)
+    return confidence[order], right / np.cumsum(weight), right / max(findable, 1e-9)
+
+
+def precision_at_recall(weighed: Weighed) -> float:
+    """Of the most confident proposals, as many as find the wanted share; 0: never found."""
+    _, precision, recall = curve(weighed)
+    enough = np.flatnonzero(recall >= _FOUND)
+    return float(precision[enough[0]]) if len(enough) else 0.0
+
+
+def recall_at_precision(weighed: Weighed) -> float:
+    """The largest share found while the wanted share of proposals is right."""
+    _, precision, recall = curve(weighed)
+    enough = np.flatnonzero(precision >= _WANTED)
+    return float(recall[enough[-1]]) if len(enough) else 0.0
 
 
 def threshold_of(answers: list[Answers]) -> float:
     """The lowest confidence above which precision is as wanted; else the 0.9 of a reader."""
-    confidence = np.concatenate([answer.confidence for answer in answers])
-    right = np.concatenate([answer.right for answer in answers])
-    order = np.argsort(-confidence, kind="stable")
-    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    confidence, precision, _ = curve([(1.0, each) for each in answers])
     enough = np.flatnonzero(precision >= _WANTED)
-    return float(confidence[order[enough[-1]]]) if len(enough) else 0.9
+    return float(confidence[enough[-1]]) if len(enough) else 0.9
 
 
-def interval(
-    answers: list[Answers], metric: str, level: float, rng: Rng
-) -> tuple[float, float, float]:
-    """Precision or recall at a confidence, with the 95 % interval over markets."""
-    table = np.array(
-        [
-            (
-                answer.right[answer.confidence >= level].sum(),
-                (answer.confidence >= level).sum()
-                if metric == "precision"
-                else answer.findable,
-            )
-            for answer in answers
-        ],
-        float,
-    )
-    draws = rng.child("markets").generator().integers(len(table), size=(_RESAMPLES, len(table)))
-    sums = table[draws].sum(axis=1)
-    low, high = np.quantile(sums[:, 0] / np.maximum(sums[:, 1], 1), [0.025, 0.975])
-    total = table.sum(axis=0)
-    return float(total[0] / max(total[1], 1)), float(low), float(high)
-
-
-def agreement(offers: Offers, half: Ints) -> tuple[float, int]:
-    """How often the truth agrees between markets that write the very same words."""
-    rows = np.flatnonzero(np.isin(offers.market, half))
-    words = np.array([" ".join(words_of(offers.titles[row])) for row in rows])
-    same = pairs = 0
-    order = np.argsort(words, kind="stable")
-    edges = np.flatnonzero(np.r_[True, words[order][1:] != words[order][:-1], True])
-    for start, end in itertools.pairwise(edges):
-        group = rows[order[start:end]]
-        a, b = np.triu_indices(len(group), 1)
-        apart = offers.market[group[a]] != offers.market[group[b]]
-        pairs += int(apart.sum())
-        same += int((offers.truth[group[a]] == offers.truth[group[b]])[apart].sum())
-    return same / max(pairs, 1), pairs
-
-
-def refit(offers: Offers, half: Ints, args: argparse.Namespace) -> None:
-    """Print the weights that the markets of a half teach, as `matchweights` holds them."""
-    rng = Rng.of(args.seed)
-    read: list[Array] = []
-    truth: list[Bools] = []
-    pairs = []
-    jobs = [offers.pair(int(m), half) for m in offers.sources(half, args.markets, rng)]
-    # Beside all others, each market also meets one other, as markets do.
-    alone = offers.sources(half, args.markets, rng)
-    jobs += [
-        (np.flatnonzero(offers.market == a), np.flatnonzero(offers.market == b))
-        for a, b in zip(alone, np.roll(alone, 1), strict=True)
-    ]
-    for a, b in jobs:
-        evidence = compare(offers.of(a), offers.of(b), offers.vectors(a, b))
-        pairs.append(evidence)
-        read.append(matching.features(evidence))
-        truth.append(offers.truth[a[evidence.source]] == offers.truth[b[evidence.target]])
-        print(f"[{len(pairs)}/{len(jobs)}] {len(truth[-1]):,} pairs", file=sys.stderr)
-    weights, bias = _logistic(np.concatenate(read), np.concatenate(truth))
-    chosen, right = [], []
-    for evidence, each, true in zip(pairs, read, truth, strict=True):
-        best, choice = matching.choose(evidence, each @ weights + bias)
-        chosen.append(np.column_stack([choice, each[best]]))
-        right.append(true[best])
-    choice_weights, choice_bias = _logistic(np.concatenate(chosen), np.concatenate(right))
-    name = "BY_LETTERS" if args.letters else "BY_MEANING"
-    assert len(weights) == len(NAMES) + len(matching.PRODUCTS)
-    print(
-        f"{name} = Weights(\n    {_numbers(weights)},\n    {bias:.4f},\n"
-        f"    {_numbers(choice_weights)},\n    {choice_bias:.4f},\n)"
-    )
-
-
-def _numbers(values: Array) -> str:
-    return f"({', '.join(f'{value:.4f}' for value in values)})"
-
-
-def _logistic(x: Array, y: Bools) -> tuple[Array, float]:
-    """Weights and bias for the columns as they are."""
-    from sklearn.linear_model import LogisticRegression
-
-    centre, scale = x.mean(axis=0), x.std(axis=0) + 1e-9
-    fitted = LogisticRegression(C=1.0, max_iter=500).fit((x - centre) / scale, y)
-    weights = fitted.coef_[0] / scale
-    return weights, float(fitted.intercept_[0] - weights @ centre)
+def interval(held: list[Answers], of: Any, rng: Rng) -> tuple[float, float, float]:
+    """A figure of all answers, with its 95 % interval over markets."""
+    markets = np.unique([m for each in held for m in (each.source, each.target) if m >= 0])
+    place = {int(m): i for i, m in enumerate(markets)}
+    generator = rng.child("markets").generator()
+    values = []
+    for _ in range(_RESAMPLES if len(held) < 100 else _RESAMPLES // 5):
+        times = np.bincount(
+            generator.integers(len(markets), size=len(markets)), minlength=len(markets)
+        )
+        weight = [
+            float(times[place[each.source]])
+            * (times[place[each.target]] if each.target >= 0 else 1.0)
+            for each in held
+        ]
+        kept = [(w, each) for w, each in zip(weight, held, strict=True) if w]
+        if kept:
+            values.append(of(kept))
+    low, high = np.quantile(values, [0.025, 0.975])
+    return of([(1.0, each) for each in held]), float(low), float(high)

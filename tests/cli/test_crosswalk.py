@@ -10,7 +10,7 @@ import pytest
 from acclimate.domains import embeddings
 from acclimate.domains.catalogue import pairs_of, read_catalogue
 from acclimate.errors import DomainError
-from tests.cli.calls import Call
+from tests.cli.calls import Answer, Call, Markets, events
 from tests.domains.files import put
 
 OURS = """sku,title,ean
@@ -105,3 +105,39 @@ def test_a_code_on_several_items_of_the_target_pairs_none(tmp_path: Path) -> Non
     found = pairs_of(read_catalogue(str(one)), read_catalogue(str(two)))
     assert found.ambiguous == 1
     assert found.pairs.select("source_id", "target_id").rows() == [("q", "t")]
+
+
+def test_adapt_learns_from_a_source_of_other_ids_through_a_crosswalk(
+    call: Call, markets: Markets
+) -> None:
+    ours = pl.col("item_id").str.replace("i", "sku-")
+    source = markets.write("us", events(2).with_columns(ours))
+    pairs = markets.folder / "pairs.csv"
+    rows = "".join(f"sku-{k},i{k},{'yes' if k else 'no'}\n" for k in range(12))
+    pairs.write_text(f"source_id,target_id,confirmed\n{rows}")
+    without = call(*markets.recommend(source=source))
+    markets.out = markets.folder / "runs" / "joined"
+    joined = call(*markets.recommend(source=source), "--crosswalk", pairs)
+    assert (without.code, joined.code) == (0, 0), without.err + joined.err
+    assert overlap(without) == 0 and "source-only/ease" in without.json["failed"]
+    assert overlap(joined) == pytest.approx(11 / 12) and not joined.json["failed"]
+    apart, together = scores(without), scores(joined)
+    # Rows of other items change no count of the target's.
+    assert apart["pooled/popularity"] == apart["target-only/popularity"]
+    assert together["pooled/popularity"] != together["target-only/popularity"]
+    assert "source-only/ease" not in apart
+    assert {"source-only/ease", "item-prior/ease", "pooled/ease"} <= together.keys()
+    said = [f["message"] for f in joined.json["markets"][1]["findings"]]
+    assert any("11 of 12 values of 'item' were renamed to 11 of the target" in m for m in said)
+
+
+def overlap(answer: Answer) -> float:
+    """The share of the target's items that the source knows."""
+    found = {gap["measure"]: gap["value"] for gap in answer.json["gap"]}
+    value: float = found["items-overlap"]
+    return value
+
+
+def scores(answer: Answer) -> dict[str, float]:
+    done = [row for row in answer.json["leaderboard"] if row["status"] == "done"]
+    return {row["arm"]: row["value"] for row in done}

@@ -24,6 +24,11 @@ def elephant() -> Iterator[Server]:
                 f"create table {schema}.orders (user_id text, item_id text, at timestamp)",
                 f"insert into {schema}.orders values {rows}",
             )
+        server.run(
+            "create schema stock",
+            "create table stock.products (item_id text, title text)",
+            "insert into stock.products values ('a', 'Red chair'), ('b', 'Oak table')",
+        )
         yield server
 
 
@@ -63,6 +68,19 @@ def test_check_and_gap_hide_the_password_of_a_market(call: Call, elephant: Serve
     assert "shop:***@127.0.0.1" in found.json["target"]
 
 
+def test_crosswalk_hides_the_password_of_its_markets(
+    call: Call, elephant: Server, tmp_path: Path
+) -> None:
+    stock = elephant.url(more="?schema=stock")
+    out = tmp_path / "pairs.csv"
+    found = call("crosswalk", "--json", "--source", stock, "--target", stock, "--out", out)
+    assert found.code == 0, found.err
+    silent(found)
+    assert "shop:***@127.0.0.1" in found.json["source"]
+    assert "shop:***@127.0.0.1" in found.json["target"]
+    assert PASSWORD not in out.read_text()
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -76,6 +94,8 @@ def test_check_and_gap_hide_the_password_of_a_market(call: Call, elephant: Serve
         ("adapt", "URL"),
         ("adapt", "--source", "WRONG", "--target", "URL"),
         ("adapt", "--source", "URL", "--target", "URL", "--out", "/dev/null/x"),
+        ("crosswalk", "--source", "URL", "--target", "WRONG"),
+        ("crosswalk", "--source", "URL?schema=jp", "--target", "URL?schema=us"),
         ("demo", "URL"),
         ("URL",),
     ],

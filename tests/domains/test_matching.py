@@ -57,6 +57,24 @@ def test_numbers_and_codes_decide_over_likeness(
     assert by_source(propose([title], [other, same, *crowd]))[0][0] == 1
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (["iphone 8 64gb"], ["iphone 8 256gb"]),
+        (["apple iphone 8 64gb black"], ["apple iphone 8 256gb black", "galaxy s9 64gb"]),
+        (["iphone 8 64gb", "galaxy s9 64gb"], ["iphone 8 256gb", "galaxy s9 128gb"]),
+        (["bosch washing machine 7 kg white"], ["bosch washing machine 9kg white"]),
+    ],
+)
+def test_another_size_is_another_product_even_in_a_tiny_catalogue(
+    ours: list[str], theirs: list[str]
+) -> None:
+    assert propose(ours, theirs).confidence.max() < 0.1
+    # What agrees in size is preferred to it.
+    best = by_source(propose(ours, [*theirs, ours[0]]))[0]
+    assert best[0] == len(theirs)
+
+
 def test_each_source_is_proposed_once_and_inputs_are_unchanged(rng: Rng) -> None:
     ours, theirs = shop(30, rng)
     kept = list(ours), list(theirs)
