@@ -71,6 +71,8 @@ UNSEEN = {
     "target labels",
     # asked of other sentences
     "{} says the same as the label",
+    # how lists end, which every list can
+    "{} and {} more",
     # shown on a terminal
     "{} (an artifact: its rows stay where they are)",
 }

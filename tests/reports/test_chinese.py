@@ -149,7 +149,7 @@ def _asked(call: ast.Call) -> Iterator[str]:
         for each in call.args
         if isinstance(each, ast.Constant) and isinstance(each.value, str)
     ]
-    if name == "say":
+    if name in ("say", "self"):
         yield from texts[:1]
     elif name == "columns":
         yield from (text.removeprefix("#") for text in texts)

@@ -39,6 +39,8 @@ COMMA, JOINTS = re.compile(", "), re.compile(", | and | or ")
 
 # A slot may hold anything, so a long text could be tried in very many ways.
 LONGEST = 4_000  # letters of a text with more than two slots
+MOST = 40  # sentences or items of a list that are told apart
+DEEPEST = 8  # sentences within sentences
 
 
 class Pattern:
@@ -128,19 +130,30 @@ class Language:
 
     def translated(self, english: str) -> str | None:
         """The sentence in this language, or None where no pattern knows it."""
-        known = self._known(english)
-        return known if known is not None else self._several(english, "; ", "；")
+        return self._translated(english, 0)
 
-    def _known(self, english: str) -> str | None:
-        for pattern in self._patterns:
+    def _translated(self, english: str, depth: int) -> str | None:
+        known = self._known(english, depth)
+        return known if known is not None else self._several(english, depth)
+
+    def _known(self, english: str, depth: int = 0) -> str | None:
+        for pattern in self._patterns if depth < DEEPEST else ():
             held = pattern.match(english)
-            if held is not None:
-                said = {name: self._held(pattern.kinds[name], held[name]) for name in held}
-                if None not in said.values():
-                    return pattern.here.format(**said)
+            said = None if held is None else self._filled(pattern, held, depth + 1)
+            if said is not None:
+                return said
         return None
 
-    def _held(self, kind: str, text: str) -> str | None:
+    def _filled(self, pattern: Pattern, held: Mapping[str, str], depth: int) -> str | None:
+        said: dict[str, str] = {}
+        for name, text in held.items():
+            here = self._held(pattern.kinds[name], text, depth)
+            if here is None:
+                return None
+            said[name] = here
+        return pattern.here.format(**said)
+
+    def _held(self, kind: str, text: str, depth: int) -> str | None:
         if kind in ("w", "u"):
             return (self.words if kind == "w" else self.units).get(text)
         if kind == "n":
@@ -148,47 +161,48 @@ class Language:
         if kind == "l":
             return self._names(text)
         if kind == "m":
-            return self._list(text)
+            return self._list(text, depth)
         if kind == "o" and not text:
             return ""
         if kind == "c":
-            return self._known(text) or text
+            return self._known(text, depth) or text
         if kind in ("s", "o"):
-            return self.words.get(text) or self.translated(text)
+            return self.words.get(text) or self._translated(text, depth)
         return text
 
-    def _several(self, text: str, joint: str, here: str) -> str | None:
+    def _several(self, text: str, depth: int) -> str | None:
         """Sentences joined by a sign that may also stand within one; the longest first."""
-        at = len(text)
-        while (at := text.rfind(joint, 0, at)) > 0:
-            first = self._known(text[:at])
-            rest = self.translated(text[at + len(joint) :]) if first is not None else None
+        at = len(text) if text.count("; ") < MOST else 0
+        while (at := text.rfind("; ", 0, at)) > 0:
+            first = self._known(text[:at], depth)
+            rest = self._translated(text[at + 2 :], depth) if first is not None else None
             if first is not None and rest is not None:
-                return f"{first}{here}{rest}"
+                return f"{first}；{rest}"
         return None
 
-    def _list(self, text: str) -> str | None:
+    def _list(self, text: str, depth: int) -> str | None:
         """Words and sentences, each known; a sentence may hold what joins others."""
         if (held := MORE.match(text)) is not None:
-            shown = self._list(held["shown"])
-            return shown and self.sentences[MORE.english].format(shown=shown, n=held["n"])
-        whole = self.words.get(text) or self._known(text)
-        return self._cut(COMMA, text) or whole or self._cut(JOINTS, text)
+            shown = self._list(held["shown"], depth + 1) if depth < DEEPEST else None
+            return shown and self("{shown} and {n} more", shown=shown, n=held["n"])
+        whole = self.words.get(text) or self._known(text, depth)
+        return self._cut(COMMA, text, depth) or whole or self._cut(JOINTS, text, depth)
 
-    def _cut(self, joints: re.Pattern[str], text: str) -> str | None:
+    def _cut(self, joints: re.Pattern[str], text: str, depth: int) -> str | None:
         """A list of two parts at least, the first as short as it can be."""
-        for joint in joints.finditer(text):
+        found = [*joints.finditer(text)]
+        for joint in found if len(found) < MOST else ():
             first = text[: joint.start()]
-            said = self.words.get(first) or self._known(first)
-            rest = self._list(text[joint.end() :]) if said is not None else None
+            said = self.words.get(first) or self._known(first, depth)
+            rest = self._list(text[joint.end() :], depth) if said is not None else None
             if said is not None and rest is not None:
                 return f"{said}、{rest}"
         return None
 
     def _names(self, text: str) -> str:
         if (held := MORE.match(text)) is not None:
-            shown = self._names(held["shown"])
-            return self.sentences[MORE.english].format(shown=shown, n=held["n"])
+            shown = "、".join(JOINTS.split(held["shown"]))
+            return self("{shown} and {n} more", shown=shown, n=held["n"])
         return self.words["none"] if text == "none" else "、".join(JOINTS.split(text))
 
     @cached_property
@@ -208,14 +222,12 @@ class Language:
         )
 
 
-PARTS = ("page", "words", "units", "sentences")
-
-
 def _any_of(texts: Iterable[str]) -> str:
     """An expression for one of them, the longest that fits."""
     return "|".join(map(re.escape, sorted(texts, key=len, reverse=True)))
 
 
+PARTS = ("page", "words", "units", "sentences")
 ENGLISH = Language("en", "en")
 
 
