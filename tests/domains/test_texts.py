@@ -14,6 +14,7 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market
 from acclimate.domains.readers import read_table
 from acclimate.domains.sentences import Cutting, cut_text
+from acclimate.domains.texts import cut_column, holds_texts
 from acclimate.errors import DomainError
 
 CONLL = "Nike B-BRAND\nshoes B-PRODUCT\nfor O\n\nblue O\nApple B-BRAND\nWatch I-BRAND\n"
@@ -221,3 +222,10 @@ def test_a_market_before_a_clock_lacks_later_texts(tmp_path: Path) -> None:
     clock = domain.tables["texts"]["time"].sort()[2]
     assert domain.before(clock).tables["texts"].height == 3
     assert isinstance(domain.tables["texts"], pl.DataFrame)
+
+
+def test_moments_that_no_calendar_holds_are_no_texts() -> None:
+    moments = pl.Series("when", [-(2**62)], dtype=pl.Int64).cast(pl.Datetime("us"))
+    with pytest.raises(DomainError, match="tokens or spans in column 'when', found values of"):
+        cut_column(moments)
+    assert not holds_texts(moments.alias("spans").to_frame())

@@ -166,7 +166,13 @@ def _is_text(series: pl.Series) -> bool:
 def _parsed(series: pl.Series) -> list[Any]:
     """Cells as Python values; a string that is a JSON list is that list."""
     if series.dtype != pl.String:
-        return series.to_list()
+        try:
+            return series.to_list()
+        except (ValueError, OverflowError) as error:  # times that no calendar holds
+            raise DomainError(
+                f"Expected texts, tokens or spans in column {series.name!r}, found values of "
+                f"type {series.dtype} ({error}). Name another column, or mend it."
+            ) from None
     cells = series.to_list()
     if not any(cell and cell.lstrip().startswith("[") for cell in cells[: 10 * _LOOKED_AT]):
         return cells
@@ -184,6 +190,8 @@ def _json(cell: str | None) -> Any:
 
 def _share_of_spans(series: pl.Series) -> float:
     """The share of the first cells that can be read as spans or tags; 0 without any."""
+    if series.dtype.is_temporal():
+        return 0.0
     cells = [cell for cell in _parsed(series.head(_LOOKED_AT)) if cell is not None]
     good = [cell for cell in cells if isinstance(cell, list) and all(map(_is_label, cell))]
     # A column of empty lists may be anything, unless it is called spans.
