@@ -75,6 +75,15 @@ def test_another_size_is_another_product_even_in_a_tiny_catalogue(
     assert best[0] == len(theirs)
 
 
+def test_the_same_words_are_likely_one_product_even_in_a_tiny_catalogue() -> None:
+    theirs = ["galaxy s9 256gb", "galaxy s9 64 GB", "garden chair"]
+    found = by_source(propose(["galaxy s9 64gb", "Chair, garden"], theirs))
+    assert {i: j for i, (j, _) in found.items()} == {0: 1, 1: 2}
+    assert min(sure for _, sure in found.values()) >= 0.8
+    # Two that are written alike leave it open which of them it is.
+    assert propose(["galaxy s9 64gb"], [theirs[1], theirs[1]]).confidence.max() < 0.5
+
+
 def test_each_source_is_proposed_once_and_inputs_are_unchanged(rng: Rng) -> None:
     ours, theirs = shop(30, rng)
     kept = list(ours), list(theirs)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acclimate.arrays import Array, Ints, Tensor
+from acclimate.arrays import Array, Bools, Ints, Tensor
 from acclimate.domains import matchweights
 from acclimate.domains.evidence import NAMES, Evidence, compare
 
 _FAR = 8.0  # log odds beyond which nothing changes
+_ALIKE = 0.8  # the same words in two shops: one product in 82 % of 1,752 held-out cases
 # What two pieces of evidence say together.
 PRODUCTS = (
     ("code", "rarest"), ("code", "number"), ("code", "number-other"), ("code", "units"),
@@ -65,6 +66,7 @@ def propose(
     best, choice = choose(found, odds)
     seen = np.column_stack([choice, read[best]])
     confidence = 1 / (1 + np.exp(-(seen @ np.array(weights.choice) + weights.choice_bias)))
+    confidence = np.where(_alike(found)[best], np.maximum(confidence, _ALIKE), confidence)
     order = np.lexsort((found.source[best], -confidence))
     best = best[order]
     return Proposals(found.source[best], found.target[best], confidence[order])
@@ -81,6 +83,22 @@ def _bounded(evidence: Evidence, odds: Array) -> Array:
     odds = np.where(at["contained"] == 0, 2 * _FAR * (at["meaning"] - 1), odds)
     other_size = (at["units-other"] > 0) & (at["units"] == 0) & (at["code"] == 0)
     return np.where(other_size, odds - 2 * _FAR, odds)
+
+
+def _alike(evidence: Evidence) -> Bools:
+    """(n,) whether two titles hold the same words, and no others hold them as well.
+
+    In a small catalogue no word is rare, and nothing else would tell it.
+    """
+    same: Bools = evidence.values[:, NAMES.index("same")] > 0
+    once = [np.bincount(side[same], minlength=1) == 1 for side in _sides(evidence)]
+    for side, alone in zip(_sides(evidence), once, strict=True):
+        same = same & np.append(alone, False)[np.minimum(side, len(alone))]
+    return same
+
+
+def _sides(evidence: Evidence) -> tuple[Ints, Ints]:
+    return evidence.source, evidence.target
 
 
 def features(evidence: Evidence) -> Array:
