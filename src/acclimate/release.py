@@ -12,12 +12,14 @@ from typing import Any
 import polars as pl
 
 from acclimate.artifacts.artifact import Contents, save
+from acclimate.artifacts.store import MANIFEST
 from acclimate.domains.domain import Domain
 from acclimate.domains.writers import write_table
+from acclimate.errors import UsageError
 from acclimate.options import Options
 from acclimate.plans.examine import Examined
 from acclimate.plans.runner import Trial
-from acclimate.reports.report import write_report
+from acclimate.reports.report import SUMMARY, write_report
 from acclimate.result import Result
 from acclimate.rng import Rng
 from acclimate.settings import settings
@@ -26,6 +28,23 @@ from acclimate.tasks.task import Posed
 
 ARTIFACT = "artifact"
 LABEL_FIRST = "label_first.csv"
+REPORT = "report.html"
+
+
+def require_free(out: Path) -> None:
+    """Refuse, before the work, a folder whose files of our names are somebody else's.
+
+    Raises UsageError where there is one and no run of ours beside it.
+    """
+    if (out / ARTIFACT / MANIFEST).is_file():
+        return
+    found = [name for name in (REPORT, SUMMARY, LABEL_FIRST) if (out / name).exists()]
+    if found:
+        raise UsageError(
+            f"Expected a new folder, or that of an earlier run, at {str(out)!r}; found "
+            f"{', '.join(found)} there and no artifact beside. Name another folder with --out, "
+            "or move what is there."
+        )
 
 
 def refitted(
@@ -52,7 +71,7 @@ def write(
     sources: Sequence[Domain],
 ) -> Result:
     """Artifact first, then summary and report: what is named exists."""
-    artifact, report, first = out / ARTIFACT, out / "report.html", out / LABEL_FIRST
+    artifact, report, first = out / ARTIFACT, out / REPORT, out / LABEL_FIRST
     summary |= {"artifact": str(artifact), "report": str(report)}
     contents = Contents.of(
         posed,

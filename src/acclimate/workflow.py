@@ -40,7 +40,7 @@ from acclimate.plans.plan import plan
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import attempt, run
 from acclimate.plans.vote import vote
-from acclimate.release import ARTIFACT, refitted, write
+from acclimate.release import ARTIFACT, refitted, require_free, write
 from acclimate.result import Result, summarise
 from acclimate.rng import Rng
 from acclimate.settings import settings
@@ -105,6 +105,7 @@ def _adapt(
     start, budget, rng = time.monotonic(), Budget(options.budget_seconds), Rng.of(options.seed)
     if out is not None:
         require_place(Path(out) / ARTIFACT)
+        require_free(Path(out))
     ledger = _ledger()
     posed, target_domain, source_domains = _posed(task, sources, target, options, rng, listen)
     listen("posed", posed)

@@ -397,3 +397,22 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()
     }
+
+
+def test_files_of_somebody_else_are_not_replaced(call: Call, markets: Markets) -> None:
+    markets.out.mkdir(parents=True)
+    page = markets.out / "report.html"
+    page.write_text("mine", encoding="utf-8")
+    call(*markets.classify()).refuses(
+        USAGE, "report.html there and no artifact beside", "--out"
+    )
+    assert page.read_text(encoding="utf-8") == "mine"
+
+
+def test_answers_never_replace_their_input(call: Call, tmp_path: Path) -> None:
+    table = tmp_path / "users.csv"
+    table.write_text("user_id\na\n", encoding="utf-8")
+    call("predict", str(tmp_path), str(table), "--out", str(table)).refuses(
+        USAGE, "Expected another file for the answers", "would be lost"
+    )
+    assert table.read_text(encoding="utf-8") == "user_id\na\n"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import polars as pl
+
 from acclimate.domains.split import Cut
 from acclimate.domains.synthetic import make_events, make_rows
 from acclimate.plans.assess import assess
@@ -49,3 +53,13 @@ def test_a_far_sources_rows_are_worth_fewer() -> None:
     worth = {gap.source: gap for gap in found if gap.measure == "effective-share"}
     assert worth["near"].value > 0.6 > 2 * worth["far"].value
     assert "near's 300 rows are worth about" in worth["near"].sentence
+
+
+def test_a_source_that_shares_no_item_is_not_said_to_rank() -> None:
+    target = make_events(Rng.of(0).child("t"), 60, 40, name="target").domain
+    made = make_events(Rng.of(0).child("s"), 60, 40, name="source").domain
+    other = made.tables["events"].with_columns(item="other " + pl.col("item"))
+    source = replace(made, tables={"events": other})
+    posed = Recommend(k=5).pose(target, [source], Cut(), Rng.of(0))
+    found = {gap.measure for gap in assess(posed.task, posed.problem, Rng.of(0))}
+    assert "source-ranking-power" not in found

@@ -113,6 +113,15 @@ class Console:
             self._votes(summary)
         else:
             self._board(summary)
+            ways = [
+                row["arm"]
+                for row in summary["leaderboard"]
+                if row["status"] == "done" and row["strategy"] != "target-only"
+            ]
+            if ways and result.verdict.arm != ways[0]:
+                picked = escape(result.verdict.arm)
+                why = "the simplest of these within one standard error of the best"
+                self._out.print(f"judged: {picked}, {why}")
         if summary["refused"]:
             self._out.print(f"[dim]{len(summary['refused'])} arms do not apply:[/]")
             whys: dict[str, list[str]] = {}

@@ -21,7 +21,13 @@ def predict(
     from acclimate import workflow
     from acclimate.domains.readers import read_file
     from acclimate.domains.writers import write_table
+    from acclimate.errors import UsageError
 
+    if out.resolve() == table.resolve():
+        raise UsageError(
+            f"Expected another file for the answers than the input {str(table)!r}; found the "
+            "same, which would be lost. Name another with --out."
+        )
     asked = read_file(table)
     for finding in asked.findings:
         typer.echo(finding.message, err=True)

@@ -204,7 +204,8 @@ def cut_events(events: pl.DataFrame, cut: Cut, rng: Rng, repeats: bool = False) 
     if by_time is not None and cut.by == "time":
         return by_time
     if timed and not repeats:
-        first = _without_order(first, rng.child("ties"))
+        # The same draw for every seed, or each seed would be judged on other items.
+        first = _without_order(first, Rng.of(0).child("ties"))
     by_last = _cut_last(first, timed and cut.by != "random", rng)
     if by_time is None or cut.by in ("last", "random"):
         return by_last

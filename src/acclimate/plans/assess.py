@@ -241,6 +241,8 @@ def _ranking_power(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
     for source in problem.sources:
         if "gram" in source.shares or _is_ease(source):
             given = map_items(given_items(source, settings), encoder)
+            if not given.popularity.any():
+                continue  # it knows none of these items, and ranks nothing
             alone = Fitted(encoder, Ease(matrix=given.matrix, popularity=given.popularity))
             scores[source.name] = task.unit_scores(alone.answer(held), held.truth)
     if not scores:
