@@ -161,9 +161,10 @@ def test_without_labels_nothing_is_adopted(call: Call, markets: Markets) -> None
 
 
 def test_a_list_of_an_earlier_run_does_not_stay(call: Call, markets: Markets) -> None:
-    markets.out.mkdir(parents=True)
+    words = (*markets.classify(), *BUDGET, "--strategy", "coral", "--model", "linear")
+    assert call(*words).code == 0
     (markets.out / "label_first.csv").write_text("row\n1\n", encoding="utf-8")
-    assert call(*markets.classify(), *BUDGET, "--strategy", "coral").code == 0
+    assert call(*words).code == 0
     assert not (markets.out / "label_first.csv").exists()
 
 
