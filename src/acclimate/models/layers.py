@@ -11,10 +11,11 @@ Before: `columns` made tensors of a view.  After: `mixed` trains and keeps them.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from acclimate.models.columns import TEXT_WIDTH, Shape
-from acclimate.models.network import Batch, Params
+from acclimate.models.streams import Batch, Noise, Params
 
 if TYPE_CHECKING:
     import torch
@@ -99,3 +100,36 @@ def linear(params: Params, layer: str, x: torch.Tensor) -> torch.Tensor:
     import torch.nn.functional as F
 
     return F.linear(x, params[f"{layer}.weight"], params[f"{layer}.bias"])
+
+
+def noise(
+    shape: Shape, width: int, dropout: float, hide: float, trainable: Collection[str] | None
+) -> Noise:
+    """What silences units and hides codes at a training step.
+
+    width      > 0, units of each hidden layer
+    dropout    0 … < 1, share of their units silenced
+    hide       0 … < 1, share of codes shown as unseen
+    trainable  parameters that move, None for all; frozen layers get no masks
+    """
+    import torch
+
+    free = [layer for layer in HIDDEN if trainable is None or f"{layer}.weight" in trainable]
+    tables = [
+        (f"codes.{wide}", torch.tensor(shape.offsets(wide)))
+        for wide in shape.tables
+        if trainable is None or f"codes.{wide}" in trainable
+    ]
+
+    def drawn(rows: int, generator: torch.Generator) -> Batch:
+        masks: Params = {}
+        for layer in free if dropout else ():
+            chance = torch.rand(rows, width, generator=generator)
+            masks[f"keep.{layer}"] = (chance >= dropout) / (1 - dropout)
+        for name, unseen in tables if hide else ():
+            chance = torch.rand(rows, len(unseen), generator=generator)
+            masks[f"keep.{name}"] = chance >= hide
+            masks[f"unseen.{name}"] = unseen.expand(rows, -1)
+        return masks
+
+    return drawn

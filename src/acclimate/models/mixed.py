@@ -25,21 +25,20 @@ from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.columns import PreparedRows, Shape, prepare_rows
 from acclimate.models.design import Layout, require_label, require_weight
-from acclimate.models.layers import ADAPTER, HEAD, HIDDEN, features, fresh, linear, names
-from acclimate.models.model import State, Tick, idle
-from acclimate.models.network import (
-    AdamW,
-    Batch,
-    Losses,
-    Params,
-    Step,
-    Stream,
-    Tuning,
-    no_torch,
-    together,
-    torch_generator,
-    train,
+from acclimate.models.layers import (
+    ADAPTER,
+    HEAD,
+    HIDDEN,
+    features,
+    fresh,
+    linear,
+    names,
+    noise,
 )
+from acclimate.models.model import State, Tick, idle
+from acclimate.models.network import Losses, Step, Tuning, no_torch, train
+from acclimate.models.streams import Batch, Params, Stream, together, torch_generator
+from acclimate.models.updates import AdamW
 from acclimate.rng import Rng
 
 if TYPE_CHECKING:
@@ -120,31 +119,8 @@ class MixedNetwork:
         weight  (n,) ≥ 0, scaled to mean 1; rows of weight 0 are left out, so that
                 they are as good as removed, whatever the batches
         """
-        import torch
-
-        tensors = prepared.weighed(weight)
-        shape = prepared.shape
-        moves = {layer: trainable is None or f"{layer}.weight" in trainable for layer in HIDDEN}
-        tables = [
-            (f"codes.{width}", torch.tensor(shape.offsets(width)))
-            for width in shape.tables
-            if trainable is None or f"codes.{width}" in trainable
-        ]
-
-        def noise(rows: int, generator: torch.Generator) -> Batch:
-            masks: Params = {}
-            if self.dropout:
-                for layer in (layer for layer, free in moves.items() if free):
-                    drawn = torch.rand(rows, self.width, generator=generator)
-                    masks[f"keep.{layer}"] = (drawn >= self.dropout) / (1 - self.dropout)
-            if self.hide:
-                for name, unseen in tables:
-                    drawn = torch.rand(rows, len(unseen), generator=generator)
-                    masks[f"keep.{name}"] = drawn >= self.hide
-                    masks[f"unseen.{name}"] = unseen.expand(rows, -1)
-            return masks
-
-        return Stream(tensors, self.batch_size, noise)
+        masks = noise(prepared.shape, self.width, self.dropout, self.hide, trainable)
+        return Stream(prepared.weighed(weight), self.batch_size, masks)
 
     # ── the network, pure functions ─────────────────────────────────────────
 

@@ -13,7 +13,6 @@ own, for dropout masks arrive with the batch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,19 +22,40 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 from acclimate.arrays import Array
 from acclimate.errors import StrategyError
 from acclimate.models.model import Model, Network, Tick, idle
+from acclimate.models.streams import Batch, Params, Stream, together, torch_generator
+from acclimate.models.updates import AdamW, Update
 from acclimate.rng import Rng
 
 if TYPE_CHECKING:
     import torch
 
-Params: TypeAlias = "dict[str, torch.Tensor]"
-Batch: TypeAlias = "Mapping[str, torch.Tensor]"
 Losses: TypeAlias = "dict[str, torch.Tensor]"
 Step: TypeAlias = Callable[[Params, Mapping[str, Batch], float], Losses]
 Combine: TypeAlias = Callable[[Mapping[str, Params]], Params]
 Penalty: TypeAlias = "Callable[[Params], torch.Tensor]"
 
 STEPS_BETWEEN_TICKS = 25
+
+__all__ = [
+    "AdamW",
+    "Batch",
+    "Combine",
+    "Losses",
+    "Params",
+    "Penalty",
+    "Step",
+    "Stream",
+    "TakesAdapter",
+    "Trainable",
+    "Tuning",
+    "Update",
+    "no_torch",
+    "one_thread",
+    "together",
+    "torch_generator",
+    "total",
+    "train",
+]
 
 
 def no_torch() -> str | None:
@@ -49,63 +69,6 @@ def total(gradients: Mapping[str, Params]) -> Params:
     """The gradient of the sum of all losses."""
     first, *others = gradients.values()
     return {name: sum((g[name] for g in others), start=first[name]) for name in first}
-
-
-class Update(Protocol):
-    """How gradients move parameters."""
-
-    def begin(self, params: Params) -> Any:
-        """Whatever it must remember between steps."""
-        ...
-
-    def __call__(self, params: Params, grads: Params, memory: Any, progress: float) -> Params:
-        """The next parameters; it may write into these, which belong to the loop."""
-        ...
-
-
-@dataclass(frozen=True)
-class AdamW:
-    """Decoupled AdamW whose rate falls to zero along a half cosine.
-
-    rate          > 0, at the first step
-    weight_decay  ≥ 0, multiplied by the rate as in the paper (arXiv:1711.05101)
-    multipliers   parameter → factor on its rate, 1 where absent
-    anchored      parameters without weight decay: those a penalty already holds.
-                  Vectors (biases) never decay.
-    """
-
-    rate: float = 2e-3
-    weight_decay: float = 0.0
-    multipliers: Mapping[str, float] = field(default_factory=dict)
-    anchored: Collection[str] = frozenset()
-
-    def begin(self, params: Params) -> torch.optim.Optimizer:
-        import torch
-
-        groups: dict[tuple[float, float], list[torch.Tensor]] = {}
-        for name, value in params.items():
-            decay = 0.0 if value.ndim < 2 or name in self.anchored else self.weight_decay
-            groups.setdefault((self.multipliers.get(name, 1.0), decay), []).append(value)
-        return torch.optim.AdamW(
-            [
-                {"params": values, "multiplier": multiplier, "weight_decay": decay}
-                for (multiplier, decay), values in groups.items()
-            ],
-            lr=self.rate,
-            fused=True,
-        )
-
-    def __call__(
-        self, params: Params, grads: Params, memory: torch.optim.Optimizer, progress: float
-    ) -> Params:
-        rate = self.rate * 0.5 * (1.0 + math.cos(math.pi * progress))
-        for group in memory.param_groups:
-            group["lr"] = rate * group["multiplier"]
-        for name, value in params.items():
-            # The fused kernel reads memory in order and ignores strides, without a word.
-            value.grad = grads[name].contiguous()
-        memory.step()
-        return params
 
 
 def train(
@@ -203,60 +166,6 @@ def _gradients(loss: torch.Tensor, params: Params, last: bool) -> Params:
         name: torch.zeros_like(value) if grad is None else grad
         for (name, value), grad in zip(params.items(), found, strict=True)
     }
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Rows that batches are drawn from.
-
-    tensors  name → (n, …)
-    size     > 0, rows a batch; fewer where that makes the batches of a pass even
-    noise    (rows, generator) → further tensors of a batch, such as dropout masks
-    """
-
-    tensors: Batch
-    size: int
-    noise: Callable[[int, torch.Generator], Batch] | None = None
-
-    @property
-    def n(self) -> int:
-        return len(next(iter(self.tensors.values())))
-
-    @property
-    def batches_a_pass(self) -> int:
-        return max(1, math.ceil(self.n / self.size))
-
-    def draw(self, rng: Rng) -> Iterator[Batch]:
-        """Batches without end, reshuffled at each pass."""
-        import torch
-
-        generator = torch_generator(rng)
-        size = math.ceil(self.n / self.batches_a_pass)
-        while True:
-            whole = size == self.n
-            order = torch.arange(0) if whole else torch.randperm(self.n, generator=generator)
-            for first in range(0, self.n, size):
-                rows = order[first : first + size]
-                batch = {k: v if whole else v[rows] for k, v in self.tensors.items()}
-                length = self.n if whole else len(rows)
-                yield batch | dict(self.noise(length, generator) if self.noise else {})
-
-
-def together(streams: Mapping[str, Stream], rng: Rng) -> Iterator[dict[str, Batch]]:
-    """A batch from every stream at each step; a short stream starts over on its own.
-
-    Each stream has its own key, so that adding one changes no other's order.
-    """
-    drawn = {name: stream.draw(rng.child(name)) for name, stream in streams.items()}
-    while True:
-        yield {name: next(batches) for name, batches in drawn.items()}
-
-
-def torch_generator(rng: Rng) -> torch.Generator:
-    """A PyTorch generator from a key."""
-    import torch
-
-    return torch.Generator().manual_seed(rng.seed)
 
 
 @dataclass(frozen=True)
