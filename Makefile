@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= .venv-demo
 
-.PHONY: demo setup test check format clean
+.PHONY: demo setup test mutants format clean
 
 demo: $(DEMO)/ready
 	$(DEMO)/bin/acclimate demo --out runs/demo
@@ -26,6 +26,10 @@ test: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/pytest -n 2 --dist loadfile
+
+# Break each method's formula on purpose; fails where no test notices.
+mutants: setup
+	$(VENV)/bin/python -m tests.mutants
 
 format: setup
 	$(VENV)/bin/ruff check --fix .

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from acclimate.artifacts.states import pack, unpack
+from acclimate.domains.moved import Moved
 from acclimate.domains.problem import Problem
-from acclimate.domains.view import Moved
 from acclimate.models.linear import Linear
 from acclimate.models.model import Tick, idle
 from acclimate.models.popularity import Popularity

@@ -13,11 +13,12 @@ from acclimate.artifacts.artifact import Contents, load, save
 from acclimate.artifacts.predictor import predict
 from acclimate.domains.exam import Probabilities
 from acclimate.domains.market import open_market
+from acclimate.domains.moved import Affine, Moved, Several
 from acclimate.domains.problem import Problem
 from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.sample import Rows
 from acclimate.domains.split import Cut
-from acclimate.domains.view import Move, Moved, RowView, Several
+from acclimate.domains.view import RowView
 from acclimate.models.linear import Linear
 from acclimate.models.model import Tick, idle
 from acclimate.rng import Rng
@@ -41,7 +42,7 @@ class Halve(Reshape):
         view = problem.view(problem.fit)
         assert isinstance(view, RowView)
         d = view.numeric.shape[1]
-        return problem.reshaped({}, Move(np.zeros(d), 0.5 * np.eye(d), np.zeros(d)))
+        return problem.reshaped({}, Affine(np.zeros(d), 0.5 * np.eye(d), np.zeros(d)))
 
 
 def contents(folder: Path, strategy: Strategy) -> tuple[Contents, Rows]:

@@ -10,7 +10,8 @@ import pytest
 from acclimate.arrays import Array, Ints
 from acclimate.artifacts.states import pack, unpack
 from acclimate.domains.exam import Probabilities
-from acclimate.domains.view import Several, Views
+from acclimate.domains.moved import Several
+from acclimate.domains.view import Views
 from acclimate.models.ensemble import Ensemble, calibrate, mixed, recalibrated
 from acclimate.models.linear import Linear
 from acclimate.models.trees import Trees

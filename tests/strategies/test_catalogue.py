@@ -15,6 +15,7 @@ from acclimate.strategies.baselines import Pooled
 from acclimate.strategies.catalogue import ALWAYS, STRATEGIES, arms, completed, named
 from acclimate.strategies.chain import Chain
 from acclimate.strategies.feature.coral import Coral
+from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.weighting import DensityRatio
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.strategy import Strategy
@@ -110,3 +111,26 @@ def test_a_plugged_in_step_is_completed_listed_and_chained() -> None:
     assert chain == Chain((Centre(), FineTune(layers="all")))
     names = [arm.name for arm in arms("rows")]
     assert f"centre-by-plug-in + pooled/{Linear.kind}" in names
+
+
+def test_a_plan_tries_unasked_what_says_so_and_the_rest_by_name_or_all_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(TrAdaBoost, "unasked", False)
+
+    def kinds(wanted: tuple[str, ...] | None) -> set[str]:
+        return {arm.strategy.kind for arm in arms("rows", wanted, ("linear",))}
+
+    every = {strategy.kind for strategy in STRATEGIES}
+    assert kinds(None) == every - {"tradaboost"}
+    assert kinds(("tradaboost",)) == {*ALWAYS, "tradaboost"}
+    assert kinds(("every",)) == every
+    assert kinds(("every", "coral + l2-sp")) == every | {"coral + l2-sp"}
+
+
+def test_a_chain_waits_to_be_asked_for_where_one_of_its_steps_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Coral, "unasked", False)
+    assert not Chain((Coral(), Pooled())).unasked
+    assert Chain((DensityRatio(), Pooled())).unasked

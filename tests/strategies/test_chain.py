@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from acclimate.artifacts.states import pack, unpack
+from acclimate.domains.moved import Affine, Moved
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.source import Source
-from acclimate.domains.view import Move, Moved
 from acclimate.errors import StrategyError
 from acclimate.models.ease import Ease
 from acclimate.models.linear import Linear
@@ -271,7 +271,7 @@ class Double(Reshape):
             view = rows(problem.source_view(source))
             width = view.numeric.shape[1]
             views[source.name] = replace(view, numeric=view.numeric + 1)
-        move = Move(np.full(width, 0.5), self.by * np.eye(width), np.full(width, 0.25))
+        move = Affine(np.full(width, 0.5), self.by * np.eye(width), np.full(width, 0.25))
         return problem.reshaped(views, move)
 
 

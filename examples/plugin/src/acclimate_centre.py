@@ -12,9 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from acclimate.domains.moved import Affine
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
-from acclimate.domains.view import Move, RowView
+from acclimate.domains.view import RowView
 from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
 from acclimate.strategies.stacking import target_view
@@ -46,7 +47,7 @@ class Centre(Reshape):
             assert isinstance(view, RowView)
             views[source.name] = replace(view, numeric=view.numeric - view.numeric.mean(axis=0))
         mean = target_view(problem).numeric.mean(axis=0)
-        return problem.reshaped(views, Move(mean, np.eye(len(mean)), np.zeros(len(mean))))
+        return problem.reshaped(views, Affine(mean, np.eye(len(mean)), np.zeros(len(mean))))
 
 
 CENTRE = Centre()

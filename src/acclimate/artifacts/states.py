@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from acclimate.arrays import Tensor
+from acclimate.domains.moved import Move, Moved, Several
 from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.tokenview import TokenEncoder
-from acclimate.domains.view import Encoder, EncoderState, ItemEncoder, Move, Moved, Several
+from acclimate.domains.view import Encoder, EncoderState, ItemEncoder
 from acclimate.errors import IntegrityError, UsageError
 from acclimate.models.model import Model, State
-from acclimate.strategies.catalogue import restorable
+from acclimate.strategies.catalogue import moves, restorable
 from acclimate.strategies.fitted import Fitted
 
 ENCODERS: dict[str, type[ItemEncoder] | type[RowEncoder] | type[TokenEncoder]] = {
@@ -90,9 +91,19 @@ def _encoder(state: State) -> Encoder:
         parts = tuple(_encoder(state.children[name]) for name in sorted(state.children))
         return Several(tuple(state.meta["names"]), parts)
     if state.kind == "moved":
-        move = Move(*(np.asarray(state.tensors[n]) for n in ("centre", "matrix", "shift")))
-        return Moved(_encoder(state.children["inner"]), move)
+        return Moved(_encoder(state.children["inner"]), _move(state.children["move"]))
     return ENCODERS[state.kind].restore(EncoderState(state.kind, state.meta, state.tensors))
+
+
+def _move(state: State) -> Move:
+    """What a reshaping step does to the target's rows."""
+    known = moves()
+    if state.kind not in known:
+        raise UsageError(
+            f"Expected a move among {', '.join(known)}; found {state.kind!r}. "
+            "Install the plug-in that brings it."
+        )
+    return known[state.kind].restore(EncoderState(state.kind, state.meta, state.tensors))
 
 
 def _model(state: State) -> Model:

@@ -15,9 +15,10 @@ import numpy as np
 from acclimate.arrays import Array
 from acclimate.domains.episodes import By, Episodes, episodes
 from acclimate.domains.exam import Case
+from acclimate.domains.moved import Move, Moved, Several
 from acclimate.domains.sample import Interactions, Rows, Sample
 from acclimate.domains.source import Derived, ItemCounts, NoSettings, Source, item_counts
-from acclimate.domains.view import Encoder, ItemEncoder, Move, Moved, Recipe, Several, View
+from acclimate.domains.view import Encoder, ItemEncoder, Recipe, View
 from acclimate.errors import StrategyError
 from acclimate.rng import Rng
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -172,112 +172,6 @@ class Recipe(Protocol):
     """How samples become views; the same for every arm."""
 
     def fit(self, own: Sequence[Sample], others: Sequence[Sample | ItemCounts]) -> Encoder: ...
-
-
-@dataclass(frozen=True)
-class Several:
-    """Encoders side by side: each part of a model sees a sample with its own statistics.
-
-    names  of the markets they were fitted on
-    """
-
-    names: tuple[str, ...]
-    parts: tuple[Encoder, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        return "+".join(part.fingerprint for part in self.parts)
-
-    @property
-    def base(self) -> Several:
-        return self
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """As the target's own part, the first, says."""
-        found: tuple[str, ...] = self.parts[0].classes  # type: ignore[attr-defined]
-        return found
-
-    def reads(self, name: str) -> bool:
-        """Whether any part reads a column, or a number made of one."""
-        return any(part.reads(name) for part in self.parts)  # type: ignore[attr-defined]
-
-    def encode(self, sample: Any) -> Views:
-        return Views(tuple(part.encode(sample) for part in self.parts))
-
-    def unseen(self, sample: Any) -> list[str]:
-        """(n,) the columns whose value the target's own part, the first, has not seen."""
-        found: list[str] = self.parts[0].unseen(sample)  # type: ignore[attr-defined]
-        return found
-
-    def state(self) -> EncoderState:
-        children = {f"{number:03d}": part.state() for number, part in enumerate(self.parts)}
-        return EncoderState("several", {"names": list(self.names)}, children=children)
-
-
-@dataclass(frozen=True)
-class Move:
-    """An affine map of a view's numeric columns: x ↦ (x − centre) @ matrix + shift.
-
-    centre  (d,)
-    matrix  (d, d′)
-    shift   (d′,)
-    """
-
-    centre: Array
-    matrix: Array
-    shift: Array
-
-    def __call__(self, view: RowView) -> RowView:
-        return replace(view, numeric=(view.numeric - self.centre) @ self.matrix + self.shift)
-
-
-@dataclass(frozen=True)
-class Moved:
-    """An encoder whose numeric columns a reshaping step moves; the map is kept to predict.
-
-    Sources are encoded by `base`: what a step does to them stands in their own views.
-    """
-
-    inner: Encoder
-    move: Move
-
-    @property
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256(self.inner.fingerprint.encode())
-        for part in (self.move.centre, self.move.matrix, self.move.shift):
-            digest.update(np.ascontiguousarray(part).tobytes())
-        return digest.hexdigest()
-
-    @property
-    def base(self) -> Encoder:
-        return self.inner.base
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """What rows are told apart by, as `inner` says."""
-        found: tuple[str, ...] = self.inner.classes  # type: ignore[attr-defined]
-        return found
-
-    def reads(self, name: str) -> bool:
-        """Whether `inner` reads a column, or a number made of one."""
-        return self.inner.reads(name)  # type: ignore[attr-defined,no-any-return]
-
-    def encode(self, sample: Any) -> RowView:
-        return self.move(self.inner.encode(sample))
-
-    def unseen(self, sample: Any) -> list[str]:
-        """(n,) the columns whose value was not seen, as `inner` says."""
-        found: list[str] = self.inner.unseen(sample)  # type: ignore[attr-defined]
-        return found
-
-    def state(self) -> EncoderState:
-        move = {
-            "centre": self.move.centre,
-            "matrix": self.move.matrix,
-            "shift": self.move.shift,
-        }
-        return EncoderState("moved", {}, move, {"inner": self.inner.state()})
 
 
 @dataclass(frozen=True)

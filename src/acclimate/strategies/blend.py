@@ -20,10 +20,11 @@ import numpy as np
 
 from acclimate.arrays import Array, Ints
 from acclimate.domains.exam import Probabilities
+from acclimate.domains.moved import Several
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Rows, spread
 from acclimate.domains.source import Source
-from acclimate.domains.view import RowView, Several, View, Views
+from acclimate.domains.view import RowView, View, Views
 from acclimate.errors import StrategyError
 from acclimate.models.design import take_rows
 from acclimate.models.ensemble import LEAST, Ensemble

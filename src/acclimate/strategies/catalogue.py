@@ -1,7 +1,7 @@
 """Everything that can be tried: models and strategies, by name, simplest first.
 
 Plug-ins add theirs through the entry points `acclimate.models` and
-`acclimate.strategies`, each naming an instance.
+`acclimate.strategies`, each naming an instance, and `acclimate.moves`, naming a class.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import entry_points
 
+from acclimate.domains.moved import Affine, Move
 from acclimate.errors import UsageError
 from acclimate.models.ease import Ease
 from acclimate.models.ensemble import Ensemble
@@ -38,6 +39,7 @@ from acclimate.strategies.relation.itemprior import ItemItemPrior
 from acclimate.strategies.strategy import Adapt, Strategy
 
 ALWAYS = ("target-only", "source-only", "pooled")
+EVERY = "every"
 
 MODELS: tuple[Model, ...] = (
     Popularity(),
@@ -82,11 +84,22 @@ MADE: tuple[Model, ...] = (Ensemble(),)
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 
+MOVES: tuple[type[Move], ...] = (Affine,)
+"""What reshaping steps may leave for the target's rows; an artifact reads them back."""
+
+
 @cache
 def models() -> dict[str, Model]:
     """Every model by kind, built-ins first."""
     plugged = (point.load() for point in entry_points(group="acclimate.models"))
     return {model.kind: model for model in (*MODELS, *plugged)}
+
+
+@cache
+def moves() -> dict[str, type[Move]]:
+    """Every move by kind, built-ins first."""
+    plugged = (point.load() for point in entry_points(group="acclimate.moves"))
+    return {move.kind: move for move in (*MOVES, *plugged)}
 
 
 def restorable() -> dict[str, Model]:
@@ -116,16 +129,19 @@ def arms(
 ) -> list[Arm]:
     """Every strategy with every model that eats this form.
 
-    wanted  kinds of strategies to keep, or None for all; the three baselines stay.
-            Kinds joined by " + " are a chain, whether it is in the catalogue or not
+    wanted  kinds of strategies to keep, None for those a plan tries unasked, or "every"
+            for the whole catalogue; the three baselines stay.  Kinds joined by " + " are
+            a chain, whether it is in the catalogue or not
     fitted  kinds of models to keep, or None for all
 
     Raises UsageError for a kind that is not known, and where no model serves the form.
     """
     if wanted is None:
-        kept = [*strategies().values()]
+        kept = [strategy for strategy in strategies().values() if strategy.unasked]
     else:
-        asked = {name: named(name) for name in (*ALWAYS, *wanted)}
+        whole = tuple(strategies()) if EVERY in wanted else ()
+        names = (*ALWAYS, *whole, *(name for name in wanted if name != EVERY))
+        asked = {name: named(name) for name in names}
         kept = [*{strategy.kind: strategy for strategy in asked.values()}.values()]
     fitting = [model for model in models().values() if model.form == form]
     if fitted is not None:

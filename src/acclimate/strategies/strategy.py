@@ -33,6 +33,8 @@ class Strategy(ABC):
     reads_fit    whether the target's own labels are; tuning fits the others once
     needs_labels whether it is nothing without them
     hands_on     whether the next step of a chain can go on from the model it fits
+    unasked      whether a plan tries it without being told to; the others wait for their
+                 name, or "every", among the strategies asked for
     """
 
     kind: ClassVar[str]
@@ -43,6 +45,7 @@ class Strategy(ABC):
     reads_fit: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
     hands_on: ClassVar[bool] = True
+    unasked: ClassVar[bool] = True
 
     def why_not(self, problem: Problem, model: Model) -> str | None:
         """A reason this strategy does not apply here, or None.
