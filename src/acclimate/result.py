@@ -101,6 +101,7 @@ def summarise(
         "notes": list(posed.notes),
         "judged": examined.scores,
         "failed": {t.arm.name: t.why for t in trials if t.status == "failed"},
+        "facts": {t.arm.name: list(t.facts) for t in order if t.facts},
         "settings": {t.arm.name: t.arm.settings for t in trials if t.status == "done"},
         "markets": [describe(domain) for domain in (target, *sources)],
     }

@@ -51,6 +51,8 @@ UNSEEN = {
     "the type {}",
     "amounts of money",
     "no tables",
+    # names of made markets
+    "source {}",
     # names of settings, notations and parts
     "{} from {}",
     "no commas",

@@ -68,6 +68,11 @@ def summary() -> dict[str, Any]:
             ),
             _gap("store-406", "source-ranking-power", 0.0112, low=-0.0014, high=0.0239),
         ],
+        "facts": {
+            "density-ratio + pooled/linear": [
+                "store-367: weighted, its 2,000 rows are worth 812 equal ones",
+            ],
+        },
         "refused": [
             {
                 "strategy": "coral",

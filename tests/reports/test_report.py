@@ -124,6 +124,7 @@ def test_reading_order_is_verdict_first_and_settings_last() -> None:
         "compared",
         "ships",
         "board",
+        "found",
         "judged",
         "gap",
         "plan",
@@ -223,6 +224,13 @@ def test_judged_shows_every_metric_of_every_arm() -> None:
     heads = [th.text for th in table.one("thead").every("th")]
     assert heads == ["Arm", "ndcg@10", "recall@10", "coverage"]
     assert cells(table)[1] == ["target-only/item-neighbours", "0.1298", "0.1871", "–"]
+
+
+def test_what_arms_found_out_is_told_by_arm() -> None:
+    rows = cells(section(render(summary()), "found").one("table"))
+    said = "store-367: weighted, its 2,000 rows are worth 812 equal ones"
+    assert rows == [["density-ratio + pooled/linear", said]]
+    assert 'id="found"' not in render(summary() | {"facts": {}})
 
 
 def test_gap_is_told_in_sentences_figure_and_table() -> None:

@@ -15,6 +15,7 @@ from acclimate.errors import StrategyError
 from acclimate.models.ease import Ease
 from acclimate.models.linear import Linear
 from acclimate.models.popularity import Popularity
+from acclimate.plans.tryout import tryout
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import SourceOnly
 from acclimate.strategies.catalogue import named
@@ -25,6 +26,7 @@ from acclimate.strategies.instance.weighting import (
     clipped,
     effective_rows,
     ratios,
+    worth,
 )
 from tests.strategies.shapes import RNG, chances, log_loss, market, problem, table, view
 
@@ -233,3 +235,16 @@ def test_settings_out_of_range_are_refused(penalty: float, at_most: float) -> No
 def test_the_grid_holds_the_default_first() -> None:
     grid = DensityRatio().grid(problem(market(30, 1), market(40, 2)))
     assert grid[0] == DensityRatio() and len(set(grid)) == 3
+
+
+def test_what_weighting_leaves_of_each_source_is_told_by_its_effective_rows() -> None:
+    half = np.repeat([2.0, 0.0], 50)
+    assert worth({"near": np.ones(2000), "far": half}) == [
+        "near: weighted, its 2,000 rows are worth 2,000 equal ones",
+        "far: weighted, its 100 rows are worth 50 equal ones",
+    ]
+
+
+def test_an_arm_tells_what_weighting_left_beside_its_fit() -> None:
+    tried = tryout("density-ratio + source-only", labels=0)
+    assert len(tried.facts) == 1 and tried.facts[0].startswith("source 1: weighted, its 1,000")

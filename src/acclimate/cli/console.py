@@ -122,6 +122,8 @@ class Console:
                 picked = escape(result.verdict.arm)
                 why = "the simplest of these within one standard error of the best"
                 self._out.print(f"judged: {picked}, {why}")
+        for fact in summary["facts"].get(result.verdict.arm, ()):
+            self._out.print(f"  [dim]{escape(fact)}[/]")
         if summary["refused"]:
             self._out.print(f"[dim]{len(summary['refused'])} arms do not apply:[/]")
             whys: dict[str, list[str]] = {}

@@ -51,6 +51,7 @@ class Problem:
     claim       what the split lets the verdict say
     recipe      how samples become views, the same for every arm
     encoder     set by `encoded`: this arm's own statistics
+    facts       sentences on what the steps so far found out, shown beside the arm's score
     """
 
     target: str
@@ -60,6 +61,7 @@ class Problem:
     recipe: Recipe
     unlabelled: Sample | None = None
     encoder: Encoder | None = None
+    facts: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -120,6 +122,10 @@ class Problem:
     def with_sources(self, sources: Sequence[Source]) -> Problem:
         """The same problem with some of its sources."""
         return replace(self, sources=tuple(sources))
+
+    def knowing(self, *facts: str) -> Problem:
+        """The same problem with sentences on what a step found out."""
+        return replace(self, facts=(*self.facts, *facts))
 
     def weighed(self, weights: Mapping[str, Array]) -> Problem:
         """The same problem with row weights for sources by name, times those they have."""

@@ -36,6 +36,7 @@ class Trial:
     value   the primary metric on `choose`; low, high its 95 % bootstrap interval
     n       units of `choose`; without any the trial has no value and nothing to pick by
     why     why it failed, in words
+    facts   what its steps found out, in sentences
     """
 
     arm: Arm
@@ -48,6 +49,7 @@ class Trial:
     n: int = 0
     seconds: float = 0.0
     why: str = ""
+    facts: tuple[str, ...] = ()
     answer: tuple[Prediction, Truth] | None = None
 
     def as_row(self) -> dict[str, object]:
@@ -124,14 +126,15 @@ def attempt(
     metric = task.metric.name
     try:
         budget.tick()
-        arm, answer = _answer(step.arm, task, problem, exam, budget, rng)
+        arm, facts, answer = _answer(step.arm, task, problem, exam, budget, rng)
     except OutOfBudget:
         spent = time.monotonic() - start
         return Trial(step.arm, "abandoned", step.reason, metric, seconds=spent)
     except AcclimateError as error:
         spent = time.monotonic() - start
         return Trial(step.arm, "failed", step.reason, metric, seconds=spent, why=str(error))
-    done = Trial(arm, "done", step.reason, metric, seconds=time.monotonic() - start)
+    spent = time.monotonic() - start
+    done = Trial(arm, "done", step.reason, metric, seconds=spent, facts=facts)
     if answer is None or not answer[1].n_units:
         return done
     value, low, high = interval(task, *answer, rng.child("interval"))
@@ -141,8 +144,11 @@ def attempt(
 
 def _answer(
     arm: Arm, task: Task, problem: Problem, exam: Exam, budget: Budget, rng: Rng
-) -> tuple[Arm, tuple[Prediction, Truth] | None]:
-    """The tuned arm and its answer on `choose`; None where the target is too small for one."""
+) -> tuple[Arm, tuple[str, ...], tuple[Prediction, Truth] | None]:
+    """The tuned arm, its facts and its answer on `choose`.
+
+    No answer where the target is too small for one.
+    """
     encoded = arm.encoded(problem)
     cross_fit = not exam.choose
     tuned = tune(arm, task, encoded, rng.child("tune"), budget.tick, cross_fit=cross_fit)
@@ -151,10 +157,10 @@ def _answer(
     budget.saw_fit(budget.spent - start)
     if cross_fit:
         if tuned.prediction is None or tuned.truth is None:
-            return tuned.arm, None
-        return tuned.arm, (tuned.prediction, tuned.truth)
+            return tuned.arm, fitted.facts, None
+        return tuned.arm, fitted.facts, (tuned.prediction, tuned.truth)
     answers = [(fitted.answer(case), case.truth) for case in exam.choose]
-    return tuned.arm, task.join(answers)
+    return tuned.arm, fitted.facts, task.join(answers)
 
 
 def interval(

@@ -140,6 +140,7 @@ def _page(run: dict[str, Any], say: Language) -> dict[str, Any]:
         "gaps_left_out": max(0, len(gap) - figures.SHOWN_GAPS),
         "sentences": _sentences(gap, say),
         "plan": tables.plan(run.get("plan") or [], say),
+        "found": tables.found(run.get("facts") or {}, say),
         "refused": tables.refused(run.get("refused") or [], say),
         "unfinished": tables.unfinished(board, run.get("failed") or {}, say),
         "markets": [_market(each, run, say) for each in run.get("markets") or []],

@@ -200,6 +200,15 @@ def plan(rows: Sequence[Row], say: Language = ENGLISH) -> Table | None:
     return Table(say("Arms in the order they were tried"), names, lines)
 
 
+def found(facts: Mapping[str, Sequence[str]], say: Language = ENGLISH) -> Table | None:
+    """What the steps of arms found out, a sentence a line."""
+    lines = tuple(
+        Line((arm, say.sentence(fact))) for arm, told in facts.items() for fact in told
+    )
+    names = columns(say, "Arm", "Found")
+    return Table(say("What the steps of arms found out"), names, lines) if lines else None
+
+
 def refused(rows: Sequence[Row], say: Language = ENGLISH) -> Table | None:
     if not rows:
         return None

@@ -43,7 +43,7 @@ class Arm:
         encoded = problem if problem.encoder is not None else self.encoded(problem)
         adapted, model = self.strategy.step(encoded, self.model, rng, tick)
         assert adapted.encoder is not None
-        return Fitted(adapted.encoder, model)
+        return Fitted(adapted.encoder, model, adapted.facts)
 
     def encoded(self, problem: Problem) -> Problem:
         """The problem with this arm's sources and statistics."""

@@ -16,10 +16,14 @@ from acclimate.models.model import Model
 
 @dataclass(frozen=True)
 class Fitted:
-    """Answers in the target's terms: raw rows or histories in, catalogue positions out."""
+    """Answers in the target's terms: raw rows or histories in, catalogue positions out.
+
+    facts  what the steps of its arm found out, in sentences; an artifact does not keep them
+    """
 
     encoder: Encoder
     model: Model
+    facts: tuple[str, ...] = ()
 
     def predict(self, query: Any, context: Any = None) -> Prediction:
         """Answer a query.

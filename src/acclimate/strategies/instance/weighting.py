@@ -12,6 +12,7 @@ Mansour & Mohri, 2010, on why unbounded ratios break down).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -75,7 +76,7 @@ class DensityRatio(Weigh):
             assert isinstance(view, RowView)
             key = rng.child(source.name)
             weights[source.name] = ratios(view, target, self.penalty, self.at_most, key, tick)
-        return problem.weighed(weights)
+        return problem.weighed(weights).knowing(*worth(weights))
 
 
 def ratios(
@@ -131,6 +132,18 @@ def clipped(weight: Array, at_most: float) -> Array:
     lowered = np.minimum(weight, most)
     scaled: Array = lowered / lowered.mean()
     return scaled
+
+
+def worth(weights: Mapping[str, Array]) -> list[str]:
+    """A sentence for each source on how many of its rows weighting leaves.
+
+    weights  source → (n,) ≥ 0
+    """
+    return [
+        f"{name}: weighted, its {len(weight):,} rows are worth "
+        f"{effective_rows(weight):,.0f} equal ones"
+        for name, weight in weights.items()
+    ]
 
 
 def effective_rows(weight: Array) -> float:
