@@ -11,12 +11,30 @@
     └── IntegrityError             7   an artifact that is not what was written
 
 Each message says what was expected, what was found and what to do.  The
-command line turns `exit_code` into the exit status; nothing else does.
+command line turns `exit_code` into the exit status; nothing else does.  A
+programming error, which no user can mend, leaves with Python's own 1.
 """
 
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
+
+EXIT_CODES = MappingProxyType(
+    {
+        0: "ok",
+        2: "usage",
+        3: "data",
+        4: "not adopted (only with --require-adopt)",
+        5: "drift (kept for monitors; no command gives it yet)",
+        6: "the budget ended before the baseline did",
+        7: "an artifact, run or ledger that was changed",
+        130: "interrupted",
+    }
+)
+"""Every exit status of the command line, in the words of its help and of the README."""
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 # The user's name stays; a password may hold any sign, and ends at the last @ of the line.
 _PASSWORD = re.compile(r"([A-Za-z][\w+.-]*:/{1,2}[^\s:/@]*):.*@")

@@ -10,9 +10,13 @@ import typer
 
 import acclimate
 from acclimate.cli import adapt, check, crosswalk, demo, gap, predict, report
-from acclimate.errors import AcclimateError, UsageError, without_password
-
-STOPPED = 130  # 128 + SIGINT, as shells have it
+from acclimate.errors import (
+    EXIT_CODES,
+    INTERRUPTED,
+    AcclimateError,
+    UsageError,
+    without_password,
+)
 
 # Typer has a copy of Click inside since 0.20 and stood on Click before: what all its
 # refusals descend from is found through one that both export.
@@ -27,7 +31,7 @@ app = typer.Typer(
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 ok, 2 usage, 3 data, 4 not adopted, 5 drift, 6 budget, 7 integrity.",
+    epilog=f"Exit codes: {', '.join(f'{n} {said}' for n, said in EXIT_CODES.items())}.",
 )
 app.command("check")(check.check)
 app.command("gap")(gap.gap)
@@ -67,7 +71,7 @@ def main() -> None:
     except AcclimateError as error:
         code = _refuse(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        code = STOPPED
+        code = INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe went away; Python must not complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,7 +94,7 @@ def main() -> None:
             f"{' '.join(str(error).split())}. Mend or unset the one that is named.",
             UsageError.exit_code,
         )
-    if code == STOPPED:
+    if code == INTERRUPTED:
         print("stopped: nothing half-written; run the same command again", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
