@@ -36,7 +36,7 @@ from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess as measure
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import examine
-from acclimate.plans.plan import plan
+from acclimate.plans.plan import Plan, plan
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import attempt, run
 from acclimate.plans.vote import vote
@@ -128,6 +128,7 @@ def _adapt(
     known = arms(posed.task.form, options.strategies, options.models)
     planned = plan(posed.problem, known, gap, left_out)
     listen("plan", planned)
+    procedure = _procedure(options, task, target_domain, source_domains, planned)
 
     def heard(text: str, done: int, total: int) -> None:
         listen("trial", (text, done, total, budget))
@@ -139,7 +140,6 @@ def _adapt(
         planned = replace(planned, steps=planned.steps + tuple(more))
         trials += [attempt(step, posed.task, posed.problem, exam, budget, rng) for step in more]
     listen("trials", trials)
-    procedure = _procedure(options, task, target_domain, source_domains)
     alone = {"alone": "; ".join(left_out)} if left_out else {}
     if posed.problem.labelled:
         examined = examine(
@@ -227,8 +227,13 @@ def _procedure(
     task: Task,
     target: Domain,
     sources: Sequence[Domain],
+    planned: Plan,
 ) -> str:
-    """Everything that was asked for; asking the same again is the same look."""
+    """Everything that decides the outcome; asking for the same again is the same look.
+
+    Of strategies and models counts what the plan tries: naming one that does not apply
+    is no second chance.
+    """
     parts = (
         acclimate.__version__,
         repr(task),
@@ -237,7 +242,6 @@ def _procedure(
         target.fingerprint,
         [source.fingerprint for source in sources],
         options.budget_seconds,
-        options.strategies,
-        options.models,
+        [step.arm.name for step in planned.steps],
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()

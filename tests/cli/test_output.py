@@ -114,6 +114,13 @@ def test_another_seed_is_another_look_at_the_same_judge(call: Call, markets: Mar
     assert [verdict["level"] for verdict in looks] == [0.05, 0.025, 0.05]
 
 
+def test_a_strategy_that_does_not_apply_is_no_second_look(call: Call, markets: Markets) -> None:
+    words = markets.classify()
+    tried = ("item-prior", "maml", "source-prior", "maml")
+    looks = [ran(call, [*words, "--strategy", each])["verdict"]["looks"] for each in tried]
+    assert looks == [1, 1, 2, 1]
+
+
 def test_require_adopt_exits_4_and_writes_everything_all_the_same(
     call: Call, markets: Markets
 ) -> None:

@@ -104,13 +104,30 @@ def test_half_a_parquet_file_is_told_from_a_whole_one(call: Call, markets: Marke
 
 def test_the_same_source_twice_is_refused(call: Call, markets: Markets) -> None:
     words = markets.recommend()
-    call(*words, "--source", markets.folder / "us").refuses(USAGE, "us twice", "another name")
+    call(*words, "--source", markets.folder / "us").refuses(
+        USAGE, "each source once", "us' twice", "Leave one of them out"
+    )
     assert markets.nothing_written()
 
 
 def test_a_target_is_not_its_own_source(call: Call, markets: Markets) -> None:
     market = markets.write("jp", events(1))
-    call(*markets.recommend(market, market)).refuses(USAGE, "jp twice")
+    again = market.parent / "." / "jp" / ".." / "jp"
+    for source in (market, again):
+        call(*markets.recommend(market, source)).refuses(
+            USAGE, "sources other than the target", "jp' as both", "PATH::column=value"
+        )
+    assert markets.nothing_written()
+
+
+def test_two_markets_of_one_name_are_told_how_to_get_another(
+    call: Call, markets: Markets
+) -> None:
+    places = [markets.write(f"{half}/x/jp", events(n)) for n, half in enumerate("ab")]
+    call(*markets.recommend(*places)).refuses(
+        USAGE, "x-jp twice, from different places", "another name in its market.toml"
+    )
+    assert markets.nothing_written()
 
 
 def test_a_source_without_events_cannot_teach_recommending(
@@ -381,7 +398,7 @@ def test_check_and_gap_refuse_as_adapt_does(call: Call, markets: Markets) -> Non
     markets.recommend()
     us = markets.folder / "us"
     call("gap", "--source", us, "--target", absent, "--json").refuses(DATA, "nowhere")
-    call("gap", "--source", us, "--target", us, "--json").refuses(USAGE, "us twice")
+    call("gap", "--source", us, "--target", us, "--json").refuses(USAGE, "us' as both")
     call("gap", "--source", us).refuses(USAGE, "--target")
     call("nonsense").refuses(USAGE, "nonsense", "--help")
 

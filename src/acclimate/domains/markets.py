@@ -28,6 +28,7 @@ def open_markets(
 
     own  hints of the first markets, in the place of those for all
     """
+    _require_apart(markets)
     said = [*own, *[hints] * (len(markets) - len(own))]
     places = [None if isinstance(m, Domain) else str(parse_spec(m)[0]) for m in markets]
     once = Once()
@@ -46,10 +47,37 @@ def open_markets(
     twice = _repeated(found)
     if twice:
         raise UsageError(
-            f"Expected markets with different names; found {', '.join(twice)} twice. Give one "
-            "of them another name in its market.toml, or leave it out."
+            f"Expected markets with different names; found {', '.join(twice)} twice, from "
+            "different places. Give one of them another name in its market.toml, or leave it "
+            "out."
         )
     return under_one_law(found)
+
+
+def _require_apart(markets: Sequence[Market]) -> None:
+    """Refuse one place under two names before it is read, the target first.
+
+    A market that was given as a Domain has no place; copies of rows are found by `copies`.
+    """
+    seen: list[object] = []
+    for market in markets:
+        if isinstance(market, Domain):
+            seen.append(market)
+            continue
+        path, part = parse_spec(market)
+        at = (repr(parse(path)) if isinstance(path, str) else path.resolve(), part)
+        if at in seen[:1]:
+            raise UsageError(
+                f"Expected sources other than the target; found {str(market)!r} as both. A "
+                "market cannot teach itself: name another source, or make two markets of it "
+                "by slices, PATH::column=value."
+            )
+        if at in seen:
+            raise UsageError(
+                f"Expected each source once; found {str(market)!r} twice. Leave one of them "
+                "out."
+            )
+        seen.append(at)
 
 
 def place_of(market: str | Path) -> str:
