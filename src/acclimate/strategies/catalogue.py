@@ -27,6 +27,7 @@ from acclimate.strategies.blend import Blend
 from acclimate.strategies.chain import JOIN, Chain
 from acclimate.strategies.feature.adversarial import AdapterDann, Dann
 from acclimate.strategies.feature.coral import Coral
+from acclimate.strategies.feature.msda import Denoise, Msda
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.weighting import DensityRatio
 from acclimate.strategies.meta.maml import Maml
@@ -60,6 +61,8 @@ STRATEGIES: tuple[Strategy, ...] = (
     ItemItemPrior(),
     Chain((Coral(), SourceOnly())),
     Chain((Coral(), Pooled())),
+    Chain((Msda(), SourceOnly())),
+    Chain((Msda(), Pooled())),
     Chain((DensityRatio(), SourceOnly())),
     Chain((DensityRatio(), Pooled())),
     Blend(),
@@ -84,7 +87,7 @@ MADE: tuple[Model, ...] = (Ensemble(),)
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 
-MOVES: tuple[type[Move], ...] = (Affine,)
+MOVES: tuple[type[Move], ...] = (Affine, Denoise)
 """What reshaping steps may leave for the target's rows; an artifact reads them back."""
 
 
