@@ -137,6 +137,13 @@ def test_rows_that_are_surely_the_sources_weigh_next_to_nothing_and_not_nothing(
     np.testing.assert_allclose(none, 1.0)
 
 
+def test_weights_of_nothing_leave_no_row_above_the_limit() -> None:
+    # One row of four has all: cut at c of itself with (c + 3e-12)/4 the mean, c = 3e-12.
+    found = clipped(np.array([7.0, 0.0, 0.0, 0.0]), 2.0)
+    np.testing.assert_allclose(found, np.array([3.0, 1.0, 1.0, 1.0]) / 1.5)
+    np.testing.assert_array_equal(clipped(np.zeros(3), 2.0), np.ones(3))
+
+
 def test_effective_rows_by_hand() -> None:
     assert effective_rows(np.ones(7)) == pytest.approx(7)
     assert effective_rows(np.array([3.0, 1.0])) == pytest.approx(16 / 10)

@@ -27,8 +27,9 @@ from acclimate.strategies.blend import Blend
 from acclimate.strategies.chain import JOIN, Chain
 from acclimate.strategies.feature.adversarial import AdapterDann, Dann
 from acclimate.strategies.feature.coral import Coral
-from acclimate.strategies.feature.msda import Denoise, Msda
+from acclimate.strategies.instance.kmm import Kmm
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
+from acclimate.strategies.instance.ulsif import Ulsif
 from acclimate.strategies.instance.weighting import DensityRatio
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
@@ -61,10 +62,12 @@ STRATEGIES: tuple[Strategy, ...] = (
     ItemItemPrior(),
     Chain((Coral(), SourceOnly())),
     Chain((Coral(), Pooled())),
-    Chain((Msda(), SourceOnly())),
-    Chain((Msda(), Pooled())),
     Chain((DensityRatio(), SourceOnly())),
     Chain((DensityRatio(), Pooled())),
+    Chain((Kmm(), SourceOnly())),
+    Chain((Kmm(), Pooled())),
+    Chain((Ulsif(), SourceOnly())),
+    Chain((Ulsif(), Pooled())),
     Blend(),
     TrAdaBoost(),
     FineTune(layers="head"),
@@ -87,7 +90,7 @@ MADE: tuple[Model, ...] = (Ensemble(),)
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 
-MOVES: tuple[type[Move], ...] = (Affine, Denoise)
+MOVES: tuple[type[Move], ...] = (Affine,)
 """What reshaping steps may leave for the target's rows; an artifact reads them back."""
 
 

@@ -31,6 +31,7 @@ from acclimate.strategies.stacking import target_view
 from acclimate.strategies.strategy import Strategy, Weigh
 
 FOLDS = 5
+FEW = 2 * FOLDS  # rows of a side, below which nothing tells it from the other
 LEAST = 1e-12  # of either domain's probability, before their ratio
 
 
@@ -58,12 +59,7 @@ class DensityRatio(Weigh):
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if (why := super().refuses(problem, model)) is not None:
             return why
-        if model.form != "rows":
-            return f"{model.kind} reads no rows whose domains could be told apart"
-        rows = problem.fit.n + (problem.unlabelled.n if problem.unlabelled is not None else 0)
-        if min(rows, *(source.n for source in problem.sources)) < 2 * FOLDS:
-            return f"a side has fewer than {2 * FOLDS} rows to tell the domains apart by"
-        return None
+        return cannot_tell_apart(problem, model)
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         return (self, replace(self, penalty=100.0), replace(self, at_most=5.0))
@@ -77,6 +73,16 @@ class DensityRatio(Weigh):
             key = rng.child(source.name)
             weights[source.name] = ratios(view, target, self.penalty, self.at_most, key, tick)
         return problem.weighed(weights).knowing(*worth(weights))
+
+
+def cannot_tell_apart(problem: Problem, model: Model) -> str | None:
+    """Why the sources' rows cannot be compared with the target's, or None."""
+    if model.form != "rows":
+        return f"{model.kind} reads no rows whose domains could be told apart"
+    rows = problem.fit.n + (problem.unlabelled.n if problem.unlabelled is not None else 0)
+    if min(rows, *(source.n for source in problem.sources)) < FEW:
+        return f"a side has fewer than {FEW} rows to tell the domains apart by"
+    return None
 
 
 def ratios(
@@ -114,14 +120,17 @@ def ratios(
 def clipped(weight: Array, at_most: float) -> Array:
     """Weights scaled to mean 1, the largest cut until none is above `at_most`.
 
-    weight   (n,) > 0
+    weight   (n,) ≥ 0
     at_most  > 1
-    returns  (n,) mean 1, in the order of `weight`
+    returns  (n,) > 0, mean 1, in the order of `weight`
 
     Cutting at `at_most` means of what came in would not do: what is cut lowers the
-    mean, and one row that outweighs all others would still do so.
+    mean, and one row that outweighs all others would still do so.  A weight of 0 counts as
+    1e-12 of the largest, because nothing else keeps one row of many below the limit where it
+    alone has any; where none has, all are equal.
     """
-    n = len(weight)
+    n, largest = len(weight), float(weight.max())
+    weight = np.maximum(weight, LEAST * largest) if largest > 0 else np.ones(n)
     falling = np.sort(weight)[::-1]
     rest = np.cumsum(falling[::-1])[::-1]  # (n,) sum from each position on
     # With the first `cut` rows at c and all others as they are, c is at_most means.
