@@ -20,13 +20,8 @@ from acclimate.models.network import Params, Tuning, total
 from acclimate.rng import Rng
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.chain import Chain
-from acclimate.strategies.multitask.sharing import (
-    HardSharing,
-    LabelSharing,
-    classes_of,
-    places,
-    several,
-)
+from acclimate.strategies.multitask.lessons import classes_of, places
+from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing, several
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.stacking import stack
 from tests.strategies.nets import (

@@ -33,6 +33,7 @@ from acclimate.strategies.instance.ulsif import Ulsif
 from acclimate.strategies.instance.weighting import DensityRatio
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
+from acclimate.strategies.multitask.balanced import BalancedSharing
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
@@ -76,6 +77,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((DensityRatio(), FineTune(layers="all"))),
     HardSharing(),
     LabelSharing(),
+    BalancedSharing(),
     AdapterDann(),
     Dann(),
     Maml(),
