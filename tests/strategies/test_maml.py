@@ -217,6 +217,9 @@ def test_the_catalogue_holds_the_whole_recipe_and_every_way_of_tasks() -> None:
     recipe = known["hard-sharing + adapter-dann + meta-head"]
     assert isinstance(recipe, Chain) and len(recipe.models(MODEL)) == 1
     assert Maml(by="entity", inner="head").kind == "anil-users"
+    assert Maml(order=1).kind == "fomaml" and Maml(by="entity", order=1).kind == "fomaml-users"
+    assert known["fomaml"] == Maml(order=1) and not known["fomaml"].unasked
+    assert known["maml"].unasked and replace(Maml(order=1), order=2).unasked
     assert replace(Maml(inner="head"), inner="all").kind == "maml"
 
 

@@ -112,7 +112,7 @@ def test_the_gradient_is_the_way_from_where_descents_of_a_plain_loop_end() -> No
                 shown = {k: v[batch[half][task]] for k, v in rows.items()}
                 loss = model.loss(own, shown | {"weight": batch[f"{half}_weight"][task]})
                 descent.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 descent.step()
             for name, value in own.items():
                 ends[name] += value.detach() / 3

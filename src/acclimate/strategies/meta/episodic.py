@@ -1,4 +1,4 @@
-"""What learners across tasks share: where tasks come from, what is kept, how a target is served.
+"""What learners across tasks share: tasks, what is kept, how a target is served.
 
 Tasks are the sources, their users, or the values of a category; the target itself is
 none unless asked for.  No statistics run along, so that tasks can be learned side by
