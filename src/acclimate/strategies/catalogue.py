@@ -33,8 +33,8 @@ from acclimate.strategies.instance.ulsif import Ulsif
 from acclimate.strategies.instance.weighting import DensityRatio
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
-from acclimate.strategies.multitask.balanced import BalancedSharing
 from acclimate.strategies.meta.reptile import Reptile
+from acclimate.strategies.multitask.balanced import BalancedSharing
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
