@@ -45,4 +45,4 @@ def most_bytes(function: Callable[[], object]) -> int:
     """The most bytes of tensors made by `function` that lived at once."""
     with Counting() as counting:
         function()
-    return counting.most
+    return int(counting.most)
