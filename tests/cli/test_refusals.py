@@ -75,9 +75,17 @@ def test_a_target_of_one_row_is_said_to_have_one_class(call: Call, markets: Mark
 
 def test_a_number_is_no_label(call: Call, markets: Markets) -> None:
     numbers = rows(1).with_columns(fraud=pl.col("amount"))
-    call(*markets.classify(markets.write("bad", numbers))).refuses(
-        DATA, "in 80 rows", "as of a number or an id", "--label"
+    asked = markets.classify(markets.write("bad", numbers))
+    call(*asked, "--task", "classify").refuses(
+        DATA, "in 80 rows", "as of a number or an id", "--task regress", "--label"
     )
+
+
+def test_a_source_of_classes_teaches_no_numbers(call: Call, markets: Markets) -> None:
+    numbers = rows(1).with_columns(fraud=pl.col("amount"))
+    answer = call(*markets.classify(markets.write("bad", numbers)))
+    answer.refuses(DATA, "numbers in the label of 'web'", "such as 'yes'", "--task classify")
+    assert "task: regress, as the label 'fraud' holds 79 different numbers" in answer.err
 
 
 def test_a_misspelt_label_is_answered_with_the_columns(call: Call, markets: Markets) -> None:

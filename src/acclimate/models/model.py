@@ -2,7 +2,7 @@
 
 A model is a frozen specification; `fit` returns a new one that also holds what
 was learned.  Strategies ask for what a model offers by protocol (`Weighted`,
-`WithPrior`, `GivesPrior`, `Network`) and never for its class.
+`WithPrior`, `GivesPrior`, `TakesNumbers`, `Network`) and never for its class.
 """
 
 from __future__ import annotations
@@ -94,6 +94,13 @@ class WithPrior(Protocol):
     """Its `fit` takes a prior: what sources know about its parameters."""
 
     takes_prior: ClassVar[bool]
+
+
+@runtime_checkable
+class TakesNumbers(Protocol):
+    """It fits numbers as well as classes, where `RowView.n_classes` is 0."""
+
+    takes_numbers: ClassVar[bool]
 
 
 @runtime_checkable

@@ -155,22 +155,29 @@ def _by_conjugate_gradients(
         spread = weighed * (along - (chance * along).sum(axis=1, keepdims=True))
         return np.asarray(matrix.T @ spread + precision * direction)
 
-    scale = _diagonal(matrix, weighed * (1.0 - chance)) + precision
+    scale = diagonal_of(matrix, weighed * (1.0 - chance)) + precision
     scale = np.maximum(scale, 1e-12 * scale.max())
-    return _conjugate_gradients(hessian, -gradient, scale, accuracy)
+    return conjugate_gradients(hessian, -gradient, scale, accuracy)
 
 
-def _conjugate_gradients(
-    product: Callable[[Array], Array], right: Array, scale: Array, accuracy: float
+def conjugate_gradients(
+    product: Callable[[Array], Array],
+    right: Array,
+    scale: Array,
+    accuracy: float,
+    steps: int = CONJUGATE_STEPS,
 ) -> Array:
-    """Solve product(x) = right, `scale` being about the diagonal of `product`."""
+    """Solve product(x) = right, `scale` being about the diagonal of `product`.
+
+    accuracy  > 0, of the residual, relative to `right`
+    """
     x = np.zeros_like(right)
     residual = right.copy()
     enough = accuracy * float(np.linalg.norm(right))
     ahead = residual / scale
     direction = ahead
     power = float((residual * ahead).sum())
-    for _ in range(CONJUGATE_STEPS):
+    for _ in range(steps):
         image = product(direction)
         bend = float((direction * image).sum())
         if bend <= 0.0:  # no curvature left in this direction but rounding
@@ -185,7 +192,7 @@ def _conjugate_gradients(
     return x if x.any() else right / scale
 
 
-def _diagonal(matrix: Any, curve: Array) -> Array:
+def diagonal_of(matrix: Any, curve: Array) -> Array:
     """(a, k) of the Hessian's diagonal: Σᵢ curveᵢₖ·xᵢⱼ²."""
     if isinstance(matrix, np.ndarray):
         total = np.zeros((matrix.shape[1], curve.shape[1]))

@@ -18,6 +18,7 @@ from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Model
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
+from acclimate.models.quantiles import Quantiles
 from acclimate.models.ranker import Stack
 from acclimate.models.tagger import Tagger
 from acclimate.models.trees import Trees
@@ -91,7 +92,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((HardSharing(), AdapterDann(), MetaHead())),
 )
 
-MADE: tuple[Model, ...] = (Ensemble(),)
+MADE: tuple[Model, ...] = (Ensemble(), Quantiles())
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 

@@ -26,7 +26,7 @@ from typing import ClassVar
 import numpy as np
 
 from acclimate.arrays import Array, Ints
-from acclimate.domains.exam import Probabilities
+from acclimate.domains.exam import Probabilities, positions
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Rows, spread
 from acclimate.domains.view import RowView
@@ -81,6 +81,8 @@ class TrAdaBoost(Adapt):
             )
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
+        if problem.numbers:
+            return "it weighs rows by the chance of their class: use tradaboost-r2 for numbers"
         if not isinstance(model, Weighted) or not model.takes_weights:
             return f"{model.kind} takes no row weights"
         if model.form != "rows":
@@ -115,7 +117,9 @@ class TrAdaBoost(Adapt):
         votes = np.array([math.log(1 / each.beta) for each in voting])
         weights = tuple((votes / votes.sum()).tolist())
         whole = Ensemble(tuple(each.learner for each in voting), weights)
-        return whole.calibrated(mixed([each.p for each in voting], weights), fit.label)
+        return whole.calibrated(
+            mixed([each.p for each in voting], weights), positions(fit.label)
+        )
 
     def boost(
         self,
