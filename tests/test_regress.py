@@ -78,6 +78,8 @@ def test_answers_hold_the_number_and_its_quantiles(tmp_path: Path) -> None:
     assert result.artifact is not None
     answers = workflow.predict(result.artifact, asked.drop("label"))
     assert {"prediction", "q_0.9", "note"} <= set(answers.columns)
+    empty = workflow.predict(result.artifact, asked.drop("label").clear())
+    assert empty.schema == answers.schema
     price = asked["label"].cast(float)
     below = float((price <= answers["q_0.9"]).mean())  # type: ignore[arg-type]
     # Of 1,000 rows, under a quantile taken from 500.

@@ -22,7 +22,7 @@ from acclimate.artifacts.artifact import Artifact
 from acclimate.artifacts.reading import ReadRows, read_rows
 from acclimate.artifacts.tagging import tag
 from acclimate.domains import names
-from acclimate.domains.exam import Numbers, Probabilities, Ranking, RankQuery
+from acclimate.domains.exam import Numbers, Prediction, Probabilities, Ranking, RankQuery
 from acclimate.domains.pairs import interactions
 from acclimate.domains.sample import Interactions
 from acclimate.domains.tokenview import TokenEncoder
@@ -228,8 +228,9 @@ def _taken(artifact: Artifact, pairs: pl.DataFrame) -> Bools:
 
 def _rows(artifact: Artifact, encoder: ReadsRows, table: pl.DataFrame) -> pl.DataFrame:
     read = read_rows(table, artifact.contents.reading, encoder)
-    answer, notes = artifact.fitted.predict(read.rows), list[str]()
+    answer, notes = _nothing(artifact, len(encoder.classes)), list[str]()
     if table.height:
+        answer = artifact.fitted.predict(read.rows)
         notes = _notes(read, encoder.unseen(read.rows))
     if isinstance(answer, Numbers):
         answers = _expected(answer)
@@ -238,6 +239,14 @@ def _rows(artifact: Artifact, encoder: ReadsRows, table: pl.DataFrame) -> pl.Dat
         answers = _likeliest(answer, encoder.classes)
     answers.append(pl.Series("note", notes, pl.String))
     return table.hstack([_renamed(each, table.columns) for each in answers])
+
+
+def _nothing(artifact: Artifact, n_classes: int) -> Prediction:
+    """The answer to a table without rows, which no encoder need see."""
+    if n_classes:
+        return Probabilities(np.zeros((0, n_classes)))
+    levels = getattr(artifact.fitted.model, "levels", ())
+    return Numbers(np.zeros(0), np.zeros((0, len(levels))), levels)
 
 
 def _likeliest(answer: Probabilities, classes: Sequence[str]) -> list[pl.Series]:
