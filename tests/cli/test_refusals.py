@@ -89,6 +89,18 @@ def test_a_misspelt_label_is_answered_with_the_columns(call: Call, markets: Mark
     assert markets.nothing_written()
 
 
+def test_a_label_in_a_folder_without_rows_is_told_where_to_name_the_file(
+    call: Call, markets: Markets
+) -> None:
+    people = rows(1).with_columns(user_id=pl.Series([f"u{i}" for i in range(80)]))
+    market = markets.write("bad", people, "customers.csv")
+    call(*markets.classify(market)).refuses(
+        DATA, "rows with the label 'fraud', found users", '[files] rows = "FILE"', "itself"
+    )
+    (market / "market.toml").write_text('[files]\nrows = "customers.csv"\n', encoding="utf-8")
+    assert call(*markets.classify(market)).code == 0
+
+
 def test_classes_of_no_common_name_are_refused(call: Call, markets: Markets) -> None:
     other = rows(1).with_columns(labels(("ja", 40), ("nein", 40)))
     call(*markets.classify(markets.write("bad", other))).refuses(
