@@ -17,7 +17,6 @@ from acclimate.domains.domain import Domain, Learned
 from acclimate.domains.schema import Finding, Schema
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import UsageError
-from acclimate.models.quantiles import without_quantiles
 
 if TYPE_CHECKING:
     from acclimate.domains.markets import Market
@@ -80,7 +79,7 @@ def open_artifact(folder: Path, task: str | None = None) -> Domain:
         )
     learned = Learned(
         task=held.task.kind,
-        fitted=replace(held.fitted, model=without_quantiles(held.fitted.model)),
+        fitted=held.fitted,
         types=held.reading.types,
         classes=held.reading.classes,
         digest=artifact.digest,

@@ -36,7 +36,7 @@ class Truth:
     """What was true, and which rows belong to one independent unit.
 
     units   (n,) unit of each row or user, 0 … n_units − 1
-    label   (n,) class positions (classify), or numbers (regress)
+    label   (n,) class positions (classify)
     user    (p,) positions in the query's users, with
     item    (p,) the catalogue position each of them took (recommend)
     missed  (n,) items taken that no catalogue holds: misses for everyone
@@ -44,7 +44,7 @@ class Truth:
     """
 
     units: Ints
-    label: Ints | Array | None = None
+    label: Ints | None = None
     user: Ints | None = None
     item: Ints | None = None
     missed: Ints | None = None
@@ -64,12 +64,6 @@ class Truth:
             for part in (self.ragged.offsets, self.ragged.values):
                 digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
-
-
-def positions(label: Ints | Array | None) -> Ints:
-    """(n,) labels that are there and are classes; numbers here are our own mistake."""
-    assert label is not None and label.dtype.kind != "f", "these labels are no classes"
-    return label.astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True)
@@ -106,27 +100,6 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """One number a row.
-
-    y          (n,) finite: the mean
-    quantiles  (n, n_levels) of what may come instead of it, or None
-    levels     (n_levels,) of these quantiles, between 0 and 1
-    """
-
-    y: Array
-    quantiles: Array | None = None
-    levels: tuple[float, ...] = ()
-
-    def at(self, level: float) -> Array:
-        """(n,) the quantile of a level; the mean where no quantile is known."""
-        if self.quantiles is None or level not in self.levels:
-            return self.y
-        found: Array = self.quantiles[:, self.levels.index(level)]
-        return found
-
-
-@dataclass(frozen=True)
 class Ranking:
     """Best items first.
 
@@ -155,4 +128,4 @@ class Spans:
     p: Array
 
 
-Prediction = Probabilities | Numbers | Ranking | Spans
+Prediction = Probabilities | Ranking | Spans
