@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from acclimate.result import Result
     from acclimate.tasks.classify import Classify
     from acclimate.tasks.recommend import Recommend
+    from acclimate.tasks.regress import Regress
     from acclimate.tasks.tag import Tag
     from acclimate.workflow import adapt, assess, predict
 
@@ -33,6 +34,7 @@ _HOME = {
     "Domain": "acclimate.domains.domain",
     "Options": "acclimate.options",
     "Recommend": "acclimate.tasks.recommend",
+    "Regress": "acclimate.tasks.regress",
     "Result": "acclimate.result",
     "Tag": "acclimate.tasks.tag",
     "adapt": "acclimate.workflow",
@@ -48,6 +50,7 @@ __all__ = [
     "Domain",
     "Options",
     "Recommend",
+    "Regress",
     "Result",
     "Tag",
     "__version__",

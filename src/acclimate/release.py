@@ -5,7 +5,8 @@ Before: `plans` examined the arms.  After: the artifact is served, the report re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +14,64 @@ import polars as pl
 
 from acclimate.artifacts.artifact import Contents, save
 from acclimate.artifacts.store import MANIFEST
+from acclimate.domains.address import parse
 from acclimate.domains.domain import Domain
+from acclimate.domains.market import parse_spec
+from acclimate.domains.markets import Market
 from acclimate.domains.writers import write_table
-from acclimate.errors import UsageError
+from acclimate.errors import AcclimateError, UsageError
 from acclimate.options import Options
 from acclimate.plans.examine import Examined
 from acclimate.plans.runner import Trial
-from acclimate.reports.report import SUMMARY, write_report
+from acclimate.reports.report import SUMMARY, read_summary, write_report
 from acclimate.result import Result
 from acclimate.rng import Rng
 from acclimate.settings import settings
 from acclimate.strategies.fitted import Fitted
-from acclimate.tasks.task import Posed
+from acclimate.tasks.task import Posed, Task
 
 ARTIFACT = "artifact"
 LABEL_FIRST = "label_first.csv"
 REPORT = "report.html"
 
 
-def require_free(out: Path) -> None:
-    """Refuse, before the work, a folder whose files of our names are somebody else's.
+def asked_of(task: Task, target: Market, out: Path) -> dict[str, Any]:
+    """What a run is a run of: its task, its label and its target.
 
-    Raises UsageError where there is one and no run of ours beside it.
+    A target's path is said from `out`, so that a project that moves stays the same.
+    """
+    if isinstance(target, Domain):
+        where = target.name
+    else:
+        path, part = parse_spec(target)
+        where = str(parse(path)) if isinstance(path, str) else _seen_from(out, path)
+        where += f"::{part}" if part else ""
+    return {"task": task.kind, "label": getattr(task, "label", None), "target": where}
+
+
+def _seen_from(out: Path, path: Path) -> str:
+    try:
+        return Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
+    except ValueError:  # on another drive
+        return path.resolve().as_posix()
+
+
+def require_free(out: Path, asked: Mapping[str, Any]) -> None:
+    """Refuse, before the work, a folder whose files of our names would be lost.
+
+    asked  as `asked_of` says; an earlier run of the same is what may be replaced
+
+    Raises UsageError where they are somebody else's, with no run of ours beside them, or
+    where they are a run for another target, task or label.
     """
     if (out / ARTIFACT / MANIFEST).is_file():
+        earlier = _earlier(out)
+        if earlier is not None and earlier != dict(asked):
+            raise UsageError(
+                f"Expected a new folder, or an earlier run of {_spoken(asked)}, at "
+                f"{str(out)!r}; found a run of {_spoken(earlier)}, which would be lost. Name "
+                "another folder with --out, or remove that one."
+            )
         return
     found = [name for name in (REPORT, SUMMARY, LABEL_FIRST) if (out / name).exists()]
     if found:
@@ -45,6 +80,20 @@ def require_free(out: Path) -> None:
             f"{', '.join(found)} there and no artifact beside. Name another folder with --out, "
             "or move what is there."
         )
+
+
+def _earlier(out: Path) -> dict[str, Any] | None:
+    """What the run that stands in a folder was asked for; None where nothing tells."""
+    try:
+        asked = read_summary(out).get("asked")
+    except AcclimateError:
+        return None  # a damaged summary is mended by running again
+    return asked if isinstance(asked, dict) else None
+
+
+def _spoken(asked: Mapping[str, Any]) -> str:
+    label = f" of {asked['label']!r}" if asked.get("label") else ""
+    return f"{asked.get('task')}{label} for {asked.get('target')!r}"
 
 
 def refitted(

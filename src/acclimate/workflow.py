@@ -40,7 +40,7 @@ from acclimate.plans.plan import Plan, plan
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import attempt, run
 from acclimate.plans.vote import vote
-from acclimate.release import ARTIFACT, refitted, require_free, write
+from acclimate.release import ARTIFACT, asked_of, refitted, require_free, write
 from acclimate.result import Result, summarise
 from acclimate.rng import Rng
 from acclimate.settings import settings
@@ -105,7 +105,8 @@ def _adapt(
     start, budget, rng = time.monotonic(), Budget(options.budget_seconds), Rng.of(options.seed)
     if out is not None:
         require_place(Path(out) / ARTIFACT)
-        require_free(Path(out))
+        asked = asked_of(task, target, Path(out))
+        require_free(Path(out), asked)
     ledger = _ledger()
     posed, target_domain, source_domains = _posed(task, sources, target, options, rng, listen)
     listen("posed", posed)
@@ -161,6 +162,7 @@ def _adapt(
     summary["seconds"] = round(time.monotonic() - start, 3)
     if out is None:
         return Result(summary, examined.verdict, fitted, None, None)
+    summary["asked"] = asked
     return write(Path(out), summary, examined, posed, fitted, target_domain, source_domains)
 
 

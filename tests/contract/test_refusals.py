@@ -20,6 +20,7 @@ from acclimate.strategies.catalogue import MODELS, STRATEGIES
 from acclimate.strategies.feature.adversarial import AdapterDann, Dann
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
+from acclimate.strategies.meta.reptile import Reptile
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
@@ -31,7 +32,15 @@ Change = Callable[[Problem], Problem]
 NETWORKS = (FineTune(layers="head"), FineTune(layers="all"), L2SP())
 ALIGNING = (Dann(), AdapterDann())
 SHARING = (HardSharing(), LabelSharing())
-META = (Maml(), Maml(inner="head"), Maml(by="entity"), Maml(by="category"), MetaHead())
+META = (
+    Maml(),
+    Maml(inner="head"),
+    Maml(by="entity"),
+    Maml(by="category"),
+    Maml(order=1),
+    Reptile(),
+    MetaHead(),
+)
 SOURCES, VALUES = "sources", "values of one category column in the sources"
 
 by_kind = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda each: each.kind)

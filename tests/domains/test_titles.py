@@ -49,6 +49,11 @@ def test_a_code_in_pieces_is_joined_where_it_is_written_in_one_elsewhere() -> No
     assert joined([["2", "in", "1"]]) == [["2", "in", "1"]]
 
 
+def test_a_number_before_a_quantity_stays_a_number_of_its_own() -> None:
+    for title in ("iphone 8 64gb", "iphone 8 64 gb"):
+        assert joined([words_of(title)]) == [["iphone", "8", "64gb"]]
+
+
 def test_a_rare_word_weighs_more_and_equal_quantities_are_one_token() -> None:
     left, right, vocabulary = read_titles(["tv 16 litre", "tv x1234"], ["tv 16.0l", "tv 12l"])
     rarity = dict(zip(vocabulary.tokens, vocabulary.rarity, strict=True))

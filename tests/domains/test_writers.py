@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from datetime import datetime
 from pathlib import Path
@@ -105,7 +106,7 @@ def test_a_rename_that_fails_leaves_the_old_file_and_no_remains(
     def fail(self: Path, target: Path) -> Path:
         raise OSError("disk full")
 
-    monkeypatch.setattr(Path, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(UsageError, match="disk full"):
         write_table(pl.DataFrame({"a": ["new"]}), path)
     assert path.read_text() == "a\nold\n"

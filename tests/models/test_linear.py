@@ -1,100 +1,25 @@
-"""Linear: the minimum it claims, its prior's limits, and what it refuses."""
+"""Linear: the minimum it claims, its edges, and what it refuses."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acclimate.arrays import Array, Tensor
 from acclimate.domains.view import RowView
 from acclimate.errors import BudgetError, StrategyError
 from acclimate.models import design as design_module
-from acclimate.models import newton
 from acclimate.models.design import Layout, design, stack_views
 from acclimate.models.linear import Linear, LinearPrior
 from acclimate.models.model import Model, State, Weighted, WithPrior
 from acclimate.rng import Rng
+from tests.models.designs import CASES, learned, made, objective, relabel
 
 RNG = Rng.of(0)
-
-
-def made(
-    n: int = 300,
-    n_classes: int = 2,
-    *,
-    text: int = 0,
-    levels: tuple[int, ...] = (4, 7),
-    seed: int = 0,
-    shift: float = 0.0,
-) -> RowView:
-    """Rows whose label follows a softmax of numbers, codes and text; `shift` moves it."""
-    g = np.random.default_rng(seed)
-    numeric = g.standard_normal((n, 3))
-    codes = np.column_stack([g.integers(0, level, n) for level in levels]).astype(np.int64)
-    truth = np.random.default_rng(99)  # the same coefficients whatever the rows
-    scores = numeric @ truth.standard_normal((3, n_classes))
-    for column, level in enumerate(levels):
-        table = truth.standard_normal((level, n_classes))
-        table[0] = 0
-        scores += table[codes[:, column]]
-    sparse = None
-    if text:
-        sparse = sp.csr_array(
-            (g.random(n * 5), g.integers(0, text, n * 5), np.arange(n + 1) * 5),
-            shape=(n, text),
-        )
-        sparse.sum_duplicates()
-        scores = scores + sparse @ truth.standard_normal((text, n_classes))
-    scores[:, 0] += shift
-    label = (scores + g.gumbel(size=scores.shape)).argmax(axis=1).astype(np.int64)
-    return RowView(numeric, codes, levels, sparse, label, n_classes)
-
-
-def relabel(view: RowView, label: Tensor, n_classes: int | None = None) -> RowView:
-    return replace(view, label=label.astype(np.int64), n_classes=n_classes or view.n_classes)
-
-
-def learned(model: Linear) -> Array:
-    assert model.fitted is not None
-    return model.fitted.coefficients
-
-
-def objective(
-    view: RowView,
-    coefficients: Array,
-    penalty: float,
-    weight: Array | None = None,
-    prior: LinearPrior | None = None,
-) -> float:
-    """The objective of the module's docstring, written out once more and slowly."""
-    assert view.label is not None
-    scores = Layout.of(view).scores(view, coefficients)
-    if scores.shape[1] == 1:
-        scores = np.column_stack([np.zeros(view.n), scores[:, 0]])
-    log_p = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-    loss = -log_p[np.arange(view.n), view.label]
-    total = float(loss @ (np.ones(view.n) if weight is None else weight))
-    total += 0.5 * penalty * float((coefficients[1:] ** 2).sum())
-    if prior is not None:
-        total += 0.5 * float((prior.precision * (coefficients - prior.mean) ** 2).sum())
-    return total
-
-
-CASES = {
-    "dense binary": made(),
-    "dense, three classes": made(n_classes=3, levels=(3,)),
-    "few text columns": made(text=60),
-    "text": made(text=400),
-    "text, three classes": made(text=400, n_classes=3),
-    "wide categories": made(levels=(400, 7)),
-}
 
 
 @pytest.mark.parametrize("view", CASES.values(), ids=CASES.keys())
@@ -184,81 +109,6 @@ def test_the_order_of_rows_does_not_matter(order: list[int], penalty: float) -> 
         learned(model.fit(model.prepare(view), rng=RNG)),
         learned(model.fit(model.prepare(shuffled), rng=RNG)),
         atol=1e-6,
-    )
-
-
-@pytest.mark.parametrize("view", CASES.values(), ids=CASES.keys())
-def test_a_vanishing_prior_is_target_only_and_an_endless_one_is_the_source(
-    view: RowView,
-) -> None:
-    model = Linear(2.0)
-    source = replace(view, numeric=view.numeric[::-1])
-    fitted = model.fit(model.prepare(source), rng=RNG)
-    prior, target = fitted.as_prior(), model.prepare(view)
-    alone = model.fit(target, rng=RNG)
-    weak = model.fit(target, prior=prior.times(1e-9), rng=RNG)
-    strong = model.fit(target, prior=prior.times(1e10), rng=RNG)
-    np.testing.assert_allclose(learned(weak), learned(alone), atol=1e-6)
-    np.testing.assert_allclose(learned(strong), learned(fitted), atol=1e-6)
-    middle = learned(model.fit(target, prior=prior.times(10.0), rng=RNG))
-    assert np.abs(middle - learned(alone)).max() > 1e-2
-    assert np.abs(middle - learned(fitted)).max() > 1e-2
-
-
-def test_a_stronger_prior_is_never_farther_from_the_source() -> None:
-    model, view = Linear(), made(80)
-    fitted = model.fit(model.prepare(made(500, seed=5)), rng=RNG)
-    prior, prepared = fitted.as_prior(), model.prepare(view)
-    away = [
-        float(
-            np.sum(
-                prior.precision
-                * (learned(model.fit(prepared, prior=prior.times(s), rng=RNG)) - prior.mean)
-                ** 2
-            )
-        )
-        for s in (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
-    ]
-    assert away == sorted(away, reverse=True)
-
-
-def test_columns_the_target_never_shows_follow_the_source_against_the_penalty() -> None:
-    # With no loss on it, (λ/2)β² + (μ/2)(β − b)² has its minimum at μb / (λ + μ).
-    view = made(200)
-    codes = view.codes.copy()
-    codes[codes[:, 1] == 6, 1] = 0
-    model = Linear(3.0)
-    fitted = model.fit(model.prepare(view), rng=RNG)
-    target = model.fit(
-        model.prepare(replace(view, codes=codes)), prior=fitted.as_prior().times(6.0), rng=RNG
-    )
-    np.testing.assert_allclose(learned(target)[-1], learned(fitted)[-1] * 6.0 / 9.0, rtol=1e-12)
-
-
-def test_a_prior_keeps_a_class_the_target_has_not_shown_yet() -> None:
-    source, model = made(400, 3), Linear()
-    fitted = model.fit(model.prepare(source), rng=RNG)
-    target = made(40, 3, seed=8)
-    assert target.label is not None
-    target = relabel(target, np.minimum(target.label, 1))
-    guided = model.fit(model.prepare(target), prior=fitted.as_prior().times(10.0), rng=RNG)
-    alone = model.fit(model.prepare(target), rng=RNG)
-    p = guided.predict(target).p[:, 2]
-    assert p.std() > 10 * alone.predict(target).p[:, 2].std()
-
-
-def test_of_a_class_the_source_has_not_seen_the_prior_says_nothing() -> None:
-    view, model = made(400, 3), Linear()
-    assert view.label is not None
-    source = relabel(view, np.minimum(view.label, 1))
-    prior = model.fit(model.prepare(source), rng=RNG).as_prior()
-    target = model.prepare(view)
-    free = model.fit(target, prior=prior.times(1e-9), rng=RNG)
-    bound = model.fit(target, prior=prior.times(1e9), rng=RNG)
-    np.testing.assert_allclose(learned(bound)[:, :2], prior.mean[:, :2], atol=1e-6)
-    assert np.abs(learned(bound)[1:, 2]).max() > 0.1
-    np.testing.assert_allclose(
-        free.predict(view).p, model.fit(target, rng=RNG).predict(view).p, atol=1e-6
     )
 
 
@@ -444,39 +294,3 @@ def test_stacked_views_hold_every_row_in_order() -> None:
     assert stack_views([one, replace(two, label=None)]).label is None
     with pytest.raises(StrategyError, match=r"50 text columns.*; found .* 60 text columns"):
         stack_views([one, made(20, text=60)])
-
-
-# ── where it begins ─────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    "view", [made(), made(n_classes=3), made(text=400)], ids=["two", "three", "text"]
-)
-def test_from_wherever_it_starts_it_ends_at_the_minimum(view: RowView) -> None:
-    g = np.random.default_rng(3)
-    prepared, weight = Linear().prepare(view), np.exp(g.standard_normal(view.n))
-    plain = Linear().fit(prepared, weight=weight, rng=RNG)
-    near = Linear().fit(prepared, rng=RNG)
-    assert near.fitted is not None
-    wild = 5 * g.standard_normal(near.fitted.coefficients.shape)
-    far = replace(near, fitted=replace(near.fitted, coefficients=wild))
-    for start in (near, far):
-        ours = Linear().fit(prepared, weight=weight, start=start, rng=RNG)
-        np.testing.assert_allclose(ours.predict(view).p, plain.predict(view).p, atol=1e-6)
-
-
-def test_from_near_by_fewer_factors_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    made_of: list[int] = []
-    factor = newton._factor
-
-    def counted(*args: Any) -> Any:
-        made_of.append(1)
-        return factor(*args)
-
-    monkeypatch.setattr(newton, "_factor", counted)
-    view = made(n=1000)
-    prepared = Linear().prepare(view)
-    first = Linear().fit(prepared, rng=RNG)
-    cold, weight = len(made_of), np.linspace(0.8, 1.2, view.n)
-    Linear().fit(prepared, weight=weight, start=first, rng=RNG)
-    assert len(made_of) - cold == 1 < cold

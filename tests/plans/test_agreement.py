@@ -45,7 +45,7 @@ def test_flipped_labels_contradict_and_the_areas_mirror(target: Domain, source: 
     assert same.contradicts is False
     assert turned.contradicts is True
     assert "order backwards" in str(turned.sentence)
-    assert same.auc + turned.auc == pytest.approx(1, abs=0.05)
+    assert same.value + turned.value == pytest.approx(1, abs=0.05)
 
 
 def test_chance_alone_is_hardly_ever_called_a_contradiction(

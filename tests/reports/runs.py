@@ -18,8 +18,10 @@ from acclimate.options import Options
 from acclimate.rng import Rng
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.recommend import Recommend
+from acclimate.tasks.regress import Regress
 from acclimate.tasks.tag import Tag
 from acclimate.tasks.task import Task
+from tests.made_numbers import make_prices, with_labels
 from tests.made_texts import make_texts
 
 KEY = Rng.of(5)
@@ -76,6 +78,14 @@ def tagged() -> dict[str, Any]:
     return _run(Tag(), [near, strange], target, "tagger", Cut(labels=10))
 
 
+def regressed() -> dict[str, Any]:
+    """Prices; one of the target's lies far out."""
+    target, source = make_prices(1, 120, time=True, name="jp"), make_prices(2, 150, name="us")
+    label = target.tables["rows"]["label"].to_list()
+    strange = with_labels(target, pl.Series(["1e7", *label[1:]]))
+    return _run(Regress("price"), [source], strange, "linear", Cut(by="random"))
+
+
 RUNS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "adopted": adopted,
     "backwards": backwards,
@@ -83,6 +93,7 @@ RUNS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "unlabelled": unlabelled,
     "recommended": recommended,
     "tagged": tagged,
+    "regressed": regressed,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,28 @@ def problem(
     named = tuple(Source(name, rows) for name, rows in zip(("us", "de"), sources, strict=False))
     bare = Problem("jp", fit, named, Claim.LATER, RowRecipe(), unlabelled)
     return bare.encoded(on)
+
+
+def labelled(**options: Any) -> Problem:
+    """Markets whose rows have other labels."""
+    return problem(
+        market(80, 1, also=True),
+        market(300, 2, also=True),
+        market(200, 3, also=True),
+        unlabelled=replace(market(90, 4, also=True), label=None),
+        **options,
+    )
+
+
+def labels(view: RowView) -> list[int]:
+    assert view.label is not None
+    return [int(each) for each in view.label]
+
+
+def with_also(rows: Rows, name: str, values: Any) -> Rows:
+    """The rows with one other label of these values."""
+    assert rows.also is not None
+    return replace(rows, also=rows.also.with_columns(pl.Series(name, values, pl.String)))
 
 
 def tensors(model: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,15 @@ from acclimate.rng import Rng
 from acclimate.strategies.meta.inner import (
     EPISODES,
     STOPS,
+    Descent,
     Inner,
     Learner,
     across,
     episode_stream,
     side,
 )
+from acclimate.strategies.meta.reptile import toward
+from tests.strategies.held import most_bytes
 from tests.strategies.nets import market, problem, rows_view
 
 torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
@@ -243,3 +247,69 @@ def test_rows_that_cannot_be_left_out_take_one_step() -> None:
     learner = Learner(quadratic(1.0), frozenset({"w"}), 0.5)
     params, rows = {"w": torch.zeros(())}, {"x": torch.zeros(3)}
     assert learner.best_stop(params, rows, np.zeros(3, np.int64), RNG) == 1
+
+
+def test_first_order_is_second_order_without_what_passes_through_the_descent(
+    made: Any,
+) -> None:
+    """∇L_Q(θ′) (I − α H) is MAML's gradient after one step; FOMAML's lacks − α H ∇L_Q(θ′)."""
+    params, rows, drawn = made
+    rate = 0.5
+    whole, first = (meta_gradient(made, Inner(rate, 1, order)) for order in (2, 1))
+    names = sorted(params)
+    sizes = [params[name].numel() for name in names]
+    shapes = [params[name].shape for name in names]
+
+    def unflat(vector: Any) -> Params:
+        parts = zip(names, vector.split(sizes), shapes, strict=True)
+        return {name: part.reshape(shape) for name, part, shape in parts}
+
+    support, query = side(rows, drawn, "support"), side(rows, drawn, "query")
+    lost = torch.zeros(sum(sizes), dtype=torch.float64)
+    for task in range(4):
+        mine = {k: v[task] for k, v in support.items()}
+        theirs = {k: v[task] for k, v in query.items()}
+        at = flat(params)
+        hessian = torch.func.hessian(lambda v, rows=mine: MODEL.loss(unflat(v), rows))(at)
+        gradient = torch.func.grad(lambda v, rows=mine: MODEL.loss(unflat(v), rows))(at)
+        end = torch.func.grad(lambda v, rows=theirs: MODEL.loss(unflat(v), rows))(
+            at - rate * gradient
+        )
+        lost += rate * hessian @ end / 4
+    assert apart(first, unflat(flat(whole) + lost)) < 1e-12
+    assert float(lost.norm() / flat(first).norm()) > 0.05
+
+
+def grown(made: Any, order: int, steps: int, tasks: int) -> int:
+    """Bytes that live at once in one gradient of the outer loop."""
+    params, rows, drawn = made
+    many = {name: value.repeat(tasks // 4, 1) for name, value in drawn.items()}
+    return most_bytes(lambda: meta_gradient((params, rows, many), Inner(0.1, steps, order)))
+
+
+def test_memory_of_first_order_does_not_grow_with_the_steps(made: Any) -> None:
+    one, *more = (grown(made, 1, steps, 4) for steps in (2, 4, 16))
+    assert more[0] <= 1.02 * one and more[1] <= 1.02 * one
+
+
+def test_memory_of_second_order_grows_by_the_same_for_each_step_and_task(made: Any) -> None:
+    """What a step keeps is kept once: twice as many tasks or steps cost no more than twice."""
+    by_steps = [grown(made, 2, steps, 8) for steps in (2, 4, 6)]
+    first, second = np.diff(by_steps)
+    assert second == pytest.approx(first, rel=0.05)
+    by_tasks = [grown(made, 2, 4, tasks) for tasks in (8, 16, 24)]
+    first, second = np.diff(by_tasks)
+    assert second == pytest.approx(first, rel=0.05)
+
+
+def test_memory_of_reptile_does_not_grow_with_the_steps(made: Any) -> None:
+    params, rows, drawn = made
+
+    def gradient(steps: int) -> None:
+        leaves = {k: v.clone().requires_grad_() for k, v in params.items()}
+        step = toward(MODEL.loss, Descent(0.1), steps, rows)
+        loss = step(leaves, {EPISODES: drawn}, 0.0)["apart"]
+        torch.autograd.grad(loss, list(leaves.values()))
+
+    two, four, many = (most_bytes(partial(gradient, n)) for n in (2, 4, 16))
+    assert four <= 1.02 * two and many <= 1.02 * two

@@ -22,7 +22,7 @@ from acclimate.rng import Rng
 from acclimate.strategies.catalogue import strategies
 from acclimate.strategies.chain import Chain
 from acclimate.strategies.feature.adversarial import AdapterDann
-from acclimate.strategies.meta import maml
+from acclimate.strategies.meta import episodic
 from acclimate.strategies.meta.inner import Learner
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
@@ -48,7 +48,7 @@ QUICK: dict[str, Any] = {"rounds": 6, "shots": 8, "queries": 8, "most": 4}
 
 @pytest.fixture(autouse=True)
 def empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maml, "_META", Derived())
+    monkeypatch.setattr(episodic, "_META", Derived())
 
 
 def asked(**options: Any) -> Problem:
@@ -217,6 +217,9 @@ def test_the_catalogue_holds_the_whole_recipe_and_every_way_of_tasks() -> None:
     recipe = known["hard-sharing + adapter-dann + meta-head"]
     assert isinstance(recipe, Chain) and len(recipe.models(MODEL)) == 1
     assert Maml(by="entity", inner="head").kind == "anil-users"
+    assert Maml(order=1).kind == "fomaml" and Maml(by="entity", order=1).kind == "fomaml-users"
+    assert known["fomaml"] == Maml(order=1) and not known["fomaml"].unasked
+    assert known["maml"].unasked and replace(Maml(order=1), order=2).unasked
     assert replace(Maml(inner="head"), inner="all").kind == "maml"
 
 
@@ -289,7 +292,7 @@ def test_same_key_same_answer_and_inputs_unchanged() -> None:
     given, test = asked(), market(40, 9)
     before = given.fit.fingerprint, [source.fingerprint for source in given.sources]
     first = scores(Maml(**QUICK).adapt(given, MODEL, RNG), given, test)
-    maml._META = Derived()
+    episodic._META = Derived()
     again = Maml(**QUICK).adapt(given, MODEL, RNG)
     assert np.array_equal(first, scores(again, given, test))
     assert before == (given.fit.fingerprint, [source.fingerprint for source in given.sources])
@@ -337,4 +340,4 @@ def test_tick_that_raises_ends_the_training_and_keeps_nothing() -> None:
 
     with pytest.raises(TimeoutError):
         Maml(fresh=True, **QUICK).adapt(asked(), MODEL, RNG, tick)
-    assert not maml._META._values
+    assert not episodic._META._values

@@ -1,4 +1,4 @@
-"""Hard sharing: what each head teaches the body, which one is served, and which rows count."""
+"""Hard sharing: what each head teaches the body, and which one is served."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
 from acclimate.domains.source import ALL, Source
-from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.linear import Linear
 from acclimate.models.mixed import MixedNetwork
@@ -20,13 +19,7 @@ from acclimate.models.network import Params, Tuning, total
 from acclimate.rng import Rng
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.chain import Chain
-from acclimate.strategies.multitask.sharing import (
-    HardSharing,
-    LabelSharing,
-    classes_of,
-    places,
-    several,
-)
+from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing, several
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.stacking import stack
 from tests.strategies.nets import (
@@ -34,6 +27,7 @@ from tests.strategies.nets import (
     NONE,
     arange,
     changed,
+    labelled,
     market,
     problem,
     rows_view,
@@ -48,28 +42,6 @@ RNG = Rng.of(3)
 
 def asked(**options: Any) -> Problem:
     return problem(market(80, 1), market(300, 2), market(200, 3), **options)
-
-
-def labelled(**options: Any) -> Problem:
-    """Markets whose rows have other labels."""
-    return problem(
-        market(80, 1, also=True),
-        market(300, 2, also=True),
-        market(200, 3, also=True),
-        unlabelled=replace(market(90, 4, also=True), label=None),
-        **options,
-    )
-
-
-def labels(view: RowView) -> list[int]:
-    assert view.label is not None
-    return [int(each) for each in view.label]
-
-
-def with_also(rows: Rows, name: str, values: Any) -> Rows:
-    """The rows with one other label of these values."""
-    assert rows.also is not None
-    return replace(rows, also=rows.also.with_columns(pl.Series(name, values, pl.String)))
 
 
 # ── against the single task ─────────────────────────────────────────────────────
@@ -281,94 +253,6 @@ def test_same_key_same_answer_and_another_key_another() -> None:
         first = strategy.adapt(given, MODEL, RNG)
         assert not changed(first, strategy.adapt(given, MODEL, RNG))
         assert changed(first, strategy.adapt(given, MODEL, Rng.of(4)))
-
-
-# ── which rows of another label count ───────────────────────────────────────────
-
-
-def test_classes_are_the_values_that_two_rows_have_wherever_they_are() -> None:
-    given = labelled()
-    assert classes_of(given, "size") == ("l", "m", "s")
-    assert classes_of(given, "gift") == ("0", "1")
-    assert isinstance(given.fit, Rows) and isinstance(given.unlabelled, Rows)
-    fit = with_also(given.fit, "size", ["once", "both", None] + ["x"] * 77)
-    seen = with_also(given.unlabelled, "size", ["both"] + [None] * 89)
-    other = replace(given, fit=fit, unlabelled=seen)
-    assert classes_of(other, "size") == ("both", "l", "m", "s", "x")
-    assert places(fit, "size", ("both", "x"))[:4].tolist() == [-1, 0, -1, 1]
-
-
-def test_rows_whose_other_label_is_unknown_contribute_nothing() -> None:
-    given = labelled()
-    lessons = LabelSharing().lessons(given)
-    assert isinstance(given.fit, Rows) and given.fit.also is not None
-    known = [
-        rows.also["gift"].is_not_null().sum()
-        for rows in (given.fit, given.unlabelled, *(s.sample for s in given.sources))
-        if isinstance(rows, Rows) and rows.also is not None
-    ]
-    assert [lesson.view.n for lesson in lessons] == [580, 670, sum(known)]
-    first = LabelSharing().adapt(given, MODEL, RNG)
-    # A value that occurs once is as good as unknown.
-    gift = given.fit.also["gift"].to_list()
-    odd = with_also(given.fit, "gift", [v or f"odd {k}" for k, v in enumerate(gift)])
-    assert not changed(first, LabelSharing().adapt(replace(given, fit=odd), MODEL, RNG))
-    flipped = with_also(given.fit, "gift", [v and "01"[v == "0"] for v in gift])
-    assert changed(first, LabelSharing().adapt(replace(given, fit=flipped), MODEL, RNG))
-
-
-def test_other_labels_stay_with_their_rows() -> None:
-    given = labelled()
-    parts = [given.fit, given.unlabelled, *(source.sample for source in given.sources)]
-    lessons = LabelSharing().lessons(given)
-    for name, classes, lesson in zip(
-        ("size", "gift"), (("l", "m", "s"), ("0", "1")), lessons[1:], strict=True
-    ):
-        rows = [r.under(name, classes) for r in parts if isinstance(r, Rows)]
-        view = [rows_view(given.view(each)) for each in rows]
-        label = lesson.view.label
-        assert label is not None and label.tolist() == [k for v in view for k in labels(v)]
-        assert np.array_equal(lesson.view.numeric, np.concatenate([v.numeric for v in view]))
-        assert np.array_equal(lesson.view.codes, np.concatenate([v.codes for v in view]))
-
-
-def test_row_weights_stay_with_the_rows_whose_other_label_is_known() -> None:
-    given = labelled().weighed({"us": arange(300), "de": arange(200) + 1000})
-    gift = LabelSharing().lessons(given)[2]
-    samples = [source.sample for source in given.sources]
-    known = [
-        rows.also["gift"].is_not_null().to_numpy()
-        for rows in (given.fit, given.unlabelled, *samples)
-        if isinstance(rows, Rows) and rows.also is not None
-    ]
-    own = np.ones(known[0].sum() + known[1].sum())
-    assert gift.weight is not None
-    assert np.array_equal(
-        gift.weight, np.r_[own, np.flatnonzero(known[2]), 1000 + np.flatnonzero(known[3])]
-    )
-
-
-def test_rows_of_weight_zero_give_no_class_and_no_row_of_another_label() -> None:
-    given = labelled()
-    us = given.sources[0].sample
-    assert isinstance(us, Rows)
-    only = with_also(us, "size", ["rare"] * 10 + ["l"] * 290)
-    sources = [replace(given.sources[0], held=only), given.sources[1]]
-    given = given.with_sources(sources)
-    assert "rare" in classes_of(given, "size")
-    silenced = given.weighed({"us": arange(300).clip(9, 10) - 9})
-    assert "rare" not in classes_of(silenced, "size")
-    assert len(LabelSharing().lessons(silenced)[1].view.numeric) == 670 - 10
-
-
-def test_a_label_without_two_recurring_values_is_no_task() -> None:
-    given = labelled()
-    samples = (given.fit, given.unlabelled, *(s.sample for s in given.sources))
-    same = [with_also(s, "gift", ["0"] * s.n) for s in samples if isinstance(s, Rows)]
-    given = replace(given, fit=same[0], unlabelled=same[1]).with_sources(
-        [replace(s, held=rows) for s, rows in zip(given.sources, same[2:], strict=True)]
-    )
-    assert [lesson.share for lesson in LabelSharing().lessons(given)] == [1.0, 670 / 580]
 
 
 # ── settings and refusals ───────────────────────────────────────────────────────

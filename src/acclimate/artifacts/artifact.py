@@ -41,14 +41,16 @@ from acclimate.errors import IntegrityError
 from acclimate.strategies.fitted import Fitted
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.recommend import Recommend
+from acclimate.tasks.regress import Regress
 from acclimate.tasks.tag import Tag
 from acclimate.tasks.task import Posed, Task
 from acclimate.verdicts.verdict import Verdict
 
 FORMAT = 1
-TASKS: dict[str, type[Recommend] | type[Classify] | type[Tag]] = {
+TASKS: dict[str, type[Recommend] | type[Classify] | type[Regress] | type[Tag]] = {
     "recommend": Recommend,
     "classify": Classify,
+    "regress": Regress,
     "tag": Tag,
 }
 

@@ -17,6 +17,7 @@ from acclimate.domains.domain import Domain, Learned
 from acclimate.domains.schema import Finding, Schema
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import UsageError
+from acclimate.models.quantiles import without_quantiles
 
 if TYPE_CHECKING:
     from acclimate.domains.markets import Market
@@ -79,7 +80,7 @@ def open_artifact(folder: Path, task: str | None = None) -> Domain:
         )
     learned = Learned(
         task=held.task.kind,
-        fitted=held.fitted,
+        fitted=replace(held.fitted, model=without_quantiles(held.fitted.model)),
         types=held.reading.types,
         classes=held.reading.classes,
         digest=artifact.digest,

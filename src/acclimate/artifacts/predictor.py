@@ -3,6 +3,7 @@
     recommend   users         → the best k new items of each distinct user
                 users, items  → a score for every pair, in order
     classify    rows          → the rows, the likeliest class, the chance of each class
+    regress     rows          → the rows, the number expected, quantiles where asked for
     tag         texts         → the texts, their spans, the chance of each span
 
 What the model does not know is answered all the same, and `note` says so.
@@ -21,7 +22,7 @@ from acclimate.artifacts.artifact import Artifact
 from acclimate.artifacts.reading import ReadRows, read_rows
 from acclimate.artifacts.tagging import tag
 from acclimate.domains import names
-from acclimate.domains.exam import Probabilities, Ranking, RankQuery
+from acclimate.domains.exam import Numbers, Prediction, Probabilities, Ranking, RankQuery
 from acclimate.domains.pairs import interactions
 from acclimate.domains.sample import Interactions
 from acclimate.domains.tokenview import TokenEncoder
@@ -39,7 +40,7 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
 
     table    recommend: a column of users (as the target's file called it, `user_id`, or a
              name that says user), and, or not, one of items; other columns are ignored.
-             classify: the columns that the target's file had
+             classify, regress: the columns that the target's file had
     k        ≥ 1, length of a user's list
     returns  recommend, users: user_id, item_id, score, rank (from 1), note; fewer than k
              rows where a user took nearly everything.
@@ -47,7 +48,8 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
              does not know scores 1 below the lowest score of any it knows, for that user;
              one that may not be recommended has no score.
              classify: the table as it is, then prediction, p_CLASS for each class, and
-             note; a name that the table has already gets "_" behind ours
+             note; a name that the table has already gets "_" behind ours.
+             regress: the same with prediction, the mean, and q_LEVEL for each quantile
 
     Raises DataError for a table that lacks every column asked for, UsageError for k < 1.
     """
@@ -55,7 +57,7 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
     if isinstance(encoder, TokenEncoder):
         return tag(artifact, encoder, table)
     if isinstance(encoder, ReadsRows):
-        return _classify(artifact, encoder, table)
+        return _rows(artifact, encoder, table)
     assert isinstance(encoder, ItemEncoder)
     if k < 1:
         raise UsageError(f"Expected k of at least 1, the length of a list; found {k}.")
@@ -221,27 +223,49 @@ def _taken(artifact: Artifact, pairs: pl.DataFrame) -> Bools:
     return found
 
 
-# ── classify ────────────────────────────────────────────────────────────────
+# ── classify, regress ───────────────────────────────────────────────────────
 
 
-def _classify(artifact: Artifact, encoder: ReadsRows, table: pl.DataFrame) -> pl.DataFrame:
+def _rows(artifact: Artifact, encoder: ReadsRows, table: pl.DataFrame) -> pl.DataFrame:
     read = read_rows(table, artifact.contents.reading, encoder)
-    p = np.zeros((0, len(encoder.classes)))
-    notes: list[str] = []
+    answer, notes = _nothing(artifact, len(encoder.classes)), list[str]()
     if table.height:
         answer = artifact.fitted.predict(read.rows)
+        notes = _notes(read, encoder.unseen(read.rows))
+    if isinstance(answer, Numbers):
+        answers = _expected(answer)
+    else:
         assert isinstance(answer, Probabilities)
-        p, notes = answer.p, _notes(read, encoder.unseen(read.rows))
-    best = np.array(encoder.classes, dtype=object)[p.argmax(axis=1)]
-    answers = [
+        answers = _likeliest(answer, encoder.classes)
+    answers.append(pl.Series("note", notes, pl.String))
+    return table.hstack([_renamed(each, table.columns) for each in answers])
+
+
+def _nothing(artifact: Artifact, n_classes: int) -> Prediction:
+    """The answer to a table without rows, which no encoder need see."""
+    if n_classes:
+        return Probabilities(np.zeros((0, n_classes)))
+    levels = getattr(artifact.fitted.model, "levels", ())
+    return Numbers(np.zeros(0), np.zeros((0, len(levels))), levels)
+
+
+def _likeliest(answer: Probabilities, classes: Sequence[str]) -> list[pl.Series]:
+    best = np.array(classes, dtype=object)[answer.p.argmax(axis=1)]
+    chances = answer.p.astype(np.float64)
+    return [
         pl.Series("prediction", best.tolist(), pl.String),
         *(
-            pl.Series(f"p_{each}", p[:, at].astype(np.float64), pl.Float64)
-            for at, each in enumerate(encoder.classes)
+            pl.Series(f"p_{each}", chances[:, at], pl.Float64)
+            for at, each in enumerate(classes)
         ),
-        pl.Series("note", notes, pl.String),
     ]
-    return table.hstack([_renamed(each, table.columns) for each in answers])
+
+
+def _expected(answer: Numbers) -> list[pl.Series]:
+    return [
+        pl.Series("prediction", answer.y, pl.Float64),
+        *(pl.Series(f"q_{each:g}", answer.at(each), pl.Float64) for each in answer.levels),
+    ]
 
 
 def _renamed(series: pl.Series, taken: Sequence[str]) -> pl.Series:

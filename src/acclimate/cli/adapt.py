@@ -15,21 +15,28 @@ from acclimate.errors import NotAdopted, UsageError
 def adapt(
     recipe: Annotated[Path | None, typer.Argument(help="A recipe file (TOML).")] = None,
     task: Annotated[
-        TaskKind | None, typer.Option(help="recommend, classify, tag; guessed from the target.")
+        TaskKind | None, typer.Option(help="recommend, classify, regress, tag; guessed.")
     ] = None,
     source: Annotated[
         list[str] | None, typer.Option(help="A source market; repeat for several.")
     ] = None,
     target: Annotated[str | None, typer.Option(help="The target market.")] = None,
-    label: Annotated[str | None, typer.Option(help="classify: the label column.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="classify, regress: the label column.")
+    ] = None,
     positive: Annotated[str | None, typer.Option(help="classify: the positive class.")] = None,
     also: Annotated[
         list[str] | None,
-        typer.Option(help="classify: a column with another label, to learn with; repeat."),
+        typer.Option(help="Rows: a column with another label, to learn with; repeat."),
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="classify: the primary metric.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="classify, regress: the primary metric.")
+    ] = None,
+    level: Annotated[
+        float | None, typer.Option(help="regress: the quantile that pinball is about; 0.5.")
+    ] = None,
     labels: Annotated[
-        int | None, typer.Option(help="classify: labelled target rows that may be used.")
+        int | None, typer.Option(help="Rows: labelled target rows that may be used.")
     ] = None,
     k: Annotated[int | None, typer.Option(help="recommend: length of the list.")] = None,
     budget: Annotated[float | None, typer.Option(help="Seconds for everything; 300.")] = None,
@@ -69,7 +76,7 @@ def adapt(
     asked = asked.over("top", target=target, sources=source, out=out, seed=seed)
     asked = asked.over("top", crosswalk=crosswalk, accept=accept)
     asked = asked.over("task", kind=task, label=label, positive=positive, score_by=metric, k=k)
-    asked = asked.over("task", also=also)
+    asked = asked.over("task", also=also, level=level)
     asked = asked.over(
         "plan",
         budget_seconds=budget,

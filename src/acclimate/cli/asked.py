@@ -21,6 +21,7 @@ class TaskKind(StrEnum):
 
     RECOMMEND = "recommend"
     CLASSIFY = "classify"
+    REGRESS = "regress"
     TAG = "tag"
 
 
@@ -42,6 +43,7 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         "score_by": str,
         "positive": str,
         "also": list,
+        "level": (int, float),
     },
     "plan": {
         "strategies": list,
@@ -134,20 +136,17 @@ class Asked:
 
 
 def task_of(kind: str | None, target: str, **said: Any) -> Task:
-    """The task by name; without one, recommend where the target has events."""
+    """The task by name; without one, what the target's tables and its label ask for."""
     from acclimate.artifacts.given import require_market
-    from acclimate.domains.market import open_market
     from acclimate.tasks.classify import Classify
     from acclimate.tasks.recommend import Recommend
+    from acclimate.tasks.regress import Regress
     from acclimate.tasks.tag import Tag
 
     heard = {key: value for key, value in said.items() if value is not None}
     require_market(target)
     if kind is None:
-        tables = open_market(target).tables
-        events = "events" in tables and "label" not in heard
-        kind = TaskKind.RECOMMEND if events else TaskKind.CLASSIFY
-        kind = TaskKind.TAG if [*tables] == ["texts"] else kind
+        kind = inferred(target, heard.get("label"))
     if kind not in list(TaskKind):
         raise UsageError(
             f"Expected a task among {', '.join(TaskKind)}; found {kind!r}. Use one of these."
@@ -155,6 +154,7 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
     fitting: dict[str, tuple[str, ...]] = {
         "recommend": ("k", "at_most"),
         "classify": ("label", "score_by", "positive", "also"),
+        "regress": ("label", "score_by", "also", "level"),
         "tag": (),
     }
     if "also" in heard:
@@ -165,9 +165,47 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
             f"Expected only {', '.join(fitting[kind])} for {kind}; found {', '.join(strange)}. "
             "Leave it out, or name another task."
         )
-    tasks: dict[str, Any] = {"recommend": Recommend, "classify": Classify, "tag": Tag}
+    tasks: dict[str, Any] = {
+        "recommend": Recommend,
+        "classify": Classify,
+        "regress": Regress,
+        "tag": Tag,
+    }
     task: Task = tasks[kind](**heard)
     return task
+
+
+def inferred(target: str, label: str | None = None) -> TaskKind:
+    """The task that a target's tables ask for: recommend where there are events.
+
+    Rows are classified, but where the label's values are numbers too many to be classes;
+    that is said on stderr, with how to ask for the other.
+    """
+    import sys
+
+    from acclimate.domains.market import open_market
+    from acclimate.domains.schema import SchemaHints
+    from acclimate.tasks.numbers import counts_numbers
+
+    hints = None
+    if label is not None:
+        named = {"rows": {"label": label}}
+        hints = SchemaHints(roles=named, may_lack=frozenset({"label"}))
+    market = open_market(target, hints)
+    if [*market.tables] == ["texts"]:
+        return TaskKind.TAG
+    if "events" in market.tables and label is None:
+        return TaskKind.RECOMMEND
+    rows = market.tables.get("rows")
+    if rows is None or "label" not in rows.columns or not counts_numbers(market):
+        return TaskKind.CLASSIFY
+    column = market.schema.tables["rows"].roles["label"]
+    different = rows["label"].drop_nulls().n_unique()
+    sys.stderr.write(
+        f"task: regress, as the label {column!r} holds {different:,} different numbers; "
+        "--task classify makes a class of each\n"
+    )
+    return TaskKind.REGRESS
 
 
 def _check(found: Mapping[str, Any], path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import rich.console
 from rich.markup import escape
@@ -75,7 +75,9 @@ class Console:
             return
         table = Table(title=escape(str(domain)), title_justify="left", show_edge=False)
         for heading in ("table", "rows", "roles", "columns"):
-            table.add_column(heading, justify="right" if heading == "rows" else "left")
+            # Names of columns fold; cut short, one could be another's.
+            justify: Literal["left", "right"] = "right" if heading == "rows" else "left"
+            table.add_column(heading, justify=justify, overflow="fold")
         for name, schema in domain.schema.tables.items():
             if name not in domain.tables:
                 continue
@@ -157,8 +159,9 @@ class Console:
         title = f"leaderboard: {summary['verdict']['metric']} on choose, best first"
         table = Table(title=title, title_justify="left", show_edge=False)
         for heading in ("arm", "value", "95 %", "n", "seconds", "status"):
-            # A name cut short could be another arm's.
-            table.add_column(heading, no_wrap=heading == "arm", overflow="fold")
+            # Where it is narrow, names break at their spaces and figures stay whole; a name
+            # cut short could be another arm's.
+            table.add_column(heading, no_wrap=heading != "arm", overflow="fold")
         for row in summary["leaderboard"]:
             known = row["value"] is not None
             interval = (
@@ -178,7 +181,7 @@ class Console:
         """What each validator says of every arm, where the target has no labels."""
         title = "without target labels: what validators say, higher is better"
         table = Table(title=title, title_justify="left", show_edge=False)
-        table.add_column("arm", no_wrap=True, overflow="fold")
+        table.add_column("arm", overflow="fold")
         names = [*next(iter(summary["votes"].values()))]
         for heading in (*names, "status"):
             table.add_column(heading, no_wrap=True)

@@ -13,7 +13,7 @@ def gap(
     source: Annotated[list[str], typer.Option(help="A source market; repeat for several.")],
     target: Annotated[str, typer.Option(help="The target market.")],
     task: Annotated[
-        TaskKind | None, typer.Option(help="recommend, classify, tag; guessed from the target.")
+        TaskKind | None, typer.Option(help="recommend, classify, regress, tag; guessed.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="The label column of rows.")] = None,
     crosswalk: Annotated[

@@ -17,7 +17,7 @@ def predict(
     out: Annotated[Path, typer.Option(help="Where to write: .csv, .parquet, .jsonl, or .gz.")],
     k: Annotated[int, typer.Option(help="recommend: items per user.", min=1)] = 10,
 ) -> None:
-    """Answer a table: top-k for users, a score for pairs, classes for rows."""
+    """Answer a table: top-k for users, a score for pairs, classes or numbers for rows."""
     from acclimate import workflow
     from acclimate.domains.readers import read_file
     from acclimate.domains.writers import write_table

@@ -55,8 +55,9 @@ def _labels(domain: Domain) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "rows",
-            f"The label has {classes:,} values in {n:,} rows, as of a number or an id. Name "
-            "another column with --label, or write the number as a few ranges.",
+            f"The label has {classes:,} values in {n:,} rows, as of a number or an id. Predict "
+            "a number with --task regress, name another column with --label, or write it as a "
+            "few ranges.",
         )
         return
     rare = [(c, k) for c, k in counts.iter_rows() if k < FEW_OF_A_CLASS or k < RARE * n]

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from acclimate.arrays import Array, Ints
-from acclimate.domains.sample import Rows
+from acclimate.domains.sample import Rows, known
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.source import Source
 from acclimate.errors import StrategyError
@@ -38,13 +38,13 @@ class Group:
 
     name    source, or source and user or value
     rows    (n,) positions in the stacked views of the sources, the target's behind them
-    label   (n,) class positions
+    label   (n,) class positions, or numbers
     weight  (n,) > 0: rows are drawn in proportion to it; None for equal chances
     """
 
     name: str
     rows: Ints
-    label: Ints
+    label: Ints | Array
     weight: Array | None = None
 
     @property
@@ -227,7 +227,7 @@ def _groups(
     """The rows of a source by key; keys in order, those with too few rows left out."""
     assert rows.label is not None
     used = key.is_not_null().to_numpy() & (True if weight is None else weight > 0)
-    at = np.flatnonzero(used & (rows.label >= 0))
+    at = np.flatnonzero(used & known(rows.label))
     distinct, place = np.unique(key.gather(at).to_numpy(), return_inverse=True)
     order = np.argsort(place, kind="stable")
     ends = np.cumsum(np.bincount(place, minlength=len(distinct)))
@@ -260,8 +260,9 @@ class _Dealt:
 
     @classmethod
     def of(cls, group: Group, shots: int, queries: int) -> _Dealt:
-        classes = np.unique(group.label)
-        members = [np.flatnonzero(group.label == c) for c in classes]
+        numbers = group.label.dtype.kind == "f"  # drawn as they fall
+        kind = np.zeros(group.n, np.int64) if numbers else group.label
+        members = [np.flatnonzero(kind == c) for c in np.unique(kind)]
         weight = np.ones(group.n) if group.weight is None else group.weight
         mass = np.array([weight[m].sum() for m in members])
         taken = allot(shots + queries, np.array([len(m) for m in members]))

@@ -36,7 +36,7 @@ class Truth:
     """What was true, and which rows belong to one independent unit.
 
     units   (n,) unit of each row or user, 0 … n_units − 1
-    label   (n,) class positions (classify)
+    label   (n,) class positions (classify), or numbers (regress)
     user    (p,) positions in the query's users, with
     item    (p,) the catalogue position each of them took (recommend)
     missed  (n,) items taken that no catalogue holds: misses for everyone
@@ -44,7 +44,7 @@ class Truth:
     """
 
     units: Ints
-    label: Ints | None = None
+    label: Ints | Array | None = None
     user: Ints | None = None
     item: Ints | None = None
     missed: Ints | None = None
@@ -64,6 +64,12 @@ class Truth:
             for part in (self.ragged.offsets, self.ragged.values):
                 digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
+
+
+def positions(label: Ints | Array | None) -> Ints:
+    """(n,) labels that are there and are classes; numbers here are our own mistake."""
+    assert label is not None and label.dtype.kind != "f", "these labels are no classes"
+    return label.astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,27 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """One number a row.
+
+    y          (n,) finite: the mean
+    quantiles  (n, n_levels) of what may come instead of it, or None
+    levels     (n_levels,) of these quantiles, between 0 and 1
+    """
+
+    y: Array
+    quantiles: Array | None = None
+    levels: tuple[float, ...] = ()
+
+    def at(self, level: float) -> Array:
+        """(n,) the quantile of a level; the mean where no quantile is known."""
+        if self.quantiles is None or level not in self.levels:
+            return self.y
+        found: Array = self.quantiles[:, self.levels.index(level)]
+        return found
+
+
+@dataclass(frozen=True)
 class Ranking:
     """Best items first.
 
@@ -128,4 +155,4 @@ class Spans:
     p: Array
 
 
-Prediction = Probabilities | Ranking | Spans
+Prediction = Probabilities | Numbers | Ranking | Spans

@@ -159,8 +159,14 @@ def _table_of_file(frame: pl.DataFrame, hints: SchemaHints) -> str:
 
 
 def _check_hints(frames: Mapping[str, pl.DataFrame], hints: SchemaHints) -> None:
-    for table in hints.roles:
+    for table, roles in hints.roles.items():
         if table not in frames:
+            if table == "rows" and [*roles] == ["label"]:
+                raise DomainError(
+                    f"Expected a table of rows with the label {roles['label']!r}, found "
+                    f"{', '.join(frames)}. Name its file in market.toml ([files] rows = "
+                    '"FILE"), or give that file itself as the market.'
+                )
             raise DomainError(
                 f"Expected roles for a table of this market ({', '.join(frames)}), found roles "
                 f"for {table!r}. Name the table's file under [files], or remove the roles."

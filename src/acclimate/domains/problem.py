@@ -52,6 +52,7 @@ class Problem:
     recipe      how samples become views, the same for every arm
     encoder     set by `encoded`: this arm's own statistics
     facts       sentences on what the steps so far found out, shown beside the arm's score
+    levels      of quantiles that answers must hold beside the mean; for numbers alone
     """
 
     target: str
@@ -62,11 +63,17 @@ class Problem:
     unlabelled: Sample | None = None
     encoder: Encoder | None = None
     facts: tuple[str, ...] = ()
+    levels: tuple[float, ...] = ()
 
     @property
     def labelled(self) -> bool:
         """Whether the target has anything to fit on: labelled rows, or interactions."""
         return self.fit.n > 0 and getattr(self.fit, "label", self) is not None
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the label is a number, and no class."""
+        return isinstance(self.fit, Rows) and self.fit.numbers
 
     def encoded(self, on: Statistics) -> Problem:
         """The same problem with an encoder fitted on one arm's own training rows.

@@ -1,6 +1,6 @@
 """Samples: the raw observations a Problem is made of, in three forms.
 
-`Rows` are labelled feature rows (classify); `Interactions` say who took what
+`Rows` are labelled feature rows (classify, regress); `Interactions` say who took what
 (recommend); `sentences` has the third.  All can be cut into folds and tell their
 fingerprint.  None is what a model eats: a recipe in `view` encodes them with one
 arm's statistics.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import polars as pl
 
-from acclimate.arrays import Array, Ints, Strings
+from acclimate.arrays import Array, Bools, Ints, Strings
 from acclimate.domains.exam import Case, RankQuery, Truth
 from acclimate.domains.schema import ColumnType
 from acclimate.rng import Rng
@@ -34,8 +34,8 @@ class Rows:
     columns  n rows; Float64 for numeric, String for category and text,
              Datetime for time columns; missing values are null
     types    column → how a view reads it
-    classes  the label's values, in the order of their positions
-    label    (n,) positions in `classes`, or None where labels are unknown
+    classes  the label's values, in the order of their positions; none: it is a number
+    label    (n,) positions in `classes`, or float64 numbers; None where labels are unknown
     entity   (n,) the independent unit of a row, None inside where it is unknown
              (guests who buy once); None: every row is its own
     time     (n,) float seconds since 1970, NaN where unknown, or None
@@ -47,7 +47,7 @@ class Rows:
     columns: pl.DataFrame
     types: Mapping[str, ColumnType]
     classes: tuple[str, ...]
-    label: Ints | None = None
+    label: Ints | Array | None = None
     entity: Strings | None = None
     time: Array | None = None
     ahead: Array | None = None
@@ -56,6 +56,11 @@ class Rows:
     @property
     def n(self) -> int:
         return self.columns.height
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the label is a number, and no class."""
+        return not self.classes
 
     @property
     def clock(self) -> Array | None:
@@ -96,7 +101,7 @@ class Rows:
         return units_of(self.entity, self.n)
 
     def folds(self, k: int, rng: Rng) -> list[tuple[Rows, Case]]:
-        """Cut into k folds by unit, spreading the classes evenly.
+        """Cut into k folds by unit, spreading the classes, or small and large numbers, evenly.
 
         k        ≥ 2; lowered to the number of units where there are fewer
         returns  k pairs (the rest, the fold as a labelled Case)
@@ -242,11 +247,32 @@ def id_text(ids: Strings) -> bytes:
     return json.dumps(ids.tolist(), ensure_ascii=False).encode()
 
 
-def spread(units: Ints, label: Ints, k: int, rng: Rng) -> Ints:
-    """Deal units into k folds so that every fold sees every class.
+def known(label: Ints | Array) -> Bools:
+    """(n,) whether a row has a label; at the door −1, or NaN of numbers, says that not."""
+    found: Bools = np.isfinite(label) if label.dtype.kind == "f" else label >= 0
+    return found
+
+
+def strata(label: Ints | Array) -> Ints:
+    """(n,) what parts of a sample hold in proportion: classes, or tenths of numbers.
+
+    label    (n,) class positions, or numbers, NaN where unknown
+    returns  (n,) for numbers how many of the nine deciles of the known ones lie below
+    """
+    if label.dtype.kind != "f":
+        return label.astype(np.int64, copy=False)
+    there = label[np.isfinite(label)]
+    if not len(there):
+        return np.zeros(len(label), np.int64)
+    deciles = np.quantile(there, np.arange(1, 10) / 10)
+    return np.searchsorted(deciles, label).astype(np.int64)
+
+
+def spread(units: Ints, label: Ints | Array, k: int, rng: Rng) -> Ints:
+    """Deal units into k folds so that every fold sees every class, or every tenth of numbers.
 
     units    (n,) unit of each row; all rows of a unit share a fold
-    label    (n,) class positions
+    label    (n,) class positions, or numbers
     returns  (n,) fold of each row, 0 … min(k, number of units) − 1
     """
     distinct, first = np.unique(units, return_index=True)
@@ -254,7 +280,7 @@ def spread(units: Ints, label: Ints, k: int, rng: Rng) -> Ints:
     if k < 2:
         return np.zeros(len(units), np.int64)
     shuffled = rng.child("spread").generator().permutation(len(distinct))
-    by_class = shuffled[np.argsort(label[first][shuffled], kind="stable")]
+    by_class = shuffled[np.argsort(strata(label[first])[shuffled], kind="stable")]
     fold = np.empty(len(distinct), np.int64)
     fold[by_class] = np.arange(len(distinct)) % k
     return fold[np.searchsorted(distinct, units)]

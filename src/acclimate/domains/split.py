@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from acclimate.arrays import Ints
+from acclimate.arrays import Array, Ints
 from acclimate.domains.problem import Claim
-from acclimate.domains.sample import Rows
+from acclimate.domains.sample import Rows, known, strata
 from acclimate.errors import UsageError
 from acclimate.rng import Rng
 
@@ -87,11 +87,11 @@ class RowParts:
 def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
     """Cut labelled rows: by time where there is one, by unit otherwise.
 
-    rows  every row of the target; those without a label have label −1 here only,
+    rows  every row of the target; those without a label have label −1, or NaN, here only,
           at the door, and never leave this function in a labelled part
     """
     assert rows.label is not None
-    labelled = np.flatnonzero(rows.label >= 0)
+    labelled = np.flatnonzero(known(rows.label))
     if cut.by == "last":
         raise UsageError(
             "Expected a split by time or random for rows; found 'last', which is for events."
@@ -126,12 +126,12 @@ def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
             note = "cut at random, as too many labelled rows have the earliest time"
             return replace(at_random, notes=(note, *at_random.notes))
         known_until = float(rows.time[pool].max())
-        unlabelled = np.flatnonzero(rows.label < 0)
+        unlabelled = np.flatnonzero(~known(rows.label))
         claim = Claim.LATER
     else:
         judge = _share(labelled, units, rows.label, share, rng.child("judge"))
         pool = np.setdiff1d(labelled, judge)
-        unlabelled = np.flatnonzero(rows.label < 0)
+        unlabelled = np.flatnonzero(~known(rows.label))
         claim = Claim.NEW
     if cut.labels is not None and cut.labels < len(pool):
         chosen = rng.child("labels").generator().permutation(pool)[: cut.labels]
@@ -261,8 +261,8 @@ def _cut_last(events: pl.DataFrame, timed: bool, rng: Rng) -> EventParts:
     return EventParts(fit, choose, judge, fit, None, notes=(note,))
 
 
-def _share(pool: Ints, units: Ints, label: Ints, share: float, rng: Rng) -> Ints:
-    """A share of the pool, whole units, each class in proportion within one unit."""
+def _share(pool: Ints, units: Ints, label: Ints | Array, share: float, rng: Rng) -> Ints:
+    """A share of the pool, whole units, each class or tenth in proportion within one unit."""
     distinct, first = np.unique(units[pool], return_index=True)
     n = len(distinct)
     if n < 2:
@@ -270,7 +270,7 @@ def _share(pool: Ints, units: Ints, label: Ints, share: float, rng: Rng) -> Ints
     wanted = min(max(1, round(share * n)), n - 1)
     generator = rng.generator()
     shuffled = generator.permutation(n)
-    by_class = shuffled[np.argsort(label[pool][first][shuffled], kind="stable")]
+    by_class = shuffled[np.argsort(strata(label[pool][first])[shuffled], kind="stable")]
     # Every n/wanted-th unit from a random start on: no class, however rare, falls by its
     # place in the order into one part alone.
     passed = (np.arange(n + 1) * wanted + generator.integers(n)) // n

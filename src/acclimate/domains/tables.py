@@ -29,6 +29,7 @@ from acclimate.domains.values import (
 from acclimate.domains.zones import to_utc
 from acclimate.errors import DomainError
 
+_NUMBERS = 0.99  # the share of a label's values that make it numbers
 _FEW_LEVELS, _ENOUGH_ROWS = 20, 50  # a renamed label is looked for within these
 
 
@@ -75,6 +76,13 @@ class _Door:
             self.notations[column] = found.figures.name
             self.find(f"{column!r}: {found.figures.said}.")
         return self.refuse(column, found.values, "finite numbers")
+
+    def amounts(self, column: str) -> None:
+        """Keep how a column writes numbers, should they be what a task predicts."""
+        if self.frame[column].dtype == pl.String:
+            found = numbers(self.frame[column], leaning=self.understood.leaning)
+            if found.figures != Figures() and found.share >= _NUMBERS:
+                self.notations[column] = found.figures.name
 
     def time(self, column: str) -> pl.Series:
         notation = self.understood.notations[column]
@@ -230,6 +238,7 @@ def _rows(
     if "label" in roles:
         label = door.kept(canonical(door.frame[roles["label"]]))
         columns["label"] = label.set(label.is_in(BLANK), None).alias("label")
+        door.amounts(roles["label"])
     if "time" in roles:
         columns["time"] = door.time(roles["time"]).alias("time")
     if "entity" in roles:

@@ -145,8 +145,7 @@ def _join(title: list[str], codes: set[str]) -> list[str]:
     while at < len(title):
         for width in range(min(_LONGEST_JOIN, len(title) - at), 1, -1):
             together = "".join(title[at : at + width])
-            # "2 in 1" holds no inches; those were given their unit while reading.
-            sized = width == 2 and title[at + 1] != "in" and _quantity(together)
+            sized = width == 2 and _apart(title[at], title[at + 1])
             if together in codes or sized:
                 found.append(together)
                 at += width
@@ -155,6 +154,13 @@ def _join(title: list[str], codes: set[str]) -> list[str]:
             found.append(title[at])
             at += 1
     return found
+
+
+def _apart(number: str, unit: str) -> bool:
+    """Whether two tokens are one quantity; in `8 64gb` the second is one already."""
+    # "2 in 1" holds no inches; those were given their unit while reading.
+    known = unit in _UNITS and unit != "in"
+    return known and _NUMBER.match(number) is not None
 
 
 @dataclass(frozen=True)

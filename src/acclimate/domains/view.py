@@ -37,19 +37,24 @@ class RowView:
     codes    (n, c) category codes, 0 for unseen, rare or missing
     levels   (c,) number of codes per column, the 0 included
     sparse   (n, h) hashed text, or None where there is no text
-    label    (n,) class positions, or None
+    label    (n,) class positions, or numbers where n_classes is 0; or None
     """
 
     numeric: Array
     codes: Ints
     levels: tuple[int, ...]
     sparse: Sparse | None
-    label: Ints | None
+    label: Ints | Array | None
     n_classes: int
 
     @property
     def n(self) -> int:
         return len(self.numeric)
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the label is a number, and no class."""
+        return self.n_classes == 0
 
     def arrays(self) -> tuple[Tensor | None, ...]:
         """Everything in it, for fingerprints."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import gzip
 import io
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
-from acclimate.domains.disk import sync_folder, write_synced
+from acclimate.domains.disk import replace_files
 from acclimate.errors import DomainError, UsageError
 
 
@@ -29,15 +28,9 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
     """
     path = Path(path)
     data = _encoded(frame, path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write_synced(part, data)
-            part.replace(path)
-            sync_folder(path.parent)
-        finally:
-            part.unlink(missing_ok=True)
+        replace_files({path: data})
     except (OSError, ValueError) as error:
         raise UsageError(
             f"Expected a path that can be written, found {str(path)!r}: {error}. "

@@ -96,7 +96,7 @@ class Design:
     matrix: Array | Sparse
     columns: Ints
     layout: Layout
-    label: Ints | None
+    label: Ints | Array | None
     n_classes: int
 
     @property
@@ -130,7 +130,7 @@ def design(view: RowView) -> Design:
     size = n * len(columns)
     matrix: Array | Sparse
     if size <= DENSE_ENTRIES and (
-        entries > size / 3 or (view.n_classes == 2 and len(columns) <= DENSE_COLUMNS)
+        entries > size / 3 or (view.n_classes in (0, 2) and len(columns) <= DENSE_COLUMNS)
     ):
         matrix = np.zeros((n, len(columns)))
         matrix[:, :first] = numeric
@@ -215,7 +215,7 @@ def require_weight(weight: Array | None, n: int) -> Array:
     return given
 
 
-def require_label(label: Ints | None, n_classes: int) -> Ints:
+def require_label(label: Ints | Array | None, n_classes: int) -> Ints:
     """Labels as class positions.  Raises StrategyError where they are absent or outside."""
     if label is None:
         raise StrategyError(
@@ -227,7 +227,23 @@ def require_label(label: Ints | None, n_classes: int) -> Ints:
             f"Expected labels from 0 to {n_classes - 1}, found {label.min()} to "
             f"{label.max()}. Encode the rows under the problem's own classes."
         )
-    return label
+    return np.asarray(label, np.int64)
+
+
+def require_numbers(label: Ints | Array | None) -> Array:
+    """Labels as numbers.  Raises StrategyError where they are absent or not finite."""
+    if label is None:
+        raise StrategyError(
+            "Expected labelled rows to fit on, found rows without labels. "
+            "Fit on the labelled part, or join the labels first."
+        )
+    given = np.asarray(label, np.float64)
+    if not np.isfinite(given).all():
+        raise StrategyError(
+            f"Expected finite numbers as labels, found {int((~np.isfinite(given)).sum())} that "
+            "are not. Leave such rows unlabelled."
+        )
+    return given
 
 
 def absent_share(weight: Array, n_classes: int) -> float:

@@ -1,5 +1,7 @@
 """An ensemble: a weighted mean of what fitted models of rows answer, calibrated if asked.
 
+The mean of numbers is never calibrated.
+
 Strategies put it together from models they fitted; it is not fitted by itself.
 Its members see one view, or each its own where they came with their own encoders.
 """
@@ -13,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from acclimate.arrays import Array, Ints
-from acclimate.domains.exam import Probabilities
+from acclimate.domains.exam import Numbers, Prediction, Probabilities
 from acclimate.domains.view import RowView, Views
 from acclimate.models.linear import Linear, LinearPrior
 from acclimate.models.model import Model, State, Tick, idle
@@ -67,16 +69,16 @@ class Ensemble:
     ) -> Ensemble:
         raise AssertionError("an ensemble is put together by strategies, not fitted by itself")
 
-    def predict(self, query: RowView | Views, context: Any = None) -> Probabilities:
-        """(n, n_classes), the members' weighted mean."""
+    def predict(self, query: RowView | Views, context: Any = None) -> Probabilities | Numbers:
+        """(n, n_classes), or (n,) numbers: the members' weighted mean."""
         parts = query.parts if isinstance(query, Views) else (query,)
         views = [parts[at] for at in self.sees or [0] * len(self.members)]
         answers = [
-            answer.p
-            for member, view in zip(self.members, views, strict=True)
-            if isinstance(answer := member.predict(view), Probabilities)
+            member.predict(view) for member, view in zip(self.members, views, strict=True)
         ]
-        mean = mixed(answers, self.weights)
+        mean = mixed([content(answer) for answer in answers], self.weights)
+        if isinstance(answers[0], Numbers):
+            return Numbers(mean)
         return Probabilities(
             mean if self.calibration is None else recalibrated(self.calibration, mean)
         )
@@ -106,8 +108,14 @@ class Ensemble:
         return cls(members, tuple(meta["weights"]), tuple(meta["sees"]), calibration)
 
 
+def content(answer: Prediction) -> Array:
+    """(n, n_classes) the chances of an answer, or (n,) its numbers."""
+    assert isinstance(answer, Probabilities | Numbers), "only these two are mixed"
+    return answer.p if isinstance(answer, Probabilities) else answer.y
+
+
 def mixed(answers: Sequence[Array], weights: Sequence[float]) -> Array:
-    """(n, n_classes) the weighted mean of answers; rows sum to 1 where the weights do."""
+    """(n, n_classes), or (n,), the weighted mean; rows sum to 1 where the weights do."""
     total: Array = np.sum([w * p for w, p in zip(weights, answers, strict=True)], axis=0)
     return total
 
@@ -135,7 +143,7 @@ def calibrate(p: Array, label: Ints) -> Linear:
 
 def recalibrated(calibration: Linear, p: Array) -> Array:
     """(n, n_classes) probabilities after `calibrate`."""
-    return calibration.predict(_logs(p)).p
+    return content(calibration.predict(_logs(p)))
 
 
 def _logs(p: Array) -> RowView:

@@ -30,6 +30,12 @@ def names(*layers: str) -> frozenset[str]:
     return frozenset(f"{layer}.{part}" for layer in layers for part in ("weight", "bias"))
 
 
+def embeds(name: str) -> bool:
+    """Whether a parameter, or a task's own copy of one, is a table of embeddings."""
+    plain = name.rpartition("/")[-1]
+    return plain == "text" or plain.startswith("codes.")
+
+
 HEAD = names("head")
 ADAPTER = names("adapter.down", "adapter.up")
 
@@ -70,8 +76,8 @@ def fresh(
     return params
 
 
-def features(params: Params, batch: Batch) -> torch.Tensor:
-    """(n, width) what the body makes of a batch, with the dropout that came with it."""
+def inputs(params: Params, batch: Batch) -> torch.Tensor:
+    """(n, inputs) numbers, embedded codes and text side by side."""
     import torch
     import torch.nn.functional as F
 
@@ -86,6 +92,14 @@ def features(params: Params, batch: Batch) -> torch.Tensor:
         rows = F.embedding(batch["terms"], params["text"])  # (n, terms, TEXT_WIDTH)
         parts.append((rows * batch["term_weights"].unsqueeze(-1)).sum(-2))
     x = torch.cat(parts, -1)  # (n, inputs)
+    return x  # noqa: RET504
+
+
+def features(params: Params, batch: Batch) -> torch.Tensor:
+    """(n, width) what the body makes of a batch, with the dropout that came with it."""
+    import torch.nn.functional as F
+
+    x = inputs(params, batch)
     for layer in HIDDEN:
         x = F.gelu(linear(params, layer, x))
         if f"keep.{layer}" in batch:

@@ -1,9 +1,13 @@
-"""Linear: penalised logistic regression, binary or multinomial, by Newton's method.
+"""Linear: penalised logistic regression by Newton's method; ridge regression of numbers.
 
 Minimises  Σ wᵢ·logloss(xᵢ, yᵢ) + (λ/2)‖β‖² + ½ Σ πⱼ(βⱼ − mⱼ)²,  where λ leaves the
 intercept alone and the last sum is the prior, if there is one: π is its precision
 and m its mean, the intercept included.  A binary model has one column of
 coefficients, the logit of class 1; any other has one a class.
+
+Of numbers the loss is ½(yᵢ − xᵢβ)², and the minimiser a closed form (`models.ridge`).
+Penalty and precision are then worth the information of so many rows on a standardised
+column, in whatever unit the label is.
 
 A class that no row (of positive weight) and no prior knows has no finite
 coefficients.  It gets the constant probability ½ / (Σw + ½·n_classes), and the
@@ -19,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from acclimate.arrays import Array, Bools, Ints, Tensor
-from acclimate.domains.exam import Probabilities
+from acclimate.domains.exam import Numbers, Probabilities
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.design import (
@@ -28,11 +32,13 @@ from acclimate.models.design import (
     absent_share,
     design,
     require_label,
+    require_numbers,
     require_weight,
     share_with_absent,
 )
 from acclimate.models.model import State, Tick, idle
 from acclimate.models.newton import chances, minimise
+from acclimate.models.ridge import ridge
 from acclimate.rng import Rng
 
 INTERCEPT_CERTAINTY = 0.1  # of a prior, relative to its other coefficients
@@ -46,7 +52,7 @@ class LinearPrior:
     precision  ≥ 0, on the scale of summed loss; a number, or an array that broadcasts
                to (width, k)
     classes    (n_classes,) whether the sources saw the class; of another the prior
-               says nothing
+               says nothing.  Empty for numbers
     """
 
     mean: Array
@@ -62,8 +68,8 @@ class LinearPrior:
 class LinearFit:
     """What was learned.
 
-    coefficients  (width, k); k is 1 for two classes, else n_classes
-    classes       (n_classes,) whether the class is known
+    coefficients  (width, k); k is n_classes, but 1 for two classes and for numbers
+    classes       (n_classes,) whether the class is known; empty for numbers
     absent        the constant probability of each class that is not
     """
 
@@ -75,9 +81,9 @@ class LinearFit:
 
 @dataclass(frozen=True)
 class Linear:
-    """L2-penalised logistic regression.
+    """L2-penalised logistic regression; ridge regression where the label is a number.
 
-    penalty  > 0, on the scale of summed loss: 1/C in other libraries
+    penalty  > 0, on the scale of summed loss: 1/C in other libraries, α of their ridge
     """
 
     penalty: float = 1.0
@@ -87,7 +93,7 @@ class Linear:
     form: ClassVar[str] = "rows"
     takes_weights: ClassVar[bool] = True
     takes_prior: ClassVar[bool] = True
-    takes_start: ClassVar[bool] = True
+    takes_numbers: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.penalty) and self.penalty > 0):
@@ -110,24 +116,25 @@ class Linear:
         prepared: Design,
         *,
         weight: Array | None = None,
-        start: Linear | None = None,
+        start: Any = None,
         prior: LinearPrior | None = None,
         rng: Rng,
         tick: Tick = idle,
     ) -> Linear:
         """The minimiser of the objective above; nothing in it is random.
 
-        start  fitted on the same columns: where Newton's method begins.  The minimiser is
-               the same from anywhere; from near by it takes fewer steps
-
         Raises StrategyError without labelled rows, for weights that are negative
         or all zero, and for a prior over other columns.
         """
         weight = require_weight(weight, prepared.n)
-        label = require_label(prepared.label, prepared.n_classes)
         layout, n_classes = prepared.layout, prepared.n_classes
-        n_columns = 1 if n_classes == 2 else n_classes
-        classes = np.bincount(label, weight, minlength=n_classes) > 0
+        n_columns = n_classes if n_classes > 2 else 1
+        classes, target = np.zeros(0, bool), np.zeros(0)
+        if n_classes:
+            label = require_label(prepared.label, n_classes)
+            classes = np.bincount(label, weight, minlength=n_classes) > 0
+        else:
+            target = require_numbers(prepared.label)
         precision = np.full((layout.width, n_columns), float(self.penalty))
         precision[0] = 0.0
         centre = np.zeros_like(precision)
@@ -140,24 +147,29 @@ class Linear:
             centre = np.divide(pull, total, out=centre, where=total > 0)
             precision = total
         coefficients = centre.copy()  # right already where the rows are silent
-        absent = absent_share(weight, n_classes)
-        if classes.sum() > 1:
+        absent = absent_share(weight, n_classes) if n_classes else 0.0
+        if not n_classes:
+            at = prepared.columns
+            coefficients[at, 0] = ridge(
+                prepared.matrix, target, weight, centre[at, 0], precision[at, 0], tick
+            )
+        elif classes.sum() > 1:
             told = np.ones(1, bool) if n_columns == 1 else classes
             part = np.ix_(prepared.columns, np.flatnonzero(told))
             position = np.cumsum(classes) - 1
-            target = _one_hot(position[label], int(told.sum()))
-            begin = None if start is None else start._known().coefficients[part]
+            shown = _one_hot(position[label], int(told.sum()))
             coefficients[part] = minimise(
-                prepared.matrix, target, weight, centre[part], precision[part], tick, begin
+                prepared.matrix, shown, weight, centre[part], precision[part], tick
             )
         return replace(self, fitted=LinearFit(layout, coefficients, classes, absent))
 
-    def predict(self, query: RowView, context: Any = None) -> Probabilities:
-        """(n, n_classes) for any rows encoded as those of the fit were."""
+    def predict(self, query: RowView, context: Any = None) -> Probabilities | Numbers:
+        """(n, n_classes), or (n,) numbers, for any rows encoded as those of the fit were."""
         fitted = self._known()
-        return Probabilities(
-            _probabilities(fitted, fitted.layout.scores(query, fitted.coefficients))
-        )
+        scores = fitted.layout.scores(query, fitted.coefficients)
+        if not len(fitted.classes):
+            return Numbers(scores[:, 0])
+        return Probabilities(_probabilities(fitted, scores))
 
     def as_prior(self) -> LinearPrior:
         """What this fitted model says to another fit, at strength 1.

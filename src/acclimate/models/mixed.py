@@ -29,6 +29,7 @@ from acclimate.models.layers import (
     ADAPTER,
     HEAD,
     HIDDEN,
+    embeds,
     features,
     fresh,
     linear,
@@ -228,7 +229,7 @@ class MixedNetwork:
 
         rates = {
             name: tuning.multipliers.get(name, 1.0)
-            * (self.embedding_rate if name == "text" or name.startswith("codes.") else 1.0)
+            * (self.embedding_rate if embeds(name) else 1.0)
             for name in params
         }
         moving = tuning.trainable

@@ -2,7 +2,7 @@
 
 A model is a frozen specification; `fit` returns a new one that also holds what
 was learned.  Strategies ask for what a model offers by protocol (`Weighted`,
-`WithPrior`, `GivesPrior`, `Network`) and never for its class.
+`WithPrior`, `GivesPrior`, `TakesNumbers`, `Network`) and never for its class.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ class WithPrior(Protocol):
 
 
 @runtime_checkable
-class WarmStart(Protocol):
-    """Its `fit` takes a fitted model to start from, and ends where it would without one."""
+class TakesNumbers(Protocol):
+    """It fits numbers as well as classes, where `RowView.n_classes` is 0."""
 
-    takes_start: ClassVar[bool]
+    takes_numbers: ClassVar[bool]
 
 
 @runtime_checkable

@@ -3,13 +3,11 @@
 Before: `linear` says what is minimised, around which centre and how firmly.
 After: its coefficients.  Directions come from Cholesky on a dense binary design
 and from preconditioned conjugate gradients otherwise; steps are halved until the
-objective falls.  A factor serves again while gradients fall by a tenth a step with it:
-near the minimum the curvature hardly moves, and its product is most of the work.
+objective falls.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -31,21 +29,20 @@ def minimise(
     centre: Array,
     precision: Array,
     tick: Tick,
-    start: Array | None = None,
 ) -> Array:
     """Newton's method on  loss + ½ Σ precision·(β − centre)².
 
     matrix             (n, a) dense or CSR
     target             (n, k) indicators
     centre, precision  (a, k)
-    start              (a, k) where to begin, or None: at the centre
     returns            (a, k); where nothing else decides, intercepts have mean 0
     """
     direct = target.shape[1] == 1 and isinstance(matrix, np.ndarray)
-    beta = (centre if start is None else start).copy()
+    solve = _by_cholesky if direct else _by_conjugate_gradients
+    beta = centre.copy()
     scores = np.asarray(matrix @ beta)
-    value = _loss(scores, target, weight) + _away(beta, centre, precision)
-    first, before, factor = None, math.inf, None
+    value = _loss(scores, target, weight)  # the quadratic is 0 at its centre
+    first = None
     for _ in range(STEPS):
         tick()
         chance = chances(scores)
@@ -55,17 +52,9 @@ def minimise(
         first = size if first is None else first
         if size == 0.0:
             break
-        if direct:
-            if factor is None or size > 0.1 * before:
-                factor = _factor(matrix, weight, chance, precision)
-            step = _by_cholesky(factor, gradient)
-        else:
-            # Rough far from the minimum, then a thousandth of the gradient a step.
-            accuracy = min(0.1, max(1e-3, size / first))
-            step = _by_conjugate_gradients(
-                matrix, weight, chance, precision, gradient, accuracy
-            )
-        before = size
+        # Rough far from the minimum, then a thousandth of the gradient a step.
+        accuracy = min(0.1, max(1e-3, size / first))
+        step = solve(matrix, weight, chance, precision, gradient, accuracy)
         slope = float((gradient * step).sum())
         along = np.asarray(matrix @ step)
         length, last = 1.0, -slope < ENOUGH
@@ -74,7 +63,7 @@ def minimise(
         for _ in range(40):
             moved = beta + length * step
             new = _loss(scores + length * along, target, weight)
-            new += _away(moved, centre, precision)
+            new += 0.5 * float((precision * (moved - centre) ** 2).sum())
             if new <= value + 1e-4 * length * slope + slack:
                 break
             length /= 2
@@ -104,10 +93,6 @@ def _loss(scores: Array, target: Array, weight: Array) -> float:
     return float(weight @ (total - (scores * target).sum(axis=1)))
 
 
-def _away(beta: Array, centre: Array, precision: Array) -> float:
-    return 0.5 * float((precision * (beta - centre) ** 2).sum())
-
-
 def _settled(beta: Array, centre: Array, precision: Array) -> Array:
     """Move each row of (a, k) to where the quadratic alone wants it.
 
@@ -122,9 +107,16 @@ def _settled(beta: Array, centre: Array, precision: Array) -> Array:
     return settled
 
 
-def _factor(matrix: Array, weight: Array, chance: Array, precision: Array) -> Any:
-    """The Cholesky factor of the Hessian of a dense binary design."""
-    from scipy.linalg import LinAlgError, cho_factor
+def _by_cholesky(
+    matrix: Array,
+    weight: Array,
+    chance: Array,
+    precision: Array,
+    gradient: Array,
+    accuracy: float,
+) -> Array:
+    """The Newton direction of a dense binary design, exactly."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
     # Scaled by the root, each block's product is symmetric and costs half.
     root = np.sqrt(weight * (chance * (1.0 - chance))[:, 0])
@@ -137,18 +129,13 @@ def _factor(matrix: Array, weight: Array, chance: Array, precision: Array) -> An
     ridge = 0.0
     while True:
         try:
-            return cho_factor(hessian, lower=True)
+            factor = cho_factor(hessian, lower=True)
+            break
         except LinAlgError:
             # Where every probability has saturated the intercept has no curvature left.
             more = max(1e-12 * float(hessian[diagonal].max(initial=1.0)), 10 * ridge)
             hessian[diagonal] += more - ridge
             ridge = more
-
-
-def _by_cholesky(factor: Any, gradient: Array) -> Array:
-    """The Newton direction, exactly where the factor is of this point."""
-    from scipy.linalg import cho_solve
-
     return np.asarray(-cho_solve(factor, gradient), np.float64)
 
 
@@ -168,22 +155,29 @@ def _by_conjugate_gradients(
         spread = weighed * (along - (chance * along).sum(axis=1, keepdims=True))
         return np.asarray(matrix.T @ spread + precision * direction)
 
-    scale = _diagonal(matrix, weighed * (1.0 - chance)) + precision
+    scale = diagonal_of(matrix, weighed * (1.0 - chance)) + precision
     scale = np.maximum(scale, 1e-12 * scale.max())
-    return _conjugate_gradients(hessian, -gradient, scale, accuracy)
+    return conjugate_gradients(hessian, -gradient, scale, accuracy)
 
 
-def _conjugate_gradients(
-    product: Callable[[Array], Array], right: Array, scale: Array, accuracy: float
+def conjugate_gradients(
+    product: Callable[[Array], Array],
+    right: Array,
+    scale: Array,
+    accuracy: float,
+    steps: int = CONJUGATE_STEPS,
 ) -> Array:
-    """Solve product(x) = right, `scale` being about the diagonal of `product`."""
+    """Solve product(x) = right, `scale` being about the diagonal of `product`.
+
+    accuracy  > 0, of the residual, relative to `right`
+    """
     x = np.zeros_like(right)
     residual = right.copy()
     enough = accuracy * float(np.linalg.norm(right))
     ahead = residual / scale
     direction = ahead
     power = float((residual * ahead).sum())
-    for _ in range(CONJUGATE_STEPS):
+    for _ in range(steps):
         image = product(direction)
         bend = float((direction * image).sum())
         if bend <= 0.0:  # no curvature left in this direction but rounding
@@ -198,7 +192,7 @@ def _conjugate_gradients(
     return x if x.any() else right / scale
 
 
-def _diagonal(matrix: Any, curve: Array) -> Array:
+def diagonal_of(matrix: Any, curve: Array) -> Array:
     """(a, k) of the Hessian's diagonal: Σᵢ curveᵢₖ·xᵢⱼ²."""
     if isinstance(matrix, np.ndarray):
         total = np.zeros((matrix.shape[1], curve.shape[1]))

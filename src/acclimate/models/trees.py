@@ -8,7 +8,8 @@ Settings bend to the rows there are: neither a leaf nor a group of categories as
 for more than a tenth of them, so that 60 rows still split.  Rows of weight 0 are
 left out, as if they had not been given.  A class without rows gets
 ½ / (Σw + ½·n_classes), as in `linear`; with a single class, or without columns,
-every row gets the smoothed class shares.
+every row gets the smoothed class shares.  Numbers are boosted on squared error; without
+columns every row gets their mean.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from acclimate.arrays import Array, Bools, Ints, Tensor
-from acclimate.domains.exam import Probabilities
+from acclimate.domains.exam import Numbers, Probabilities
 from acclimate.domains.view import RowView
 from acclimate.models.design import (
     Layout,
     absent_share,
     require_label,
+    require_numbers,
     require_weight,
     share_with_absent,
 )
@@ -51,10 +53,8 @@ class TreeRows:
     matrix: Any
     text: Ints
     layout: Layout
-    label: Ints | None
+    label: Ints | Array | None
     n_classes: int
-    binned: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """Its rows in bins, by the settings that binning depends on; weights do not matter."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class TreesFit:
     """What was learned.
 
     model    LightGBM's own text, or "" where there was nothing to split on
-    shares   (n_classes,) smoothed share of each class among the weights
-    classes  (n_classes,) whether the class had rows
+    shares   (n_classes,) smoothed share of each class among the weights; of numbers their
+             weighted mean and standard deviation, which `model` is fitted in units of
+    classes  (n_classes,) whether the class had rows; empty for numbers
     absent   the constant probability of each class that had none
     text     the text columns that `model` reads
     """
@@ -102,6 +103,7 @@ class Trees:
     kind: ClassVar[str] = "trees"
     form: ClassVar[str] = "rows"
     takes_weights: ClassVar[bool] = True
+    takes_numbers: ClassVar[bool] = True
     effort: ClassVar[int] = 1
 
     def why_not(self) -> str | None:
@@ -144,11 +146,15 @@ class Trees:
         assert prior is None, "trees take no prior"
         matrix, n_classes = prepared.matrix, prepared.n_classes
         weight = require_weight(weight, int(matrix.shape[0]))
+        used = np.flatnonzero(weight > 0)
+        if not n_classes:
+            numbers = require_numbers(prepared.label)
+            if len(used) < len(weight):
+                matrix, weight, numbers = matrix[used], weight[used], numbers[used]
+            return self._fit_numbers(prepared, matrix, numbers, weight, rng, tick)
         label = require_label(prepared.label, n_classes)
-        used, binned = np.flatnonzero(weight > 0), prepared.binned
         if len(used) < len(weight):
             matrix, weight, label = matrix[used], weight[used], label[used]
-            binned = {}
         total = np.bincount(label, weight, minlength=n_classes)
         classes = total > 0
         shares = (total + 0.5) / (total.sum() + 0.5 * n_classes)
@@ -156,29 +162,53 @@ class Trees:
         tick()
         if classes.sum() > 1 and matrix.shape[1]:
             position = np.cumsum(classes) - 1
-            columns = np.arange(len(prepared.layout.levels)) + prepared.layout.numeric
-            classed = position[label]
-            model = self._boost(matrix, classed, weight, columns, binned, rng, tick)
+            model = self._boost(matrix, position[label], weight, prepared.layout, rng, tick)
         absent = absent_share(weight, n_classes)
         fitted = TreesFit(prepared.layout, model, shares, classes, absent, prepared.text)
+        return replace(self, fitted=fitted)
+
+    def _fit_numbers(
+        self, prepared: TreeRows, matrix: Any, y: Array, weight: Array, rng: Rng, tick: Tick
+    ) -> Trees:
+        """Fitted on squared error, standardised: LightGBM keeps labels in single precision."""
+        centre = float(weight @ y / weight.sum())
+        spread = float(np.sqrt(weight @ (y - centre) ** 2 / weight.sum()))
+        model = ""
+        tick()
+        if spread > 0 and matrix.shape[1]:
+            label = (y - centre) / spread
+            model = self._boost(matrix, label, weight, prepared.layout, rng, tick)
+        fitted = TreesFit(
+            prepared.layout,
+            model,
+            np.array([centre, spread]),
+            np.zeros(0, bool),
+            0.0,
+            prepared.text,
+        )
         return replace(self, fitted=fitted)
 
     def _boost(
         self,
         matrix: Any,
-        label: Ints,
+        label: Ints | Array,
         weight: Array,
-        categories: Ints,
-        binned: dict[str, Any],
+        layout: Layout,
         rng: Rng,
         tick: Tick,
     ) -> str:
         import lightgbm
 
-        n, n_classes = len(label), int(label.max()) + 1
+        n, categories = len(label), np.arange(len(layout.levels)) + layout.numeric
+        asked: dict[str, Any] = {"objective": "regression"}
+        if label.dtype.kind != "f":
+            n_classes = int(label.max()) + 1
+            asked = {
+                "objective": "binary" if n_classes == 2 else "multiclass",
+                "num_class": 1 if n_classes == 2 else n_classes,
+            }
         parameters: dict[str, Any] = {
-            "objective": "binary" if n_classes == 2 else "multiclass",
-            "num_class": 1 if n_classes == 2 else n_classes,
+            **asked,
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
             "min_data_in_leaf": max(1, min(self.min_rows, n // 10)),
@@ -196,29 +226,31 @@ class Trees:
             "force_row_wise": True,
             "verbosity": -1,
         }
-        # What a data set remembers of its settings; it refuses others once it is made.
-        key = repr((parameters["min_data_in_leaf"], parameters["num_class"]))
-        if key not in binned:
-            binned[key] = lightgbm.Dataset(
-                matrix,
-                label.astype(np.float64),
-                categorical_feature=categories.tolist(),
-                params=parameters,
-                free_raw_data=True,
-            ).construct()
-        rows = binned[key]
-        # `set_weight` would leave the weights of the fit before where all are 1.
-        rows.set_field("weight", None if np.all(weight == 1) else weight)
+        rows = lightgbm.Dataset(
+            matrix,
+            label.astype(np.float64),
+            weight=weight,
+            categorical_feature=categories.tolist(),
+            params=parameters,
+            free_raw_data=True,
+        )
         booster = lightgbm.train(
             parameters, rows, num_boost_round=self.rounds, callbacks=[_ticking(tick)]
         )
         text: str = booster.model_to_string()
         return text
 
-    def predict(self, query: RowView, context: Any = None) -> Probabilities:
-        """(n, n_classes) for any rows encoded as those of the fit were."""
+    def predict(self, query: RowView, context: Any = None) -> Probabilities | Numbers:
+        """(n, n_classes), or (n,) numbers, for any rows encoded as those of the fit were."""
         fitted = self._known()
         fitted.layout.require(query)
+        if not len(fitted.classes):
+            centre, spread = fitted.shares
+            away = np.zeros(query.n)
+            if fitted.model and query.n:
+                matrix = _matrix(query, fitted.text)
+                away = fitted.booster.predict(matrix, num_threads=_threads(query.n))
+            return Numbers(centre + spread * away)
         if not fitted.model:
             return Probabilities(np.tile(fitted.shares, (query.n, 1)))
         if not query.n:

@@ -6,7 +6,10 @@ A model of a contradicting source still knows what matters, and a new head on to
 may even turn its answer round; but labels that point the other way are a mistake of
 somebody's far more often than knowledge, and nobody should ship on them unasked.
 
-Source of the error: Hanley & McNeil, Radiology 1982, eq. 2–4.
+Classes are ordered by an area under the ROC curve, numbers by Spearman's rank correlation.
+
+Sources of the errors: Hanley & McNeil, Radiology 1982, eq. 2–4; for the correlation Bonett &
+Wright, Psychometrika 2000: Fisher's z = artanh ρ has variance (1 + ρ²/2) / (n − 3).
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acclimate.arrays import Bools
-from acclimate.domains.exam import Probabilities
+from acclimate.arrays import Array, Bools
+from acclimate.domains.exam import Numbers, Probabilities
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
 from acclimate.domains.source import Source
@@ -35,36 +38,48 @@ from acclimate.tasks.scores import roc_auc
 Z = 2.576
 # Fewer rows of a class than this say nothing about how it is ordered.
 LEAST = 5
+# Fewer rows than this say nothing about how numbers are ordered.
+LEAST_NUMBERS = 10
 
 
 @dataclass(frozen=True)
 class Agreement:
     """How a model of one source alone orders the target's `fit` rows.
 
-    auc      0 … 1, mean over classes of the area under the ROC curve, one class against
-             the rest; ½ is no order at all
-    error    standard error of `auc`, ≥ 0
+    value    classes: 0 … 1, mean over classes of the area under the ROC curve, one class
+             against the rest; numbers: −1 … 1, Spearman's rank correlation
+    chance   what no order at all gives: ½, or 0
+    low, high  95 % interval of `value`
+    most     what `value` is below with 99.5 % confidence
     """
 
     source: str
     target: str
-    auc: float
-    error: float
+    value: float
+    chance: float
+    low: float
+    high: float
+    most: float
     n_source: int
     n_target: int
 
     @property
     def contradicts(self) -> bool:
         """Whether the source orders the target's rows backwards beyond chance."""
-        return self.auc + Z * self.error < 0.5
+        return self.most < self.chance
 
     @property
     def sentence(self) -> str:
         how = "order" if not self.contradicts else "order backwards"
         advice = "; left out: check whether its labels mean the opposite" * self.contradicts
+        if self.chance:
+            return (
+                f"{self.source}'s labels alone {how} {self.target}'s rows with an AUC of "
+                f"{self.value:.2f} (0.50 is chance){advice}"
+            )
         return (
-            f"{self.source}'s labels alone {how} {self.target}'s rows with an AUC of "
-            f"{self.auc:.2f} (0.50 is chance){advice}"
+            f"{self.source}'s labels alone {how} {self.target}'s rows with a rank correlation "
+            f"of {self.value:.2f} (0.00 is chance){advice}"
         )
 
     def gap(self) -> Gap:
@@ -73,9 +88,9 @@ class Agreement:
             measure="label-agreement",
             source=self.source,
             target=self.target,
-            value=self.auc,
-            low=self.auc - 1.96 * self.error,
-            high=self.auc + 1.96 * self.error,
+            value=self.value,
+            low=self.low,
+            high=self.high,
             p=None,
             null_low=None,
             null_high=None,
@@ -110,6 +125,10 @@ def _agreement(
     text = any(kind == "text" for kind in fit.types.values())
     arm = Arm(SourceOnly(), Linear() if text else Trees())
     answer = arm.fit(alone, rng.child(source.name), tick).predict(fit.unlabelled())
+    sizes = (source.n, fit.n)
+    if isinstance(answer, Numbers):
+        found = rank_agreement(answer.y, np.asarray(fit.label, np.float64))
+        return None if found is None else Agreement(source.name, problem.target, *found, *sizes)
     assert isinstance(answer, Probabilities)
     areas, errors = [], []
     classes = range(len(fit.classes)) if len(fit.classes) > 2 else (1,)
@@ -123,14 +142,26 @@ def _agreement(
     if not areas:
         return None
     # Classes share rows: the mean of their errors is an upper bound of the mean's error.
-    return Agreement(
-        source.name,
-        problem.target,
-        float(np.mean(areas)),
-        float(np.mean(errors)),
-        source.n,
-        fit.n,
-    )
+    value, error = float(np.mean(areas)), float(np.mean(errors))
+    low, high, most = value - 1.96 * error, value + 1.96 * error, value + Z * error
+    return Agreement(source.name, problem.target, value, 0.5, low, high, most, *sizes)
+
+
+def rank_agreement(guess: Array, y: Array) -> tuple[float, float, float, float, float] | None:
+    """Spearman's ρ of two lists of numbers, 0, its 95 % interval and its 99.5 % upper bound.
+
+    guess, y  (n,)
+    None for fewer than 10 rows, and where one side is a single number.
+    """
+    if len(y) < LEAST_NUMBERS or np.ptp(guess) == 0 or np.ptp(y) == 0:
+        return None
+    from scipy.stats import rankdata
+
+    value = float(np.corrcoef(rankdata(guess), rankdata(y))[0, 1])
+    z = math.atanh(min(max(value, -1 + 1e-12), 1 - 1e-12))
+    error = math.sqrt((1 + value**2 / 2) / (len(y) - 3))
+    low, high, most = (math.tanh(z + times * error) for times in (-1.96, 1.96, Z))
+    return value, 0.0, low, high, most
 
 
 def standard_error(area: float, positive: Bools) -> float:

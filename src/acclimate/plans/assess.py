@@ -20,6 +20,7 @@ from acclimate.domains.view import ItemEncoder, ItemView, RowView
 from acclimate.gaps.covariates import column_shift, mmd_test, proxy_a_distance
 from acclimate.gaps.gap import Gap
 from acclimate.gaps.labels import label_shift
+from acclimate.gaps.numbers import label_distance
 from acclimate.gaps.overlap import event_overlap, overlap
 from acclimate.gaps.transferability import source_ranking_power
 from acclimate.models.ease import Ease
@@ -95,15 +96,15 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
     if min(len(xs), len(xt)) >= 2 * FOLDS:
         found.append(_worth(both, some_mine, some_theirs, source, rng.child("worth")))
     if theirs.label is not None and fit.label is not None and fit.n:
-        shift = label_shift(
-            theirs.label,
-            fit.label,
-            len(fit.classes),
-            rng.child("labels"),
-            source=them,
-            target=me,
-        )
-        found.append(shift)
+        key = rng.child("labels")
+        if not fit.numbers:
+            found.append(
+                label_shift(
+                    theirs.label, fit.label, len(fit.classes), key, source=them, target=me
+                )
+            )
+        elif theirs.n > 1 and np.ptp(fit.label) > 0:
+            found.append(label_distance(theirs.label, fit.label, key, source=them, target=me))
     for shifted in column_shift(xs, xt, columns)[:SHOWN_COLUMNS]:
         if shifted.p < 0.05:
             found.append(

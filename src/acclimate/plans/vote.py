@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acclimate.arrays import Array, Ints
-from acclimate.domains.exam import Probabilities
+from acclimate.domains.exam import Probabilities, positions
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Rows, spread, stack_rows
 from acclimate.domains.view import RowView
@@ -211,10 +211,9 @@ def _ballot(trial: Trial, fitted: Fitted, rows: Rows, held: HeldSource | None) -
     scores = [information(p), neighbourhood_density(p)]
     if held is None:
         return Ballot(trial, np.array(scores), p)
-    assert held.rows.label is not None
-    theirs = _answer(fitted, held.rows.unlabelled())
-    scores.insert(0, importance_weighted(theirs, held.rows.label, held.weight))
-    return Ballot(trial, np.array(scores), p, gains(theirs, held.rows.label), held.weight)
+    theirs, label = _answer(fitted, held.rows.unlabelled()), positions(held.rows.label)
+    scores.insert(0, importance_weighted(theirs, label, held.weight))
+    return Ballot(trial, np.array(scores), p, gains(theirs, label), held.weight)
 
 
 def _serves_as_is(trial: Trial) -> bool:

@@ -8,16 +8,14 @@ asks for nothing from outside; strings from users' data are never markup.
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import uuid
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import acclimate
-from acclimate.domains.disk import sync_folder, write_synced
+from acclimate.domains.disk import replace_files
 from acclimate.errors import IntegrityError, UsageError
 from acclimate.reports import figures, tables
 from acclimate.reports.language import ENGLISH, Language
@@ -64,7 +62,7 @@ def write_report(summary: Mapping[str, Any], path: Path, say: Language = ENGLISH
     text = json.dumps(clean, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace({path.with_name(SUMMARY): text, path: page})
+        replace_files({path.with_name(SUMMARY): text.encode(), path: page.encode()})
     except OSError as error:
         raise UsageError(
             f"Expected to write the report to {str(path)!r}; found that this is not possible "
@@ -230,23 +228,6 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     return environment.get_template("report.html")
-
-
-def _replace(texts: Mapping[Path, str]) -> None:
-    """Put every text in its place, once all of them are on disk."""
-    waiting: list[tuple[Path, Path]] = []
-    try:
-        for path, text in texts.items():
-            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-            waiting.append((temporary, path))
-            write_synced(temporary, text.encode())
-        for temporary, path in waiting:
-            os.replace(temporary, path)  # noqa: PTH105 - one name for what must be atomic
-    finally:
-        for temporary, _ in waiting:
-            temporary.unlink(missing_ok=True)
-    for folder in {path.parent for path in texts}:
-        sync_folder(folder)
 
 
 def _contents(folder: Path) -> str:

@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from acclimate.arrays import Array
+from acclimate.domains.exam import Numbers
 from acclimate.domains.problem import Problem
+from acclimate.domains.sample import Rows
+from acclimate.errors import StrategyError
 from acclimate.models.model import Model, Tick, idle
+from acclimate.models.quantiles import Quantiles
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted
 from acclimate.strategies.strategy import Strategy
+
+FOLDS = 3  # of the target, from whose errors quantiles are taken
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,43 @@ class Arm:
         return self.strategy.why_not(problem, self.model)
 
     def fit(self, problem: Problem, rng: Rng, tick: Tick = idle) -> Fitted:
-        """Encode the problem with this arm's statistics and adapt the model."""
+        """Encode the problem with this arm's statistics and adapt the model.
+
+        Where answers must hold quantiles, it is adapted again without each fold of the
+        target's rows, whose errors give them.
+        """
         encoded = problem if problem.encoder is not None else self.encoded(problem)
         adapted, model = self.strategy.step(encoded, self.model, rng, tick)
         assert adapted.encoder is not None
-        return Fitted(adapted.encoder, model, adapted.facts)
+        fitted = Fitted(adapted.encoder, model, adapted.facts)
+        if problem.levels:
+            around = Quantiles(model, problem.levels)
+            away = self._errors(encoded, fitted, rng.child("quantiles"), tick)
+            fitted = replace(fitted, model=around.around(away))
+        return fitted
+
+    def _errors(self, encoded: Problem, fitted: Fitted, rng: Rng, tick: Tick) -> Array:
+        """(n,) y − ŷ of target rows by fits that have not seen them."""
+        fit = encoded.fit
+        assert isinstance(fit, Rows)
+        asked = [(encoded, fit.case())] if fit.label is not None else []
+        if self.strategy.reads_fit:
+            asked = encoded.inner(FOLDS, rng.child("folds"))
+        if not asked or not fit.n:
+            raise StrategyError(
+                "Expected labelled target rows of two entities at least to take quantiles "
+                f"from; found {fit.n:,} rows. Label more, or score by rmse or mae."
+            )
+        away = []
+        for inner, held in asked:
+            tick()
+            blind = fitted
+            if self.strategy.reads_fit:
+                blind = self.fit(replace(inner, levels=()), rng.child("fit"), tick)
+            answer, label = blind.answer(held), held.truth.label
+            assert isinstance(answer, Numbers) and label is not None
+            away.append(label - answer.y)
+        return np.concatenate(away)
 
     def encoded(self, problem: Problem) -> Problem:
         """The problem with this arm's sources and statistics."""

@@ -6,6 +6,9 @@ on target rows that no member was fitted on: the target's own model answers by f
 the sources' never saw a target row.  The maximum is found by EM for mixture weights
 (Dempster, Laird & Rubin 1977); the objective is concave, so it is the only one.
 
+Of numbers the mixture is that of least squares, Σ_i (y_i − Σ_m w_m ŷ_m(x_i))² over the
+same weights (stacking: Breiman, Machine Learning 24, 1996, with weights that sum to 1).
+
 Then harmful members go: while leaving a source out costs less than one standard
 error of the difference, the one that costs least is dropped.  Every member sees rows
 through its own encoder, so that a source may be an artifact whose rows nobody sees.
@@ -13,13 +16,14 @@ through its own encoder, so that a source may be an artifact whose rows nobody s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from acclimate.arrays import Array, Ints
-from acclimate.domains.exam import Probabilities
+from acclimate.domains.exam import positions
 from acclimate.domains.moved import Several
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Rows, spread
@@ -27,7 +31,7 @@ from acclimate.domains.source import Source
 from acclimate.domains.view import RowView, View, Views
 from acclimate.errors import StrategyError
 from acclimate.models.design import take_rows
-from acclimate.models.ensemble import LEAST, Ensemble
+from acclimate.models.ensemble import LEAST, Ensemble, content
 from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
 from acclimate.strategies.given import serves_fitted
@@ -112,8 +116,13 @@ class Blend(Adapt):
                 )
             members.append(member)
             answers.append(_answer(member, seen.parts[at]))
-        right = np.column_stack([p[np.arange(fit.n), fit.label] for p in answers])
-        weights = evidence(right, fit.units(), self.errors)
+        if fit.numbers:
+            away = np.column_stack([fit.label - y for y in answers])
+            weights = least_wrong(away, fit.units(), self.errors)
+        else:
+            true = positions(fit.label)
+            right = np.column_stack([p[np.arange(fit.n), true] for p in answers])
+            weights = evidence(right, fit.units(), self.errors)
         return Ensemble(tuple(members), tuple(weights.tolist()), (0, *sees))
 
 
@@ -127,22 +136,68 @@ def evidence(right: Array, units: Ints, errors: float = 1.0) -> Array:
     returns  (m,) ≥ 0, sum 1
     """
     right = np.maximum(right, LEAST)
-    kept = list(range(right.shape[1]))
+    return _kept(right, units, errors, mixture, lambda p: -np.log(p))
+
+
+def least_wrong(away: Array, units: Ints, errors: float = 1.0) -> Array:
+    """`evidence` of numbers: what each member is worth by squared error.
+
+    away     (n, m) y minus what member m answered to row i; member 0 is the target's own
+    returns  (m,) ≥ 0, sum 1
+    """
+    return _kept(away, units, errors, least_squares, np.square)
+
+
+def _kept(
+    answers: Array,
+    units: Ints,
+    errors: float,
+    mix: Callable[[Array], Array],
+    loss: Callable[[Array], Array],
+) -> Array:
+    """The weights of `mix` once members have gone that leaving out costs too little.
+
+    answers  (n, m) of members, such that a mixture's loss is that of their weighted mean
+    """
+    kept = list(range(answers.shape[1]))
     while len(kept) > 1:
-        whole = np.log(right[:, kept] @ mixture(right[:, kept]))
+        whole = loss(answers[:, kept] @ mix(answers[:, kept]))
         costs = []
         for member in kept[1:]:
             rest = [each for each in kept if each != member]
-            loss = whole - np.log(right[:, rest] @ mixture(right[:, rest]))
-            each = np.bincount(units, loss)
+            more = loss(answers[:, rest] @ mix(answers[:, rest])) - whole
+            each = np.bincount(units, more)
             error = float(each.std(ddof=1) * np.sqrt(len(each))) if len(each) > 1 else np.inf
             costs.append((float(each.sum()) - errors * error, member))
         cost, least = min(costs)
         if cost > 0:
             break
         kept.remove(least)
-    weights = np.zeros(right.shape[1])
-    weights[kept] = mixture(right[:, kept])
+    weights = np.zeros(answers.shape[1])
+    weights[kept] = mix(answers[:, kept])
+    return weights
+
+
+def least_squares(away: Array) -> Array:
+    """(m,) the weights ≥ 0 with sum 1 under which Σ_i (Σ_m w_m away_im)² is least.
+
+    away  (n, m)
+
+    With u ≥ 0 of any sum, ‖away·u‖² + c²(Σu − 1)² is least at a multiple of those weights,
+    whatever c > 0 is: for u = t·w the best t leaves c²‖away·w‖² / (c² + ‖away·w‖²), which
+    grows with ‖away·w‖.
+    """
+    from scipy.optimize import nnls
+
+    scale = float(np.sqrt((away**2).sum() / away.shape[1]))
+    if scale == 0:
+        return np.full(away.shape[1], 1 / away.shape[1])
+    # ‖away·u‖ is that of the triangle, which has as many rows as members.
+    triangle = np.linalg.qr(away / scale, mode="r")
+    found, _ = nnls(
+        np.vstack([triangle, np.ones(away.shape[1])]), np.eye(len(triangle) + 1)[-1]
+    )
+    weights: Array = found / found.sum()
     return weights
 
 
@@ -162,8 +217,8 @@ def mixture(right: Array) -> Array:
 
 
 def blind_answers(model: Model, view: RowView, fold: Ints, rng: Rng, tick: Tick) -> Array:
-    """(n, n_classes) answers to each row by a model fitted on the other folds."""
-    p = np.empty((view.n, view.n_classes))
+    """(n, n_classes), or (n,) numbers, for each row by a model fitted on the other folds."""
+    p = np.empty(view.n if view.numbers else (view.n, view.n_classes))
     for each in range(int(fold.max(initial=0)) + 1):
         tick()
         rest = take_rows(view, np.flatnonzero(fold != each))
@@ -179,6 +234,4 @@ def _fitted(
 
 
 def _answer(model: Model, view: RowView) -> Array:
-    answer = model.predict(view)
-    assert isinstance(answer, Probabilities)
-    return answer.p
+    return content(model.predict(view))

@@ -18,6 +18,7 @@ from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Model
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
+from acclimate.models.quantiles import Quantiles
 from acclimate.models.ranker import Stack
 from acclimate.models.tagger import Tagger
 from acclimate.models.trees import Trees
@@ -33,6 +34,8 @@ from acclimate.strategies.instance.ulsif import Ulsif
 from acclimate.strategies.instance.weighting import DensityRatio
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
+from acclimate.strategies.meta.reptile import Reptile
+from acclimate.strategies.multitask.balanced import BalancedSharing
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
@@ -76,17 +79,20 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((DensityRatio(), FineTune(layers="all"))),
     HardSharing(),
     LabelSharing(),
+    BalancedSharing(),
     AdapterDann(),
     Dann(),
     Maml(),
     Maml(inner="head"),
     Maml(by="entity"),
     Maml(by="category"),
+    Maml(order=1),
+    Reptile(),
     MetaHead(),
     Chain((HardSharing(), AdapterDann(), MetaHead())),
 )
 
-MADE: tuple[Model, ...] = (Ensemble(),)
+MADE: tuple[Model, ...] = (Ensemble(), Quantiles())
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 

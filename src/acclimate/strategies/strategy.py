@@ -52,6 +52,8 @@ class Strategy(ABC):
 
         Checks labels, the sources and what they share, then asks `refuses`.
         """
+        if problem.numbers and not getattr(model, "takes_numbers", False):
+            return f"{model.kind} predicts no numbers"
         if self.needs_labels and not problem.labelled:
             return "the target has no labelled rows to fit on"
         if self.transfers and not problem.sources:

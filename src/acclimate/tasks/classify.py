@@ -13,11 +13,19 @@ import polars as pl
 from acclimate.arrays import Array, Ints
 from acclimate.domains.copies import cleaned
 from acclimate.domains.domain import Domain
-from acclimate.domains.exam import Case, Exam, Prediction, Probabilities, Truth
+from acclimate.domains.exam import (
+    Case,
+    Exam,
+    Prediction,
+    Probabilities,
+    Truth,
+    positions,
+)
 from acclimate.domains.problem import Claim, Problem
 from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.split import Cut, cut_rows
+from acclimate.domains.values import numbers
 from acclimate.errors import TaskError, UsageError
 from acclimate.rng import Rng
 from acclimate.tasks import scores
@@ -48,6 +56,7 @@ METRICS = {
 RARE = 0.05
 # From this many classes on, one must be seen twice on average: no number is a class.
 MANY = 20
+MANY_NUMBERS = 1_000  # codes of classes are fewer
 
 
 @dataclass(frozen=True)
@@ -103,8 +112,7 @@ class Classify:
         told = classes_told(given)
         classes = tuple(sorted(set(own).union(*map(labels_of, known), *told)))
         mine = rows_of(tables[0], types, classes, zone, self.also)
-        assert mine.label is not None
-        task, notes = self._settle(target.name, classes, mine.label[parts.fit])
+        task, notes = self._settle(target.name, classes, positions(mine.label)[parts.fit])
         kept = sources_of(known, types, classes, self.also) + artifacts_of(given)
         end = tables[0]["time"].max() if "time" in tables[0].columns else None
         last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
@@ -186,11 +194,18 @@ class Classify:
                 f"{next(iter(mine))!r}. Check the label column, or label rows of another class."
             )
         labelled = tables[0].height - tables[0]["label"].null_count()
+        if len(mine) > MANY_NUMBERS and numbers(pl.Series([*mine])).share == 1:
+            raise TaskError(
+                f"Expected classes in target {target!r}; found {len(mine):,} different "
+                "numbers. Predict the number with --task regress, name another column with "
+                "--label, or write the number as a few ranges."
+            )
         if len(mine) > max(MANY, labelled // 2):
             raise TaskError(
                 f"Expected classes that recur in target {target!r}; found {len(mine):,} "
-                f"different labels in {labelled:,} rows, as of a number or an id. Name another "
-                "column with --label, or write the number as a few ranges."
+                f"different labels in {labelled:,} rows, as of a number or an id. Predict a "
+                "number with --task regress, name another column with --label, or write the "
+                "number as a few ranges."
             )
         theirs = set().union(*(table["label"].drop_nulls().unique() for table in tables[1:]))
         if theirs and not (mine & theirs):
@@ -262,24 +277,24 @@ class Classify:
         if self.metric.name == "accuracy":
             each = (prediction.p.argmax(axis=1) == truth.label).astype(float)
         else:
-            each = scores.log_losses(prediction.p, truth.label)
+            each = scores.log_losses(prediction.p, positions(truth.label))
         return np.bincount(truth.units, each, minlength=truth.n_units).astype(float)
 
     def metrics(self, prediction: Prediction, truth: Truth) -> dict[str, float]:
-        assert isinstance(prediction, Probabilities) and truth.label is not None
-        p, at = prediction.p, self.positive_at
-        chosen, positive = p.argmax(axis=1) == at, truth.label == at
-        equal = np.ones((1, len(truth.label)))
+        assert isinstance(prediction, Probabilities)
+        p, at, label = prediction.p, self.positive_at, positions(truth.label)
+        chosen, positive = p.argmax(axis=1) == at, label == at
+        equal = np.ones((1, len(label)))
         right = float((chosen & positive).sum())
         precision = right / max(float(chosen.sum()), 1.0)
         recall = right / max(float(positive.sum()), 1.0)
         found = {
-            "log-loss": float(scores.log_losses(p, truth.label).mean()),
-            "accuracy": float((p.argmax(axis=1) == truth.label).mean()),
+            "log-loss": float(scores.log_losses(p, label).mean()),
+            "accuracy": float((p.argmax(axis=1) == label).mean()),
             "precision": precision,
             "recall": recall,
             "f1": 2 * precision * recall / max(precision + recall, 1e-300),
-            "calibration-error": scores.calibration_error(p, truth.label),
+            "calibration-error": scores.calibration_error(p, label),
         }
         if p.shape[1] == 2:
             found["pr-auc"] = float(scores.average_precision(p[:, at], positive, equal)[0])
@@ -289,7 +304,7 @@ class Classify:
 
     def join(self, answers: Sequence[tuple[Prediction, Truth]]) -> tuple[Prediction, Truth]:
         p = [answer.p for answer, _ in answers if isinstance(answer, Probabilities)]
-        label = [truth.label for _, truth in answers if truth.label is not None]
+        label = [positions(truth.label) for _, truth in answers]
         offsets = np.cumsum([0] + [truth.n_units for _, truth in answers])
         units = [
             truth.units + offset for offset, (_, truth) in zip(offsets, answers, strict=False)

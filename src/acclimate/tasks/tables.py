@@ -1,4 +1,4 @@
-"""What classify reads of its markets: rows under shared columns, classes and other labels."""
+"""What classify and regress read of markets: rows under shared columns, classes, labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rows_table(domain: Domain) -> pl.DataFrame:
     rows = domain.tables.get("rows")
     if rows is None or rows.height == 0:
         raise TaskError(
-            f"Expected a table of labelled rows in {domain.name!r} to classify; found "
+            f"Expected a table of labelled rows in {domain.name!r} to learn from; found "
             f"{', '.join(domain.tables) or 'no tables'}. Add one as rows.csv."
         )
     if "label" not in rows.columns:
@@ -119,13 +119,18 @@ def rows_of(
 ) -> Rows:
     """The rows of a table; label −1 marks an unlabelled row until the split removes it.
 
+    classes  of the label; none: it is read by somebody else
+
     zone  of the market, whose hours and weekdays its rows keep
     also  columns that hold other labels; null throughout where the table lacks one
     """
     columns = pl.DataFrame([typed(table[name], types[name]) for name in types])
-    label = table["label"].replace_strict(
-        list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64
-    )
+    label = None
+    if classes:
+        places = table["label"].replace_strict(
+            list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64
+        )
+        label = places.fill_null(-1).to_numpy().astype(np.int64)
     time = shift = None
     if "time" in table.columns and table["time"].null_count() < table.height:
         micros = table["time"].dt.epoch("us").cast(pl.Float64)
@@ -136,7 +141,7 @@ def rows_of(
         columns=columns,
         types=types,
         classes=classes,
-        label=label.fill_null(-1).to_numpy().astype(np.int64),
+        label=label,
         entity=None if entity is None else entity.astype(object),
         time=time,
         ahead=shift,

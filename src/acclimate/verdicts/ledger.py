@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from acclimate.domains.disk import sync_folder
 from acclimate.errors import IntegrityError, UsageError
 
 _KEYS = ("fingerprint", "procedure", "when")
@@ -132,12 +133,8 @@ def _append(path: Path, row: dict[str, str]) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    if is_new and sys.platform != "win32":  # the name, too, must survive a crash
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    if is_new:  # the name, too, must survive a crash
+        sync_folder(path.parent)
 
 
 @contextmanager

@@ -53,17 +53,22 @@ class Inner:
         """All parameters, those that move where the descent ends."""
         import torch
 
+        # In first order no graph of the descent is kept, however many its steps.
+        held = params if self.order == 2 else detached(params)
         fast = {name: params[name] for name in sorted(moving)}
 
         def own(fast: Params) -> torch.Tensor:
-            return loss(params | fast, support)
+            return loss(held | fast, support)
 
         for _ in range(self.steps):
-            gradient = torch.func.grad(own)(fast)
-            if self.order == 1:
-                gradient = {name: value.detach() for name, value in gradient.items()}
+            gradient = torch.func.grad(own)(fast if self.order == 2 else detached(fast))
             fast = {name: value - self.rate * gradient[name] for name, value in fast.items()}
         return params | fast
+
+
+def detached(params: Params) -> Params:
+    """The same values, as constants."""
+    return {name: value.detach() for name, value in params.items()}
 
 
 def across(loss: Loss, inner: Inner, moving: Collection[str], rows: Batch) -> Step:
@@ -120,6 +125,45 @@ class Descent:
         return {name: value - self.rate * grads[name] for name, value in params.items()}
 
 
+@dataclass
+class Moments:
+    """Of Adam: the steps so far, and the second moment of each parameter's gradient."""
+
+    steps: int
+    second: Params
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam without first moments (β₁ = 0), a pure function of tensors: safe in `vmap`.
+
+        v ← β₂ v + (1 − β₂) g²      θ ← θ − α g / (√(v / (1 − β₂ᵗ)) + 10⁻⁸)
+
+    Source: Kingma & Ba, ICLR 2015, Algorithm 1 (arXiv:1412.6980).
+    """
+
+    rate: float
+    decay: float = 0.999
+
+    def begin(self, params: Params) -> Moments:
+        return Moments(0, {name: value.detach() * 0 for name, value in params.items()})
+
+    def __call__(
+        self, params: Params, grads: Params, memory: Moments, progress: float
+    ) -> Params:
+        memory.steps += 1
+        memory.second = {
+            name: self.decay * value + (1 - self.decay) * grads[name].square()
+            for name, value in memory.second.items()
+        }
+        unbiased = 1 - self.decay**memory.steps
+        return {
+            name: value
+            - self.rate * grads[name] / ((memory.second[name] / unbiased).sqrt() + 1e-8)
+            for name, value in params.items()
+        }
+
+
 @dataclass(frozen=True)
 class Learner:
     """What descends on the target's rows.
@@ -128,12 +172,14 @@ class Learner:
     moving  names of the parameters that descend
     rate    ≥ 0, α
     most    ≥ 0, steps
+    update  how it descends, None for plain gradient descent
     """
 
     loss: Loss
     moving: frozenset[str]
     rate: float
     most: int = STOPS[-1]
+    update: Descent | Adam | None = None
 
     def descend(
         self, params: Params, rows: Batch, steps: int, rng: Rng, tick: Tick = idle
@@ -148,7 +194,7 @@ class Learner:
             params,
             batches=together({"rows": Stream(rows, AT_ONCE)}, rng),
             steps=steps,
-            update=Descent(self.rate),
+            update=Descent(self.rate) if self.update is None else self.update,
             trainable=self.moving,
             tick=tick,
         )
@@ -169,6 +215,7 @@ class Learner:
         if folds < 2:
             return min(1, stops[-1])
         total = np.zeros(len(stops))
+        forgets = not isinstance(self.update, Adam)  # so that it can be taken up again
         for number in range(folds):
             tick()
             rest, held = (
@@ -177,6 +224,8 @@ class Learner:
             )
             now, done, own = params, 0, rng.child(number)
             for at, stop in enumerate(stops):
+                if not forgets:
+                    now, done = params, 0
                 try:
                     now = self.descend(now, rest, stop - done, own.child(stop), tick)
                 except StrategyError:

@@ -7,10 +7,9 @@ whichever task it is of.  Equal means would pass dozens of times, at full streng
 a target of 200 rows while a large source is read once, and learn it by heart.
 
 Source: Caruana, "Multitask learning", Machine Learning 28, 1997.
-Tasks are markets (the same label in the target and in each source) or labels (other
-labels of the same rows).  The served network is the body with the served task's
-head; the other heads are not kept.  Each task's loss is one of its own in the one
-loop, so that gradients can be combined task by task.
+What the tasks are, `lessons` says.  The served network is the body with the served
+task's head; the other heads are not kept.  Each task's loss is one of its own in the
+one loop, so that `balance` can weigh tasks, or mend gradients that conflict.
 
 A task of weight 0 changes nothing: the served network is then the single task's.
 """
@@ -18,60 +17,63 @@ A task of weight 0 changes nothing: the served network is then the single task's
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import numpy as np
-import polars as pl
-
-from acclimate.arrays import Array, Ints
 from acclimate.domains.problem import Problem, Statistics
-from acclimate.domains.sample import Rows
-from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
-from acclimate.models.design import take_rows
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.network import Batch, Losses, Params, Step, Stream, Trainable, Tuning
 from acclimate.rng import Rng
-from acclimate.strategies.seen import own_rows, source_rows, teaches_nothing
-from acclimate.strategies.stacking import row_weights, source_views, stack
+from acclimate.strategies.multitask.balance import BALANCES, Balance, balancing
+from acclimate.strategies.multitask.lessons import (
+    Lesson,
+    label_lessons,
+    market_lessons,
+    no_other_label,
+)
+from acclimate.strategies.seen import teaches_nothing
 from acclimate.strategies.strategy import Adapt, Strategy
 
 SERVED = "rows"
-SEEN = 2  # rows that a value of another label must have to be a class
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """One task of several: rows under a label of their own.
+class Taught:
+    """What several tasks learned together, of which each can be served.
 
-    view    labelled, with the number of classes of this task
-    weight  (n,) ≥ 0, one a row, or None for equal weights
-    share   ≥ 0, factor on the mean loss
+    names     of the tasks in the loop, the served one first
+    prepared  the rows of each
+    params    the shared parameters and each task's own
+    private   what each task has of its own
     """
 
-    view: RowView
-    weight: Array | None = None
-    share: float = 1.0
+    model: Trainable
+    names: tuple[str, ...]
+    prepared: tuple[Any, ...]
+    params: Params
+    private: frozenset[str]
 
-    @property
-    def mass(self) -> float:
-        """How many rows it counts for."""
-        return float(self.view.n if self.weight is None else self.weight.sum())
+    def serve(self, task: int = 0) -> Model:
+        """The network of one task."""
+        params = of_task(self.params, self.names[task], self.private)
+        return self.model.holding(self.prepared[task], params)
 
 
 @dataclass(frozen=True)
 class HardSharing(Adapt):
     """Markets as tasks: a head for the target, served, and one for each source.
 
-    others  ≥ 0, weight of a row of another task, where one of the served task has 1
-    epochs  ≥ 0, passes over the rows of the largest task, or None for the network's own
-            number; smaller tasks start over meanwhile
+    others   ≥ 0, weight of a row of another task, where one of the served task has 1
+    epochs   ≥ 0, passes over the rows of the largest task, or None for the network's own
+             number; smaller tasks start over meanwhile
+    balance  how the tasks' losses or gradients become one, as `balance` says
     """
 
     others: float = 1.0
     epochs: int | None = None
+    balance: Balance = "equal"
 
     kind: ClassVar[str] = "hard-sharing"
     reads: ClassVar[frozenset[str]] = frozenset({"rows"})
@@ -84,6 +86,10 @@ class HardSharing(Adapt):
                 f"Expected a finite weight of other tasks' rows of at least 0, found "
                 f"{self.others}. At 0 the served task is learned alone."
             )
+        if self.balance not in BALANCES:
+            raise StrategyError(
+                f"Expected a balance among {', '.join(BALANCES)}; found {self.balance!r}."
+            )
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if not isinstance(model, Trainable):
@@ -94,54 +100,95 @@ class HardSharing(Adapt):
         return (self, replace(self, others=0.3), replace(self, others=0.1))
 
     def lessons(self, problem: Problem) -> list[Lesson]:
-        """The tasks, the served one first; a source without any weight teaches nothing."""
-        pairs = [*zip(problem.sources, source_views(problem), strict=True)]
-        return self.shared(
-            Lesson(rows_view(problem.view(problem.fit))),
-            [
-                Lesson(rows_view(view), source.weight)
-                for source, view in pairs
-                if source.weight is None or source.weight.any()
-            ],
-        )
+        """The tasks, the served one first."""
+        return self.shared(market_lessons(problem))
 
-    def shared(self, served: Lesson, others: Sequence[Lesson]) -> list[Lesson]:
-        """All lessons, each of the others with the share of its rows."""
+    def shared(self, lessons: Sequence[Lesson]) -> list[Lesson]:
+        """The lessons, each but the first with the share of its rows."""
+        served, *rest = lessons
         factor = self.others / served.mass
-        return [served, *(replace(each, share=factor * each.mass) for each in others)]
+        return [served, *(replace(each, share=factor * each.mass) for each in rest)]
 
     def tuning(self) -> Tuning:
-        """What this changes about training, such as how gradients are combined."""
+        """What this changes about training, whatever the network."""
         return Tuning(epochs=self.epochs)
+
+    def network(self, model: Trainable, lessons: Sequence[Lesson]) -> Trainable:
+        """What learns these lessons: here the model itself."""
+        return model
+
+    def private(self, model: Trainable, params: Params) -> frozenset[str]:
+        """The parameters of which each task has its own: here the heads'."""
+        return model.heads()
+
+    def losses(
+        self, model: Trainable, shares: Mapping[str, float], private: frozenset[str]
+    ) -> Step:
+        """The loss of each task."""
+        return several(model, shares, private)
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         assert isinstance(model, Trainable)
         tick()
-        lessons = self.lessons(problem)
+        return self.taught(self.lessons(problem), model, rng, tick).serve()
+
+    def taught(
+        self, lessons: Sequence[Lesson], model: Trainable, rng: Rng, tick: Tick = idle
+    ) -> Taught:
+        """Learn the lessons together."""
+        network = self.network(model, lessons)
         start = model if getattr(model, "fitted", None) is not None else None
-        prepared = [model.prepare(lesson.view) for lesson in lessons]
-        names = [SERVED, *(f"task {number}" for number in range(1, len(lessons)))]
+        start = start if network is model else None
+        prepared = [network.prepare(lesson.view) for lesson in lessons]
+        names = task_names(len(lessons))
         streams = {
-            name: model.stream(rows, lesson.weight)
+            name: network.stream(rows, lesson.weight)
             for name, rows, lesson in zip(names, prepared, lessons, strict=True)
         }
+        begun = network.begin(prepared[0], start, rng)
+        private = self.private(network, begun)
         beside: Params = {}
         for name, rows in zip(names[1:], prepared[1:], strict=True):
-            fresh = model.begin(rows, start, rng.child(name))
-            beside |= {own(name, each): fresh[each] for each in model.heads()}
+            fresh = network.begin(rows, start, rng.child(name))
+            beside |= {own(name, each): fresh[each] for each in begun if each in private}
         shares = {name: each.share for name, each in zip(names, lessons, strict=True)}
         tuning = self.tuning()
-        return model.learn(
+        whole = begun | beside
+        unfitted = network.holding(prepared[0], begun)
+        assert isinstance(unfitted, Trainable)
+        balanced = balancing(
+            self.balance,
+            shares,
+            shared=frozenset(begun) - private,
+            upper=unfitted.layers()[-2] - private,
+            numbers=[name for name, each in zip(names, lessons, strict=True) if each.numbers],
+            rng=rng.child("balance"),
+        )
+        step = balanced.step(self.losses(network, shares, private))
+        tuning = replace(
+            tuning,
+            combine=tuning.combine if balanced.combine is None else balanced.combine,
+            penalties={**tuning.penalties, **self.penalties(names, whole, private)},
+        )
+        learned = network.learn(
             prepared[0],
-            several(model, shares),
+            step,
             streams,
             tuning,
-            begun=model.begin(prepared[0], start, rng),
-            beside=beside,
-            steps=longest(model, streams, shares, tuning.epochs),
+            begun=whole | balanced.beside,
+            steps=longest(network, streams, shares, tuning.epochs),
             rng=rng,
             tick=tick,
         )
+        assert isinstance(learned, Trainable)
+        params = {name: learned.parameters()[name] for name in whole}
+        return Taught(network, names, tuple(prepared), params, private)
+
+    def penalties(
+        self, names: Sequence[str], params: Params, private: frozenset[str]
+    ) -> dict[str, Any]:
+        """What is added to the tasks' losses: here nothing."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -157,48 +204,39 @@ class LabelSharing(HardSharing):
     needs_labels: ClassVar[bool] = False
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
-        if (why := super().refuses(problem, model)) is not None:
-            return why
-        names = label_names(problem)
-        if not names:
-            return "the rows have no other label than the one to predict"
-        if not any(len(classes_of(problem, name)) > 1 for name in names):
-            return f"no two values recur in any other label: {', '.join(names)}"
-        return None
+        return super().refuses(problem, model) or no_other_label(problem)
 
     def lessons(self, problem: Problem) -> list[Lesson]:
-        theirs = source_views(problem)
-        own = [problem.view(problem.fit)] if problem.labelled else []
-        weight = row_weights(problem.sources, problem.fit.n if own else 0)
-        served = Lesson(rows_view(stack([*own, *theirs])), weight)
-        mine = [rows_view(problem.view(sample)) for sample in own_rows(problem)]
-        whole = rows_view(stack([*mine, *theirs]))
-        weight = row_weights(problem.sources, sum(view.n for view in mine))
-        found = []
-        for name in label_names(problem):
-            classes = classes_of(problem, name)
-            if len(classes) < 2:
-                continue
-            label = np.concatenate([places(each, name, classes) for each in samples(problem)])
-            known = np.flatnonzero(label >= 0)
-            view = replace(whole, label=label, n_classes=len(classes))
-            found.append(
-                Lesson(take_rows(view, known), None if weight is None else weight[known])
-            )
-        return self.shared(served, found)
+        return self.shared(label_lessons(problem))
 
 
-def several(model: Trainable, shares: Mapping[str, float]) -> Step:
-    """A loss for each task, under its own head, times its share."""
+def several(
+    model: Trainable, shares: Mapping[str, float], private: Collection[str] | None = None
+) -> Step:
+    """A loss for each task, under what it has of its own, times its share.
+
+    private  the parameters of which each task has its own, None for the heads'
+    """
+    mine = frozenset(model.heads() if private is None else private)
 
     def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
         losses: Losses = {}
         for name, batch in batches.items():
-            heads = {each: params[own(name, each)] for each in model.heads()}
-            losses[name] = shares[name] * model.loss(params | heads, batch)
+            losses[name] = shares[name] * model.loss(of_task(params, name, mine), batch)
         return losses
 
     return step
+
+
+def task_names(tasks: int) -> tuple[str, ...]:
+    """What tasks are called in the loop, the served one first."""
+    return (SERVED, *(f"task {number}" for number in range(1, tasks)))
+
+
+def of_task(params: Params, task: str, private: Iterable[str]) -> Params:
+    """The parameters as one task sees them: the shared ones, and its own by plain names."""
+    mine = {name: params[own(task, name)] for name in private if own(task, name) in params}
+    return {name: value for name, value in params.items() if "/" not in name} | mine
 
 
 def own(task: str, name: str) -> str:
@@ -216,48 +254,3 @@ def longest(
     return max(
         model.steps(stream, epochs) for name, stream in streams.items() if shares[name] > 0
     )
-
-
-# ── other labels ────────────────────────────────────────────────────────────
-
-
-def samples(problem: Problem) -> list[Rows]:
-    """All rows: the target's, then those of each source."""
-    return [*own_rows(problem), *source_rows(problem)]
-
-
-def label_names(problem: Problem) -> list[str]:
-    """The names of all other labels, in the order they are met."""
-    frames = [each.also for each in samples(problem) if each.also is not None]
-    return [*dict.fromkeys(name for frame in frames for name in frame.columns)]
-
-
-def classes_of(problem: Problem, name: str) -> tuple[str, ...]:
-    """The values of another label that enough rows have, in order."""
-    weight = row_weights(problem.sources, sum(each.n for each in own_rows(problem)))
-    values = pl.concat([column(each, name) for each in samples(problem)])
-    if weight is not None:
-        values = values.filter(pl.Series(weight > 0))
-    counts = values.drop_nulls().value_counts()
-    return tuple(sorted(counts.filter(pl.col("count") >= SEEN)[counts.columns[0]].to_list()))
-
-
-def column(rows: Rows, name: str) -> pl.Series:
-    """(n,) the values of another label, null where unknown."""
-    if rows.also is None or name not in rows.also.columns:
-        return pl.Series(name, [None] * rows.n, dtype=pl.String)
-    return rows.also[name].cast(pl.String)
-
-
-def places(rows: Rows, name: str, classes: Sequence[str]) -> Ints:
-    """(n,) the position in `classes` of each row's other label, −1 where it has none."""
-    at = column(rows, name).replace_strict(
-        list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64
-    )
-    return at.fill_null(-1).to_numpy().astype(np.int64)
-
-
-def rows_view(view: object) -> RowView:
-    """The view as that of rows, which is all a network here eats."""
-    assert isinstance(view, RowView)
-    return view

@@ -69,7 +69,7 @@ class SourcePrior(Adapt):
         labels = [s.label for s in samples if isinstance(s, Rows) and s.label is not None]
         if len(labels) < len(samples):
             return "a source has no labels"
-        if len(np.unique(np.concatenate(labels))) < 2:
+        if not problem.numbers and len(np.unique(np.concatenate(labels))) < 2:
             return "the rows of the sources hold a single class, which no coefficient explains"
         return None
 
