@@ -27,6 +27,8 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "networks": ("benchmarks.networks", "aligned and shared networks beside plain ones"),
     "tagging": ("benchmarks.tagging", "spans in titles, with few labels of the target's own"),
     "stress": ("benchmarks.stress", "every awkward way to transfer, beside doing without"),
+    "shapes": ("benchmarks.shapes", "labels of one domain's images for another's"),
+    "shifts": ("benchmarks.shifts", "four kinds of simulated shift, beside published figures"),
     "twins": ("benchmarks.twins", "real rows beside planted harm and planted benefit"),
 }
 

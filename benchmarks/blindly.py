@@ -1,0 +1,129 @@
+"""Arms on a target that shows no label: each tried, scored afterwards; a vote chooses one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acclimate.domains.exam import Exam
+from acclimate.domains.problem import Claim, Problem
+from acclimate.domains.sample import Rows
+from acclimate.domains.source import Source
+from acclimate.models.model import Model
+from acclimate.plans.budget import Budget
+from acclimate.plans.plan import plan
+from acclimate.plans.runner import Trial, attempt, interval
+from acclimate.plans.vote import vote
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.strategies.catalogue import ALWAYS, EVERY, named, strategies
+from acclimate.tasks.classify import Classify
+from benchmarks.line import Line, peak_mb
+
+CHOSEN = "chosen"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a source's rows are asked to teach, and how rows are read.
+
+    base    the model that every strategy goes with, besides `others`
+    """
+
+    benchmark: str
+    data: str
+    source: str
+    target: str
+    recipe: Any
+    base: Model
+    others: tuple[Model, ...] = ()
+
+
+def add_arms(parser: argparse.ArgumentParser) -> None:
+    """Options that every benchmark without target labels has."""
+    parser.add_argument("--arm", action="append", help="a strategy or chain; repeat; all")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def tried(
+    pair: Pair, theirs: Rows, seen: Rows, asked: Rows, args: argparse.Namespace
+) -> Iterator[Line]:
+    """A line an arm, and one for what the vote chose.
+
+    theirs  labelled rows of the source
+    seen    the target's rows that fitting and voting see, without their labels
+    asked   the target's rows that accuracy is taken on
+    """
+    rng = Rng.of(args.seed).child(f"{pair.source}/{pair.target}")
+    nothing = seen.take(np.empty(0, np.int64))
+    source = Source(pair.source, theirs)
+    problem = Problem(
+        pair.target, nothing, (source,), Claim.NEW, pair.recipe, seen.unlabelled()
+    )
+    task, case = Classify("label", "accuracy"), asked.case()
+    trials = [*_trials(pair, problem, task, args.arm, rng)]
+    voted = vote(trials, task, problem, rng, Budget(1e9).tick)
+    ships = voted.verdict.answer == "provisional" and voted.chosen is not None
+    shipped = voted.chosen if ships else voted.baseline
+    assert shipped is not None
+    print(f"{pair.source} to {pair.target}: {voted.verdict.sentence}", file=sys.stderr)
+    common: dict[str, Any] = {
+        "benchmark": pair.benchmark,
+        "data": pair.data,
+        "source": pair.source,
+        "target": pair.target,
+        "metric": "accuracy",
+        "n": asked.n,
+        "seed": args.seed,
+    }
+    for trial in trials:
+        start = time.monotonic()
+        if trial.status != "done":
+            yield Line(arm=trial.arm.name, why=trial.why or trial.status, **common)
+            continue
+        fitted = trial.arm.fit(problem, rng.child("fit"))
+        value, low, high = interval(task, fitted.answer(case), case.truth, rng.child("se"))
+        spent = round(trial.seconds + time.monotonic() - start, 2)
+        held: dict[str, Any] = {"value": value, "low": low, "high": high, "seconds": spent}
+        yield Line(arm=trial.arm.name, peak_mb=round(peak_mb()), **held, **common)
+        if trial.arm.name == shipped.arm.name:
+            yield Line(arm=CHOSEN, verdict=voted.verdict.as_row(), **held, **common)
+
+
+def _trials(
+    pair: Pair, problem: Problem, task: Classify, wanted: list[str] | None, rng: Rng
+) -> Iterator[Trial]:
+    """Every strategy asked for with the base and the other models, where it applies."""
+    names = dict.fromkeys((*ALWAYS, *(wanted or strategies())))
+    names.pop(EVERY, None)
+    arms = [Arm(named(name), model) for name in names for model in (pair.base, *pair.others)]
+    for step in plan(problem, arms, []).steps:
+        print(f"{pair.source} to {pair.target}: {step.arm.name}", file=sys.stderr)
+        yield attempt(step, task, problem, Exam((), ()), Budget(1e9), rng)
+
+
+def means(lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines, and behind them each arm's mean over the pairs where all of them ended."""
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(str(line.arm), []).append(line)
+        yield line
+    most = max((len(each) for each in found.values()), default=0)
+    for arm, each in found.items():
+        values = [line.value for line in each if line.value is not None]
+        if len(values) == most > 1:
+            yield Line(
+                benchmark=each[0].benchmark,
+                data=each[0].data,
+                arm=arm,
+                metric="mean accuracy",
+                value=float(np.mean(values)),
+                n=most,
+                seed=each[0].seed,
+            )
