@@ -28,6 +28,7 @@ from acclimate.strategies.blend import Blend
 from acclimate.strategies.chain import JOIN, Chain
 from acclimate.strategies.feature.adversarial import AdapterDann, Dann
 from acclimate.strategies.feature.coral import Coral
+from acclimate.strategies.feature.msda import Denoise, Msda
 from acclimate.strategies.instance.kmm import Kmm
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.ulsif import Ulsif
@@ -65,6 +66,8 @@ STRATEGIES: tuple[Strategy, ...] = (
     ItemItemPrior(),
     Chain((Coral(), SourceOnly())),
     Chain((Coral(), Pooled())),
+    Chain((Msda(), SourceOnly())),
+    Chain((Msda(), Pooled())),
     Chain((DensityRatio(), SourceOnly())),
     Chain((DensityRatio(), Pooled())),
     Chain((Kmm(), SourceOnly())),
@@ -96,7 +99,7 @@ MADE: tuple[Model, ...] = (Ensemble(), Quantiles())
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 
-MOVES: tuple[type[Move], ...] = (Affine,)
+MOVES: tuple[type[Move], ...] = (Affine, Denoise)
 """What reshaping steps may leave for the target's rows; an artifact reads them back."""
 
 
