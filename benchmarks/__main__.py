@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "stress": ("benchmarks.stress", "every awkward way to transfer, beside doing without"),
     "shapes": ("benchmarks.shapes", "labels of one domain's images for another's"),
     "shifts": ("benchmarks.shifts", "four kinds of simulated shift, beside published figures"),
+    "speed": ("benchmarks.speed", "how many times as fast as a peer"),
     "twins": ("benchmarks.twins", "real rows beside planted harm and planted benefit"),
 }
 

@@ -1,0 +1,69 @@
+"""Peers in environments of their own: installed once, asked as programs of theirs.
+
+A peer's program is a file in `benchmarks/programs`, which knows nothing of ours: it takes
+the scale and the number of threads and prints one JSON object with `seconds` and `quality`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.races import Lap, NoPeer
+
+PROGRAMS = Path(__file__).parent / "programs"
+HOME = Path(os.environ.get("ACCLIMATE_PEERS", Path.home() / ".cache" / "acclimate-peers"))
+INSTALL_SECONDS = 900
+RUN_SECONDS = 1200
+
+
+def interpreter(name: str, *installs: Sequence[str]) -> Path:
+    """The Python of a peer's environment, made where there is none.
+
+    name      of the environment
+    installs  arguments of pip, one call each, in order
+
+    Raises NoPeer where something cannot be installed.
+    """
+    home = HOME / name
+    python, ready = home / "bin" / "python", home / "ready"
+    if ready.exists():
+        return python
+    print(f"installing {name} into an environment of its own", file=sys.stderr)
+    venv.create(home, with_pip=True, clear=True)
+    for words in installs:
+        done = subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", *words],
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+            raise NoPeer(f"{name} cannot be installed here: {last[:200]}")
+    ready.touch()
+    return python
+
+
+def asked(python: Path, program: str, scale: int, threads: int) -> Lap:
+    """A lap of a peer's program.  Raises NoPeer where it fails."""
+    limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    done = subprocess.run(
+        [python, PROGRAMS / program, str(scale), str(threads)],
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | limits,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise NoPeer(f"{program} failed: {last[:200]}")
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    return Lap(float(answer["seconds"]), answer.get("quality"))

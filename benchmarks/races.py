@@ -1,0 +1,137 @@
+"""Races: ours against a peer on the same made data, in turn, in one run.
+
+A module `benchmarks/speed_*.py` names its races in `RACES`; `benchmarks speed` runs them.
+A runner gets the scale (1, 4, 16 times the rows) and the number of threads and returns how
+long the work took and how good its result is, without what both sides need alike (making
+data, compiling once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, TypeAlias
+
+from threadpoolctl import threadpool_limits
+
+from benchmarks.line import Line, peak_mb
+
+Runner: TypeAlias = "Callable[[int, int], Lap]"
+THREADS = (1, 2)
+
+
+@dataclass(frozen=True)
+class Lap:
+    """One run of one side.
+
+    seconds  > 0, of the work alone
+    quality  what must be equal within 1 % for the ratio to count; None where the two do
+             the same sums and a test holds them to it
+    """
+
+    seconds: float
+    quality: float | None = None
+
+
+class NoPeer(Exception):
+    """A peer cannot be had here; the text says why."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """Ours against a peer.
+
+    arm       its name among the lines
+    peer      name and version of the other library
+    ours      a lap of ours
+    theirs    a lap of the peer's; raises NoPeer where it cannot be installed
+    goal      how many times as fast we mean to be
+    recorded  the peer's seconds at scale 1 as measured before, for where it cannot be had
+    lower     whether a lower quality is the better one (an error)
+    scales    times the rows that ours is also run at, to show how it grows
+    """
+
+    arm: str
+    peer: str
+    ours: Runner
+    theirs: Runner
+    goal: float
+    recorded: float | None = None
+    lower: bool = False
+    scales: tuple[int, ...] = (1, 4, 16)
+
+
+def run(race: Race, rounds: int, seed: int) -> Iterator[Line]:
+    """The ratio, ours on one and two threads, and how ours grows."""
+    common: dict[str, Any] = {"benchmark": "speed", "arm": race.arm, "seed": seed, "n": rounds}
+    laps: dict[tuple[str, int], list[Lap]] = {}
+    why = ""
+    for _ in range(rounds):
+        for threads in THREADS:
+            laps.setdefault(("ours", threads), []).append(_lap(race.ours, 1, threads))
+            if why:
+                continue
+            try:
+                laps.setdefault(("theirs", threads), []).append(_lap(race.theirs, 1, threads))
+            except NoPeer as error:
+                why = str(error)
+    ours = {t: median(lap.seconds for lap in laps["ours", t]) for t in THREADS}
+    theirs = {t: _seconds(laps.get(("theirs", t), [])) for t in THREADS}
+    for threads in THREADS:
+        at = f"{threads} thread{'s' * (threads > 1)}"
+        yield Line(data=at, metric="seconds", value=ours[threads], **common)
+        if theirs[threads] is not None:
+            name = f"{race.arm} by {race.peer}"
+            yield Line(
+                data=at, metric="seconds", value=theirs[threads], **common | {"arm": name}
+            )
+    known = [each for each in theirs.values() if each is not None]
+    against = min(known) if known else race.recorded
+    yield Line(
+        data="better thread setting of each",
+        metric="ratio",
+        value=None if against is None else against / min(ours.values()),
+        ratio=None if against is None else against / min(ours.values()),
+        reference=race.goal,
+        peer=race.peer if known else f"{race.peer}, as recorded on another day",
+        peak_mb=round(peak_mb()),
+        why=why or unequal(race, laps),
+        **common,
+    )
+    yield Line(
+        data="two threads against one",
+        metric="ratio",
+        value=ours[1] / ours[2],
+        reference=1.0,
+        **common,
+    )
+    for scale in race.scales[1:]:
+        grown = _lap(race.ours, scale, 1).seconds
+        value = grown / ours[1]
+        yield Line(data=f"{scale} times the rows", metric="growth", value=value, **common)
+
+
+def unequal(race: Race, laps: dict[tuple[str, int], list[Lap]]) -> str | None:
+    """Why the ratio does not count, or None: the quality must be equal within 1 %."""
+    found = {
+        side: [lap.quality for (who, _), each in laps.items() if who == side for lap in each]
+        for side in ("ours", "theirs")
+    }
+    mine, other = ([q for q in each if q is not None] for each in found.values())
+    if not mine or not other:
+        return None
+    a, b = median(mine), median(other)
+    behind = (a - b if race.lower else b - a) / max(abs(b), 1e-12)
+    if behind <= 0.01:
+        return None
+    return f"the ratio does not count: our quality {a:.4f} is behind the peer's {b:.4f}"
+
+
+def _lap(runner: Runner, scale: int, threads: int) -> Lap:
+    with threadpool_limits(threads):
+        return runner(scale, threads)
+
+
+def _seconds(laps: list[Lap]) -> float | None:
+    return median(lap.seconds for lap in laps) if laps else None

@@ -1,0 +1,79 @@
+"""Races: a ratio of each side's better setting, which counts only at equal quality."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from acclimate.errors import UsageError
+from benchmarks import peers, speed
+from benchmarks.line import Line
+from benchmarks.races import Lap, NoPeer, Race, Runner, run
+
+
+def race(
+    theirs: Runner | None = None, lower: bool = False, recorded: float | None = None
+) -> Race:
+    """Ours takes 1 s a scale on one thread and half of it on two; theirs 6 s and 8 s."""
+
+    def ours(scale: int, threads: int) -> Lap:
+        return Lap(scale / threads, 0.90)
+
+    def other(scale: int, threads: int) -> Lap:
+        return Lap(4.0 + 2.0 * threads, 0.90)
+
+    return Race("a", "p", ours, theirs or other, 5.0, recorded, lower)
+
+
+def lines(race: Race) -> dict[tuple[str | None, str | None], Line]:
+    return {(line.arm, line.data): line for line in run(race, 2, 0)}
+
+
+def test_the_ratio_is_of_each_sides_better_thread_setting() -> None:
+    found = lines(race())
+    ratio = found["a", "better thread setting of each"]
+    assert (ratio.ratio, ratio.reference, ratio.peer, ratio.why) == (12.0, 5.0, "p", None)
+    assert found["a by p", "2 threads"].value == 8.0
+    assert found["a", "two threads against one"].value == 2.0
+    assert found["a", "16 times the rows"].value == 16.0
+
+
+@pytest.mark.parametrize(
+    ("lower", "quality", "counts"),
+    [(False, 0.909, True), (False, 0.91, False), (True, 0.90, True), (True, 0.88, False)],
+)
+def test_a_ratio_counts_only_where_our_result_is_as_good(
+    lower: bool, quality: float, counts: bool
+) -> None:
+    other = race(theirs=lambda scale, threads: Lap(9.0, quality), lower=lower)
+    why = lines(other)["a", "better thread setting of each"].why
+    assert (why is None) == counts
+    assert counts or why == (
+        f"the ratio does not count: our quality 0.9000 is behind the peer's {quality:.4f}"
+    )
+
+
+def test_without_the_peer_what_was_recorded_stands_in_and_says_so() -> None:
+    def gone(scale: int, threads: int) -> Lap:
+        raise NoPeer("p cannot be installed here: no such thing")
+
+    line = lines(race(theirs=gone, recorded=3.0))["a", "better thread setting of each"]
+    assert (line.ratio, line.why) == (6.0, "p cannot be installed here: no such thing")
+    assert line.peer == "p, as recorded on another day"
+    assert lines(race(theirs=gone))["a", "better thread setting of each"].ratio is None
+
+
+def test_a_peer_that_cannot_be_installed_says_what_pip_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "HOME", tmp_path)
+    with pytest.raises(NoPeer, match=r"odd cannot be installed here: .*no-such-file"):
+        peers.interpreter("odd", ["--no-index", str(tmp_path / "no-such-file")])
+
+
+def test_an_unknown_race_is_refused_with_the_known_ones() -> None:
+    asked = argparse.Namespace(arm=["tortoise"], rounds=1, seed=0)
+    with pytest.raises(UsageError, match=r"Expected races among .* found tortoise and 1"):
+        list(speed.run(asked))
