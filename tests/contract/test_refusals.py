@@ -18,6 +18,7 @@ from acclimate.models.popularity import Popularity
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import MODELS, STRATEGIES
 from acclimate.strategies.feature.adversarial import AdapterDann, Dann
+from acclimate.strategies.meta.aml import Aml
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
 from acclimate.strategies.meta.reptile import Reptile
@@ -39,6 +40,8 @@ META = (
     Maml(by="category"),
     Maml(order=1),
     Reptile(),
+    Aml(),
+    Aml(masked=False),
     MetaHead(),
 )
 SOURCES, VALUES = "sources", "values of one category column in the sources"

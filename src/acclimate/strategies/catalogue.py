@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 
 from acclimate.domains.moved import Affine, Move
 from acclimate.errors import UsageError
+from acclimate.models.attentive import Attentive
 from acclimate.models.ease import Ease
 from acclimate.models.ensemble import Ensemble
 from acclimate.models.linear import Linear
@@ -33,6 +34,7 @@ from acclimate.strategies.instance.kmm import Kmm
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.ulsif import Ulsif
 from acclimate.strategies.instance.weighting import DensityRatio
+from acclimate.strategies.meta.aml import Aml
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
 from acclimate.strategies.meta.reptile import Reptile
@@ -91,11 +93,14 @@ STRATEGIES: tuple[Strategy, ...] = (
     Maml(by="category"),
     Maml(order=1),
     Reptile(),
+    Aml(),
+    Aml(masked=False),
     MetaHead(),
     Chain((HardSharing(), AdapterDann(), MetaHead())),
 )
 
 MADE: tuple[Model, ...] = (Ensemble(), Quantiles())
+MADE: tuple[Model, ...] = (Ensemble(), Attentive())
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 

@@ -101,9 +101,8 @@ class Episodic(Adapt):
     # ── whether and with what ───────────────────────────────────────────────
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
-        if not isinstance(model, Trainable):
-            return f"{model.kind} has no loss that could be differentiated twice: not a network"
-        return teaches_nothing(problem) or self.episodes(problem, Rng.of(0)).why_not()
+        lacks = not_a_network(model) or teaches_nothing(problem)
+        return lacks or self.episodes(problem, Rng.of(0)).why_not()
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         faster = replace(self, alpha=5 * self.alpha)
@@ -198,3 +197,10 @@ class Episodic(Adapt):
     def learner(self, loss: Loss, moving: frozenset[str]) -> Learner:
         """What descends on the target's rows."""
         return Learner(loss, moving, self.alpha, self.most)
+
+
+def not_a_network(model: Model) -> str | None:
+    """Why a model cannot be meta-learned, or None."""
+    if isinstance(model, Trainable):
+        return None
+    return f"{model.kind} has no loss that could be differentiated twice: not a network"
