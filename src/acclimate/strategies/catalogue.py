@@ -12,8 +12,10 @@ from importlib.metadata import entry_points
 from acclimate.domains.moved import Affine, Move
 from acclimate.errors import UsageError
 from acclimate.models.attentive import Attentive
+from acclimate.models.attention import Mtan
 from acclimate.models.ease import Ease
 from acclimate.models.ensemble import Ensemble
+from acclimate.models.experts import Mmoe, Ple
 from acclimate.models.linear import Linear
 from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Model
@@ -21,6 +23,7 @@ from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
 from acclimate.models.quantiles import Quantiles
 from acclimate.models.ranker import Stack
+from acclimate.models.stitch import CrossStitch
 from acclimate.models.tagger import Tagger
 from acclimate.models.trees import Trees
 from acclimate.strategies.arm import Arm
@@ -39,7 +42,14 @@ from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
 from acclimate.strategies.meta.reptile import Reptile
 from acclimate.strategies.multitask.balanced import BalancedSharing
+from acclimate.strategies.multitask.joint import (
+    MmoeSharing,
+    MtanSharing,
+    PleSharing,
+    StitchSharing,
+)
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
+from acclimate.strategies.multitask.soft import SoftSharing, TraceNorm
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.prior import SourcePrior
@@ -85,6 +95,12 @@ STRATEGIES: tuple[Strategy, ...] = (
     HardSharing(),
     LabelSharing(),
     BalancedSharing(),
+    SoftSharing(),
+    TraceNorm(),
+    StitchSharing(),
+    MmoeSharing(),
+    PleSharing(),
+    MtanSharing(),
     AdapterDann(),
     Dann(),
     Maml(),
@@ -101,6 +117,7 @@ STRATEGIES: tuple[Strategy, ...] = (
 
 MADE: tuple[Model, ...] = (Ensemble(), Quantiles())
 MADE: tuple[Model, ...] = (Ensemble(), Attentive())
+MADE: tuple[Model, ...] = (Ensemble(), CrossStitch(), Mmoe(), Ple(), Mtan())
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 

@@ -17,12 +17,13 @@ A task of weight 0 changes nothing: the served network is then the single task's
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.errors import StrategyError
+from acclimate.models.joint import JointNetwork, of_task, own, task_names
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.network import Batch, Losses, Params, Step, Stream, Trainable, Tuning
 from acclimate.rng import Rng
@@ -35,8 +36,6 @@ from acclimate.strategies.multitask.lessons import (
 )
 from acclimate.strategies.seen import teaches_nothing
 from acclimate.strategies.strategy import Adapt, Strategy
-
-SERVED = "rows"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,8 @@ class Taught:
     def serve(self, task: int = 0) -> Model:
         """The network of one task."""
         params = of_task(self.params, self.names[task], self.private)
-        return self.model.holding(self.prepared[task], params)
+        model = self.model.at(task) if isinstance(self.model, JointNetwork) else self.model
+        return model.holding(self.prepared[task], params)
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,19 @@ class HardSharing(Adapt):
         """The parameters of which each task has its own: here the heads'."""
         return model.heads()
 
+    def streams(
+        self,
+        model: Trainable,
+        names: Sequence[str],
+        prepared: Sequence[Any],
+        lessons: Sequence[Lesson],
+    ) -> dict[str, Stream]:
+        """The rows that batches are drawn from: here those of each task by itself."""
+        return {
+            name: model.stream(rows, lesson.weight)
+            for name, rows, lesson in zip(names, prepared, lessons, strict=True)
+        }
+
     def losses(
         self, model: Trainable, shares: Mapping[str, float], private: frozenset[str]
     ) -> Step:
@@ -141,15 +154,13 @@ class HardSharing(Adapt):
         start = start if network is model else None
         prepared = [network.prepare(lesson.view) for lesson in lessons]
         names = task_names(len(lessons))
-        streams = {
-            name: network.stream(rows, lesson.weight)
-            for name, rows, lesson in zip(names, prepared, lessons, strict=True)
-        }
+        streams = self.streams(network, names, prepared, lessons)
         begun = network.begin(prepared[0], start, rng)
         private = self.private(network, begun)
         beside: Params = {}
         for name, rows in zip(names[1:], prepared[1:], strict=True):
-            fresh = network.begin(rows, start, rng.child(name))
+            # Heads begin by themselves; bodies of one's own where the served one does.
+            fresh = {**begun, **_heads(network, network.begin(rows, start, rng.child(name)))}
             beside |= {own(name, each): fresh[each] for each in begun if each in private}
         shares = {name: each.share for name, each in zip(names, lessons, strict=True)}
         tuning = self.tuning()
@@ -228,20 +239,8 @@ def several(
     return step
 
 
-def task_names(tasks: int) -> tuple[str, ...]:
-    """What tasks are called in the loop, the served one first."""
-    return (SERVED, *(f"task {number}" for number in range(1, tasks)))
-
-
-def of_task(params: Params, task: str, private: Iterable[str]) -> Params:
-    """The parameters as one task sees them: the shared ones, and its own by plain names."""
-    mine = {name: params[own(task, name)] for name in private if own(task, name) in params}
-    return {name: value for name, value in params.items() if "/" not in name} | mine
-
-
-def own(task: str, name: str) -> str:
-    """What a task's own copy of a parameter is called; the served task's has its own name."""
-    return name if task == SERVED else f"{task}/{name}"
+def _heads(model: Trainable, params: Params) -> Params:
+    return {name: params[name] for name in model.heads()}
 
 
 def longest(
