@@ -11,8 +11,8 @@ from importlib.metadata import entry_points
 
 from acclimate.domains.moved import Affine, Move
 from acclimate.errors import UsageError
-from acclimate.models.attentive import Attentive
 from acclimate.models.attention import Mtan
+from acclimate.models.attentive import Attentive
 from acclimate.models.ease import Ease
 from acclimate.models.ensemble import Ensemble
 from acclimate.models.experts import Mmoe, Ple

@@ -30,7 +30,7 @@ from acclimate.models.stitch import CrossStitch
 from acclimate.strategies.multitask.lessons import Lesson, lessons_of
 from acclimate.strategies.multitask.sharing import HardSharing
 
-LABEL = "label of "
+LABEL = "label/"
 
 
 @dataclass(frozen=True)
