@@ -25,10 +25,10 @@ from acclimate.strategies.feature.adversarial import (
     Dann,
     discriminator,
     domain_loss,
-    foreign_weights,
     ramp,
     reverse,
 )
+from acclimate.strategies.feature.aligning import Shape, foreign_weights
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.pretrain import pretrained
 from tests.strategies.nets import (
@@ -116,10 +116,11 @@ def losses_at(progress: float, strength: float = 1.0) -> tuple[Any, Any, Any]:
     fit = model.prepare(rows_view(given.view(given.fit)))
     theirs = model.prepare(rows_view(given.source_view(given.sources[0])))
     rows = {name: value[:20] for name, value in theirs.tensors.items()}
-    rows |= {"foreign": torch.rand(20, generator=g), "weight": torch.rand(20, generator=g)}
+    market = torch.randint(3, (20,), generator=g)
+    rows |= {"market": market, "weight": torch.rand(20, generator=g)}
     params = double(model.begin(fit, None, RNG) | discriminator(6, 4, RNG))
     batches = {"rows": double(rows), "target": double(dict(fit.tensors))}
-    step = Dann(strength=strength).against(model)
+    step = Dann(strength=strength).against(model, Shape(6, 2, 2), RNG)
 
     def each(p: Any) -> dict[str, Any]:
         return dict(step(p, batches, progress))

@@ -31,8 +31,12 @@ from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.blend import Blend
 from acclimate.strategies.chain import JOIN, Chain
 from acclimate.strategies.feature.adversarial import AdapterDann, Dann
+from acclimate.strategies.feature.conditional import Cdan
 from acclimate.strategies.feature.coral import Coral
+from acclimate.strategies.feature.deepcoral import DeepCoral
+from acclimate.strategies.feature.discrepancy import Dan, Jan
 from acclimate.strategies.feature.msda import Denoise, Msda
+from acclimate.strategies.feature.several import Mdan
 from acclimate.strategies.instance.kmm import Kmm
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.ulsif import Ulsif
@@ -103,6 +107,12 @@ STRATEGIES: tuple[Strategy, ...] = (
     MtanSharing(),
     AdapterDann(),
     Dann(),
+    DeepCoral(),
+    Dan(),
+    Jan(),
+    Cdan(),
+    Cdan(entropy=True),
+    Mdan(),
     Maml(),
     Maml(inner="head"),
     Maml(by="entity"),

@@ -28,8 +28,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.errors import StrategyError
 from acclimate.models.model import Model, Tick, idle
@@ -44,10 +42,9 @@ from acclimate.models.network import (
     torch_generator,
 )
 from acclimate.rng import Rng
+from acclimate.strategies.feature.aligning import Align, Shape, foreign_weights
 from acclimate.strategies.parameter.pretrain import begun
-from acclimate.strategies.seen import own_rows, teaches_nothing
-from acclimate.strategies.stacking import row_weights, source_views, stack
-from acclimate.strategies.strategy import Adapt, Strategy
+from acclimate.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
     import torch
@@ -57,15 +54,13 @@ OUT = "domain.out"
 
 
 @dataclass(frozen=True)
-class Dann(Adapt):
+class Dann(Align):
     """Train on labels, and against a discriminator of source and target.
 
     strength  ≥ 0, factor on λ: what it rises to; 0 is `pooled`, 1 the paper's
     pace      > 0, factor on the network's rate for the discriminator
     hidden    > 0, units of the discriminator's hidden layer
     epochs    ≥ 0, passes over the labelled rows, or None for the network's own number
-
-    A source's row weights count in both losses: what is aligned is what is learned from.
     """
 
     strength: float = 0.3
@@ -74,10 +69,7 @@ class Dann(Adapt):
     epochs: int | None = None
 
     kind: ClassVar[str] = "dann"
-    reads: ClassVar[frozenset[str]] = frozenset({"rows"})
-    statistics: ClassVar[Statistics] = Statistics.BOTH
     complexity: ClassVar[int] = 7
-    needs_labels: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         settings = (self.strength, self.pace)
@@ -89,66 +81,19 @@ class Dann(Adapt):
                 "Strength 0 aligns nothing."
             )
 
-    def refuses(self, problem: Problem, model: Model) -> str | None:
-        if not isinstance(model, Trainable):
-            return f"{model.kind} has no features that training could align: not a network"
-        if (why := teaches_nothing(problem)) is not None:
-            return why
-        if not own_rows(problem):
-            return "the target has no rows that the sources' could be aligned with"
-        return None
-
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         return (self, replace(self, strength=0.1), replace(self, strength=1.0))
 
-    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
-        assert isinstance(model, Trainable)
-        start = model if getattr(model, "fitted", None) is not None else None
-        return self.align(problem, model, start, None, rng, tick)
+    def passes(self) -> int | None:
+        return self.epochs
 
-    def align(
-        self,
-        problem: Problem,
-        model: Trainable,
-        start: Any,
-        trainable: frozenset[str] | None,
-        rng: Rng,
-        tick: Tick,
-    ) -> Model:
-        """Train `model` from `start`, or anew, on labels and against a discriminator.
+    def beside(self, shape: Shape, rng: Rng) -> Params:
+        return discriminator(shape.width, self.hidden, rng.child("discriminator"))
 
-        trainable  the network's parameters that may move, None for all
-        """
-        import torch
+    def tuning(self, beside: Params, trainable: frozenset[str] | None) -> Tuning:
+        return Tuning(trainable, dict.fromkeys(beside, self.pace), epochs=self.epochs)
 
-        tick()
-        own = [problem.view(problem.fit)] if problem.labelled else []
-        mine = problem.fit.n if own else 0
-        weight = row_weights(problem.sources, mine)
-        prepared = model.prepare(stack([*own, *source_views(problem)]))
-        rows = model.stream(prepared, weight, trainable)
-        foreign = np.arange(prepared.n) >= mine
-        # The stream leaves rows of weight 0 out.
-        foreign = (foreign if weight is None else foreign[weight > 0]).astype(np.float32)
-        rows = replace(rows, tensors={**rows.tensors, "foreign": torch.from_numpy(foreign)})
-        seen = [problem.view(sample) for sample in own_rows(problem)]
-        target = model.stream(model.prepare(stack(seen)), None, trainable)
-        params = model.begin(prepared, start, rng)
-        width = model.features(params, {k: v[:1] for k, v in rows.tensors.items()}).shape[-1]
-        beside = discriminator(width, self.hidden, rng.child("discriminator"))
-        return model.learn(
-            prepared,
-            self.against(model),
-            {"rows": rows, "target": target},
-            Tuning(trainable, dict.fromkeys(beside, self.pace), epochs=self.epochs),
-            begun=params,
-            beside=beside,
-            steps=model.steps(rows, self.epochs),
-            rng=rng,
-            tick=tick,
-        )
-
-    def against(self, model: Trainable) -> Step:
+    def against(self, model: Trainable, shape: Shape, rng: Rng) -> Step:
         """The two losses of a step; λ grows with progress."""
 
         def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
@@ -205,7 +150,7 @@ def ramp(progress: float) -> float:
     return 2.0 / (1.0 + math.exp(-10.0 * progress)) - 1.0
 
 
-def reverse(features: torch.Tensor, scale: float) -> torch.Tensor:
+def reverse(features: torch.Tensor, scale: float | torch.Tensor) -> torch.Tensor:
     """The features themselves, through which a gradient comes back times −scale."""
     still = features.detach()
     return still - scale * (features - still)
@@ -238,21 +183,26 @@ def domain_scores(params: Params, features: torch.Tensor) -> torch.Tensor:
 
 
 def domain_loss(
-    params: Params, theirs: torch.Tensor, ours: torch.Tensor, weight: torch.Tensor
+    params: Params,
+    theirs: torch.Tensor,
+    ours: torch.Tensor,
+    weight: torch.Tensor,
+    own_weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The weighted mean over source rows plus the mean over target rows, cross-entropy.
 
-    weight  (n,) ≥ 0, of the rows of `theirs`; 0 for rows that are no source's
+    weight      (n,) ≥ 0, of the rows of `theirs`; 0 for rows that are no source's
+    own_weight  (m,) ≥ 0, of the rows of `ours`, or None for equal weights
     """
     import torch.nn.functional as F
 
-    each = F.softplus(domain_scores(params, theirs))
-    # A batch may hold no row of a source.
-    sources = (weight * each).sum() / weight.sum().clamp_min(1e-12)
-    return sources + F.softplus(-domain_scores(params, ours)).mean()
+    sources = weighted_mean(F.softplus(domain_scores(params, theirs)), weight)
+    targets = F.softplus(-domain_scores(params, ours))
+    if own_weight is not None:
+        return sources + weighted_mean(targets, own_weight)
+    return sources + targets.mean()
 
 
-def foreign_weights(batch: Batch) -> torch.Tensor:
-    """(n,) the weight of each row that is a source's, 0 of the target's own."""
-    weight: torch.Tensor = batch["foreign"]
-    return weight * batch["weight"] if "weight" in batch else weight
+def weighted_mean(each: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Σ w·x / Σ w, 0 where all weights are: a batch may hold no row of a source."""
+    return (weight * each).sum() / weight.sum().clamp_min(1e-12)
