@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from acclimate.domains.view import RowView
 from acclimate.errors import BudgetError, StrategyError
 from acclimate.models import design as design_module
+from acclimate.models import newton
 from acclimate.models.design import Layout, design, stack_views
 from acclimate.models.linear import Linear, LinearPrior
 from acclimate.models.model import Model, State, Weighted, WithPrior
 from acclimate.rng import Rng
 from tests.models.designs import CASES, learned, made, objective, relabel
+from tests.strategies.shapes import chances
 
 RNG = Rng.of(0)
 
@@ -294,3 +297,41 @@ def test_stacked_views_hold_every_row_in_order() -> None:
     assert stack_views([one, replace(two, label=None)]).label is None
     with pytest.raises(StrategyError, match=r"50 text columns.*; found .* 60 text columns"):
         stack_views([one, made(20, text=60)])
+
+
+# ── where it begins ─────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "view", [made(), made(n_classes=3), made(text=400)], ids=["two", "three", "text"]
+)
+def test_from_wherever_it_starts_it_ends_at_the_minimum(view: RowView) -> None:
+    g = np.random.default_rng(3)
+    prepared, weight = Linear().prepare(view), np.exp(g.standard_normal(view.n))
+    plain = Linear().fit(prepared, weight=weight, rng=RNG)
+    near = Linear().fit(prepared, rng=RNG)
+    assert near.fitted is not None
+    wild = 5 * g.standard_normal(near.fitted.coefficients.shape)
+    far = replace(near, fitted=replace(near.fitted, coefficients=wild))
+    for start in (near, far):
+        ours = Linear().fit(prepared, weight=weight, start=start, rng=RNG)
+        np.testing.assert_allclose(
+            chances(ours.predict(view)), chances(plain.predict(view)), atol=1e-6
+        )
+
+
+def test_from_near_by_fewer_factors_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_of: list[int] = []
+    factor = newton._factor
+
+    def counted(*args: Any) -> Any:
+        made_of.append(1)
+        return factor(*args)
+
+    monkeypatch.setattr(newton, "_factor", counted)
+    view = made(n=1000)
+    prepared = Linear().prepare(view)
+    first = Linear().fit(prepared, rng=RNG)
+    cold, weight = len(made_of), np.linspace(0.8, 1.2, view.n)
+    Linear().fit(prepared, weight=weight, start=first, rng=RNG)
+    assert len(made_of) - cold == 1 < cold

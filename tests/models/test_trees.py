@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from acclimate.arrays import Array, Ints
+from acclimate.domains.exam import Numbers
 from acclimate.domains.view import RowView
 from acclimate.errors import BudgetError, StrategyError
 from acclimate.models.model import Model, State, Weighted, WithPrior
@@ -254,3 +255,40 @@ def test_it_says_what_it_offers() -> None:
     assert isinstance(model, Weighted) and not isinstance(model, WithPrior)
     assert (model.kind, model.form, model.why_not()) == ("trees", "rows", None)
     assert Trees() in Trees().grid()
+
+
+@pytest.mark.parametrize("view", CASES.values(), ids=CASES.keys())
+def test_rows_that_were_binned_before_serve_every_fit_alike(view: RowView) -> None:
+    g = np.random.default_rng(2)
+    prepared = SMALL.prepare(view)
+    SMALL.fit(prepared, rng=RNG)  # leaves bins behind
+    for number in range(2):
+        weight, rng = np.exp(g.standard_normal(view.n)), RNG.child(number)
+        again = SMALL.fit(prepared, weight=weight, rng=rng).predict(view).p
+        np.testing.assert_array_equal(again, scores(SMALL, view, rng, weight))
+    for other in (replace(SMALL, min_rows=3), replace(SMALL, leaves=4, rounds=7)):
+        np.testing.assert_array_equal(
+            other.fit(prepared, rng=RNG).predict(view).p, scores(other, view)
+        )
+    some = np.where(np.arange(view.n) % 3 == 0, 0.0, 1.0)  # rows of weight 0 are left out
+    np.testing.assert_array_equal(
+        SMALL.fit(prepared, weight=some, rng=RNG).predict(view).p,
+        scores(SMALL, view, weight=some),
+    )
+    plain = SMALL.fit(prepared, rng=RNG).predict(view).p
+    np.testing.assert_array_equal(plain, scores(SMALL, view))
+    assert len(prepared.binned) == 2
+
+
+def test_rows_that_were_binned_before_serve_numbers_alike() -> None:
+    """They are standardised under weights, so that the labels move with these."""
+    view = made()
+    y = 5 * view.numeric[:, 0] + np.random.default_rng(0).standard_normal(view.n)
+    told = replace(view, label=y, n_classes=0)
+    prepared = SMALL.prepare(told)
+    SMALL.fit(prepared, rng=RNG)
+    weight = np.exp(np.random.default_rng(2).standard_normal(view.n))
+    again = SMALL.fit(prepared, weight=weight, rng=RNG).predict(told)
+    plain = SMALL.fit(SMALL.prepare(told), weight=weight, rng=RNG).predict(told)
+    assert isinstance(again, Numbers) and isinstance(plain, Numbers)
+    np.testing.assert_array_equal(again.y, plain.y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from acclimate.domains.sample import Rows
 from acclimate.domains.source import Source
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
+from acclimate.models.design import stack_views
 from acclimate.models.ease import Ease
 from acclimate.models.ensemble import Ensemble, calibrate, mixed, recalibrated
 from acclimate.models.linear import Linear
@@ -201,6 +203,47 @@ def test_both_sides_begin_with_half_and_sources_by_their_weights() -> None:
     assert all(weight.sum() == pytest.approx(len(rows)) for rows, weight in script.seen)
 
 
+def test_without_folds_it_is_the_papers_algorithm_written_out() -> None:
+    """Algorithm 1 line by line, every learner fitted from nothing, one row at a time."""
+    given = problem(market(40, 1), market(60, 2, half=True))
+    target, source = rows(given.view(given.fit)), rows(given.source_view(given.sources[0]))
+    found = TrAdaBoost(6, 0).boost(Linear(), target, source, None, None, RNG)
+    both, n, m = stack_views([target, source]), 60, 40
+    assert both.label is not None
+    w = [0.5 / m] * m + [0.5 / n] * n
+    for each in found:
+        total = sum(w)
+        weight = np.array([(n + m) * x / total for x in w])
+        h = Linear().fit(Linear().prepare(both), weight=weight, rng=RNG)
+        p = chances(h.predict(replace(both, label=None)))[:, 1]
+        np.testing.assert_allclose(
+            p, chances(each.learner.predict(replace(both, label=None)))[:, 1], atol=1e-6
+        )
+        miss = [abs(p[i] - both.label[i]) for i in range(m + n)]
+        error = sum(w[i] * miss[i] for i in range(m)) / sum(w[:m])
+        beta_t, beta = error / (1 - error), 1 / (1 + math.sqrt(2 * math.log(n) / 6))
+        assert each.beta == pytest.approx(beta_t, abs=1e-6)
+        w = [w[i] * beta_t ** -miss[i] for i in range(m)] + [
+            w[i] * beta ** miss[i] for i in range(m, m + n)
+        ]
+    assert len(found) == 6
+
+
+def test_what_does_not_depend_on_weights_is_done_once_a_learner() -> None:
+    prepared: list[int] = []
+
+    @dataclass(frozen=True)
+    class Counted(Scripted):
+        def prepare(self, view: RowView) -> RowView:
+            prepared.append(view.n)
+            return view
+
+    script = Script([{0: 0.9, 1: 0.1, 2: 0.9}] * 5)
+    target, source = numbered([1, 0]), numbered([1], first=2)
+    TrAdaBoost(5).boost(Counted(script, 3), target, source, None, np.array([0, 1]), RNG)
+    assert prepared == [3, 2, 2] and len(script.seen) == 15
+
+
 # ── the strategy ────────────────────────────────────────────────────────────
 
 
@@ -241,6 +284,12 @@ def test_the_vote_is_of_the_later_half_by_the_logarithms_of_beta(
     np.testing.assert_allclose(recalibrated(found.calibration, p), ours)
 
 
+def test_a_vote_of_errors_on_fitted_rows_is_not_calibrated() -> None:
+    given = problem(market(60, 1), market(120, 2))
+    found = TrAdaBoost(4, 0).adapt(given, Linear(), RNG)
+    assert isinstance(found, Ensemble) and found.calibration is None
+
+
 def test_a_strong_learner_has_errors_above_0(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = watched(monkeypatch)
     fitted(problem(market(60, 1), market(100, 2)), Trees(rounds=30), rounds=3)
@@ -254,6 +303,19 @@ def test_a_source_of_which_half_contradicts_is_survived_better_than_by_pooling()
     ours = log_loss(chances(fitted(given, Linear(), rounds=10).predict(view)), held)
     pooled = log_loss(chances(Pooled().adapt(given, Linear(), RNG).predict(view)), held)
     assert ours < pooled - 0.05, (ours, pooled)
+
+
+def test_what_the_last_learner_left_of_each_source_is_told() -> None:
+    """Two sources, of which one contradicts: it is worth less in the end, row for row."""
+    given = problem(market(80, 1), market(200, 2), market(200, 3, half=True))
+    facts = Arm(TrAdaBoost(6), Linear()).fit(given, RNG).facts
+    found = [
+        re.fullmatch(r"s(\d): weighted, its 200 rows are worth (\d+) equal ones", fact)
+        for fact in facts
+    ]
+    assert [match is not None and match[1] for match in found] == ["0", "1"]
+    kept = [int(match[2]) for match in found if match is not None]
+    assert kept[1] < 0.9 * kept[0] <= 0.9 * 200
 
 
 def test_weights_that_a_source_came_with_are_where_its_rows_begin() -> None:
@@ -332,9 +394,11 @@ def test_a_model_of_items_that_takes_weights_is_refused_for_its_form() -> None:
     assert why == "ease reads no rows whose errors could weigh them"
 
 
-@pytest.mark.parametrize(("rounds", "folds"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("rounds", "folds"), [(1, 2), (2, 1), (2, -1)])
 def test_settings_out_of_range_are_refused(rounds: int, folds: int) -> None:
-    with pytest.raises(StrategyError, match="Expected at least 2 rounds and 2 folds, found"):
+    with pytest.raises(
+        StrategyError, match="Expected at least 2 rounds, and 0 or at least 2 folds"
+    ):
         TrAdaBoost(rounds, folds)
 
 

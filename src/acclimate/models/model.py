@@ -104,6 +104,13 @@ class TakesNumbers(Protocol):
 
 
 @runtime_checkable
+class WarmStart(Protocol):
+    """Its `fit` takes a fitted model to start from, and ends where it would without one."""
+
+    takes_start: ClassVar[bool]
+
+
+@runtime_checkable
 class Costly(Protocol):
     """It takes long: a plan tries it after models without an effort, cheaper ones first.
 

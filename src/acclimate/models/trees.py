@@ -55,6 +55,8 @@ class TreeRows:
     layout: Layout
     label: Ints | Array | None
     n_classes: int
+    binned: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """Its rows in bins, by the settings that binning depends on; weights do not matter."""
 
 
 @dataclass(frozen=True)
@@ -146,15 +148,18 @@ class Trees:
         assert prior is None, "trees take no prior"
         matrix, n_classes = prepared.matrix, prepared.n_classes
         weight = require_weight(weight, int(matrix.shape[0]))
-        used = np.flatnonzero(weight > 0)
+        used, binned = np.flatnonzero(weight > 0), prepared.binned
         if not n_classes:
             numbers = require_numbers(prepared.label)
             if len(used) < len(weight):
                 matrix, weight, numbers = matrix[used], weight[used], numbers[used]
-            return self._fit_numbers(prepared, matrix, numbers, weight, rng, tick)
+                binned = {}
+            rows = replace(prepared, matrix=matrix, binned=binned)
+            return self._fit_numbers(rows, numbers, weight, rng, tick)
         label = require_label(prepared.label, n_classes)
         if len(used) < len(weight):
             matrix, weight, label = matrix[used], weight[used], label[used]
+            binned = {}
         total = np.bincount(label, weight, minlength=n_classes)
         classes = total > 0
         shares = (total + 0.5) / (total.sum() + 0.5 * n_classes)
@@ -162,22 +167,22 @@ class Trees:
         tick()
         if classes.sum() > 1 and matrix.shape[1]:
             position = np.cumsum(classes) - 1
-            model = self._boost(matrix, position[label], weight, prepared.layout, rng, tick)
+            rows = replace(prepared, matrix=matrix, binned=binned)
+            model = self._boost(rows, position[label], weight, rng, tick)
         absent = absent_share(weight, n_classes)
         fitted = TreesFit(prepared.layout, model, shares, classes, absent, prepared.text)
         return replace(self, fitted=fitted)
 
     def _fit_numbers(
-        self, prepared: TreeRows, matrix: Any, y: Array, weight: Array, rng: Rng, tick: Tick
+        self, prepared: TreeRows, y: Array, weight: Array, rng: Rng, tick: Tick
     ) -> Trees:
         """Fitted on squared error, standardised: LightGBM keeps labels in single precision."""
         centre = float(weight @ y / weight.sum())
         spread = float(np.sqrt(weight @ (y - centre) ** 2 / weight.sum()))
         model = ""
         tick()
-        if spread > 0 and matrix.shape[1]:
-            label = (y - centre) / spread
-            model = self._boost(matrix, label, weight, prepared.layout, rng, tick)
+        if spread > 0 and prepared.matrix.shape[1]:
+            model = self._boost(prepared, (y - centre) / spread, weight, rng, tick)
         fitted = TreesFit(
             prepared.layout,
             model,
@@ -189,17 +194,13 @@ class Trees:
         return replace(self, fitted=fitted)
 
     def _boost(
-        self,
-        matrix: Any,
-        label: Ints | Array,
-        weight: Array,
-        layout: Layout,
-        rng: Rng,
-        tick: Tick,
+        self, rows: TreeRows, label: Ints | Array, weight: Array, rng: Rng, tick: Tick
     ) -> str:
+        """LightGBM's text of trees fitted on rows that all have a weight above 0."""
         import lightgbm
 
-        n, categories = len(label), np.arange(len(layout.levels)) + layout.numeric
+        n, layout = len(label), rows.layout
+        categories = np.arange(len(layout.levels)) + layout.numeric
         asked: dict[str, Any] = {"objective": "regression"}
         if label.dtype.kind != "f":
             n_classes = int(label.max()) + 1
@@ -226,16 +227,21 @@ class Trees:
             "force_row_wise": True,
             "verbosity": -1,
         }
-        rows = lightgbm.Dataset(
-            matrix,
-            label.astype(np.float64),
-            weight=weight,
-            categorical_feature=categories.tolist(),
-            params=parameters,
-            free_raw_data=True,
-        )
+        # What a data set remembers of its settings; it refuses others once it is made.
+        key = f"{parameters['min_data_in_leaf']} {parameters['objective']}"
+        if key not in rows.binned:
+            rows.binned[key] = lightgbm.Dataset(
+                rows.matrix,
+                label.astype(np.float64),
+                categorical_feature=categories.tolist(),
+                params=parameters,
+                free_raw_data=True,
+            ).construct()
+        data = rows.binned[key].set_label(label.astype(np.float64))
+        # `set_weight` would leave the weights of the fit before where all are 1.
+        data.set_field("weight", None if np.all(weight == 1) else weight)
         booster = lightgbm.train(
-            parameters, rows, num_boost_round=self.rounds, callbacks=[_ticking(tick)]
+            parameters, data, num_boost_round=self.rounds, callbacks=[_ticking(tick)]
         )
         text: str = booster.model_to_string()
         return text

@@ -33,9 +33,10 @@ from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.design import stack_views, take_rows
 from acclimate.models.ensemble import Ensemble, mixed
-from acclimate.models.model import Model, Tick, Weighted, idle
+from acclimate.models.model import Model, Tick, WarmStart, Weighted, idle
 from acclimate.models.network import Trainable
 from acclimate.rng import Rng
+from acclimate.strategies.instance.weighting import worth
 from acclimate.strategies.seen import teaches_nothing
 from acclimate.strategies.stacking import row_weights, source_views
 from acclimate.strategies.strategy import Adapt, Strategy
@@ -50,11 +51,13 @@ class Round:
     learner  fitted on both sides
     beta     β_t, 0 < β_t < 1
     p        (n_target, n_classes) its answers to target rows by folds it has not seen
+    weight   (n_s,) of the source's rows when it was fitted
     """
 
     learner: Model
     beta: float
     p: Array
+    weight: Array
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ class TrAdaBoost(Adapt):
     """Boost on the target while weighing down the source rows that contradict it.
 
     rounds  N ≥ 2
-    folds   ≥ 2, of the target, from which errors are taken
+    folds   ≥ 2, of the target, from which errors are taken; 0: from the rows the learner was
+            fitted on, as in the paper, for learners too simple to know them by heart.  The
+            vote is not calibrated then
     """
 
     rounds: int = 10
@@ -75,9 +80,10 @@ class TrAdaBoost(Adapt):
     hands_on: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.rounds < 2 or self.folds < 2:
+        if self.rounds < 2 or self.folds < 0 or self.folds == 1:
             raise StrategyError(
-                f"Expected at least 2 rounds and 2 folds, found {self.rounds} and {self.folds}."
+                "Expected at least 2 rounds, and 0 or at least 2 folds; found "
+                f"{self.rounds} and {self.folds}."
             )
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
@@ -104,12 +110,20 @@ class TrAdaBoost(Adapt):
         return tuple(dict.fromkeys((grid[0], grid[len(grid) // 2], grid[-1])))
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
+        return self.step(problem, model, rng, tick)[1]
+
+    def step(
+        self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
+    ) -> tuple[Problem, Model]:
+        """The voting learners, and what the last one's weights leave of each source."""
         fit = problem.fit
         assert isinstance(fit, Rows) and fit.label is not None
         target = problem.view(fit)
         assert isinstance(target, RowView)
         sources = [view for view in source_views(problem) if isinstance(view, RowView)]
-        fold = spread(fit.units(), fit.label, self.folds, rng.child("folds"))
+        fold = None
+        if self.folds:
+            fold = spread(fit.units(), fit.label, self.folds, rng.child("folds"))
         rounds = self.boost(
             model, target, stack_views(sources), row_weights(problem.sources), fold, rng, tick
         )
@@ -117,9 +131,13 @@ class TrAdaBoost(Adapt):
         votes = np.array([math.log(1 / each.beta) for each in voting])
         weights = tuple((votes / votes.sum()).tolist())
         whole = Ensemble(tuple(each.learner for each in voting), weights)
-        return whole.calibrated(
-            mixed([each.p for each in voting], weights), positions(fit.label)
-        )
+        if fold is not None:
+            answered = mixed([each.p for each in voting], weights)
+            whole = whole.calibrated(answered, positions(fit.label))
+        ends = np.cumsum([view.n for view in sources])[:-1]
+        left = np.split(rounds[-1].weight, ends)
+        names = [source.name for source in problem.sources]
+        return problem.knowing(*worth(dict(zip(names, left, strict=True)))), whole
 
     def boost(
         self,
@@ -127,14 +145,14 @@ class TrAdaBoost(Adapt):
         target: RowView,
         source: RowView,
         weight: Array | None,
-        fold: Ints,
+        fold: Ints | None,
         rng: Rng,
         tick: Tick = idle,
     ) -> list[Round]:
         """At most N rounds; fewer where a learner is wrong on half of the target or more.
 
         weight  (n_s,) what the source rows begin with, relative to each other
-        fold    (n_target,) of each target row
+        fold    (n_target,) of each target row, or None: errors are of fitted rows
         """
         n_t, n_s = target.n, source.n
         start = np.ones(n_s) if weight is None else weight
@@ -142,30 +160,69 @@ class TrAdaBoost(Adapt):
         beta = source_beta(n_s, self.rounds)
         both, rounds = stack_views([target, source]), list[Round]()
         assert both.label is not None
+        whole = Learner(model, both)
+        blind = [] if fold is None else blind_learners(model, both, fold)
         for number in range(self.rounds):
             tick()
             key = rng.child(f"round/{number}")
-            learner = _fitted(model, both, w, key, tick)
+            fitted = whole.fit(w, key, tick)
             p = np.empty((n_t, both.n_classes))
-            for each in range(int(fold.max()) + 1):
-                seen = np.r_[fold != each, np.ones(n_s, bool)]
-                part = take_rows(both, np.flatnonzero(seen))
-                blind = _fitted(model, part, w[seen], key.child(f"fold/{each}"), tick)
-                asked = np.flatnonzero(fold == each)
-                p[asked] = _answers(blind, take_rows(target, asked))
+            if fold is None:
+                p = answers(fitted, target)
+            for each, (learner, asked) in enumerate(blind):
+                found = learner.fit(w, key.child(f"fold/{each}"), tick)
+                p[asked] = answers(found, take_rows(target, asked))
             wrong = np.concatenate(
                 [
                     1 - p[np.arange(n_t), both.label[:n_t]],
-                    1 - _answers(learner, source)[np.arange(n_s), both.label[n_t:]],
+                    1 - answers(fitted, source)[np.arange(n_s), both.label[n_t:]],
                 ]
             )
             error = target_error(w[:n_t], wrong[:n_t])
             if error >= 0.5:
                 # As the paper has it the vote ends here; a first learner is kept alone.
-                return rounds or [Round(learner, 0.5, p)]
-            rounds.append(Round(learner, error / (1 - error), p))
+                return rounds or [Round(fitted, 0.5, p, w[n_t:])]
+            rounds.append(Round(fitted, error / (1 - error), p, w[n_t:]))
             w = reweighed(w, wrong, n_t, beta, rounds[-1].beta)
         return rounds
+
+
+class Learner:
+    """A model fitted again and again on the same rows with other weights.
+
+    What does not depend on weights is done once, and a fit begins where the last ended
+    where the model knows how; neither changes a result.
+    """
+
+    def __init__(self, model: Model, rows: RowView, seen: Ints | None = None) -> None:
+        """seen: positions of the rows it may see, None for all of them."""
+        self.model, self.seen = model, seen
+        self.prepared = model.prepare(rows if seen is None else take_rows(rows, seen))
+        self.last: Model | None = None
+
+    def fit(self, weight: Array, rng: Rng, tick: Tick) -> Model:
+        """Fit with weights of all rows, of which those it may see are taken."""
+        mine = weight if self.seen is None else weight[self.seen]
+        # Penalties and leaves count rows, so the weights keep the rows' number as their sum.
+        scaled = mine * (len(mine) / mine.sum())
+        warm = isinstance(self.model, WarmStart) and self.model.takes_start
+        start = {"start": self.last} if warm else {}
+        self.last = self.model.fit(self.prepared, weight=scaled, rng=rng, tick=tick, **start)
+        return self.last
+
+
+def blind_learners(model: Model, both: RowView, fold: Ints) -> list[tuple[Learner, Ints]]:
+    """For each fold a learner of all other rows, and the positions it is asked about.
+
+    both  target rows, then rows that every learner may see
+    fold  (n_target,)
+    """
+    pairs = []
+    for each in range(int(fold.max()) + 1):
+        seen = np.r_[fold != each, np.ones(both.n - len(fold), bool)]
+        asked = np.flatnonzero(fold == each)
+        pairs.append((Learner(model, both, np.flatnonzero(seen)), asked))
+    return pairs
 
 
 def source_beta(n_source: int, rounds: int) -> float:
@@ -192,13 +249,8 @@ def vote_from(rounds: int) -> int:
     return math.ceil(rounds / 2) - 1
 
 
-def _fitted(model: Model, view: RowView, weight: Array, rng: Rng, tick: Tick) -> Model:
-    # Penalties and leaves count rows, so the weights keep the rows' number as their sum.
-    scaled = weight * (len(weight) / weight.sum())
-    return model.fit(model.prepare(view), weight=scaled, rng=rng, tick=tick)
-
-
-def _answers(model: Model, view: RowView) -> Array:
+def answers(model: Model, view: RowView) -> Array:
+    """(n, n_classes) probabilities; the labels of a view are not shown."""
     answer = model.predict(replace(view, label=None))
     assert isinstance(answer, Probabilities)
     return answer.p
