@@ -21,6 +21,7 @@ from acclimate.strategies.feature.adversarial import AdapterDann, Dann
 from acclimate.strategies.meta.aml import Aml
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
+from acclimate.strategies.meta.metatransfer import MetaTransfer
 from acclimate.strategies.meta.reptile import Reptile
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.parameter.finetune import FineTune
@@ -42,6 +43,7 @@ META = (
     Reptile(),
     Aml(),
     Aml(masked=False),
+    MetaTransfer(),
     MetaHead(),
 )
 SOURCES, VALUES = "sources", "values of one category column in the sources"

@@ -44,6 +44,7 @@ from acclimate.strategies.instance.weighting import DensityRatio
 from acclimate.strategies.meta.aml import Aml
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
+from acclimate.strategies.meta.metatransfer import MetaTransfer
 from acclimate.strategies.meta.reptile import Reptile
 from acclimate.strategies.multitask.balanced import BalancedSharing
 from acclimate.strategies.multitask.joint import (
@@ -121,6 +122,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Reptile(),
     Aml(),
     Aml(masked=False),
+    MetaTransfer(),
     MetaHead(),
     Chain((HardSharing(), AdapterDann(), MetaHead())),
 )

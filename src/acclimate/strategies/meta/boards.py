@@ -33,7 +33,7 @@ def boards(episodes: Episodes, rounds: int, tasks: int, sets: int = 1) -> Stream
     parts: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
     chosen = None
     for number in range(sets):
-        rng = episodes.rng.child(f"set {number}") if number else episodes.rng
+        rng = episodes.rng.child(number) if number else episodes.rng
         drawn = replace(episodes, rng=rng).draw(deals * groups)
         order = drawn.task.reshape(deals, groups)
         if chosen is None:
