@@ -13,7 +13,7 @@ from acclimate.models.model import Model
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import MODELS, STRATEGIES
 from acclimate.strategies.strategy import Strategy
-from tests.contract.cases import FORMS, posed
+from tests.contract.cases import NUMBERS, TASKS, posed
 
 PAGE = Path(__file__).parents[2] / "docs" / "applies.md"
 HOW = "python -m tests.contract.applies"
@@ -29,17 +29,18 @@ Written by `{HOW}`; a test compares it with the catalogue.
 
 def models_of(form: str) -> list[Model]:
     """The models of the catalogue that eat a form."""
-    return [model for model in MODELS if model.form == form]
+    eaten = "rows" if form == NUMBERS else form
+    return [model for model in MODELS if model.form == eaten]
 
 
-def why_not(strategy: Strategy, model: Model) -> str | None:
-    """The reason on this form's made problem, or None."""
-    return Arm(strategy, model).why_not(posed(model.form).problem)
+def why_not(strategy: Strategy, model: Model, form: str | None = None) -> str | None:
+    """The reason on a form's made problem, the model's own or another, or None."""
+    return Arm(strategy, model).why_not(posed(form or model.form).problem)
 
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(section(form) for form in FORMS)])
+    return "\n".join([HEAD, *(section(form) for form in TASKS)])
 
 
 def section(form: str) -> str:
@@ -50,13 +51,13 @@ def section(form: str) -> str:
     for strategy in STRATEGIES:
         cells = []
         for model in models:
-            why = why_not(strategy, model)
+            why = why_not(strategy, model, form)
             if why is not None and why not in reasons:
                 reasons.append(why)
             cells.append("applies" if why is None else f"no ({reasons.index(why) + 1})")
         rows.append(f"| {strategy.kind} | {' | '.join(cells)} |")
     lines = [
-        f"## {FORMS[form]}",
+        f"## {TASKS[form]}",
         "",
         f"| strategy | {' | '.join(model.kind for model in models)} |",
         f"| --- |{' --- |' * len(models)}",

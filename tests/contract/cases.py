@@ -17,7 +17,7 @@ import polars as pl
 
 from acclimate.arrays import Array
 from acclimate.domains.domain import Domain
-from acclimate.domains.exam import Case, Prediction, Probabilities, Ranking, Spans
+from acclimate.domains.exam import Case, Numbers, Prediction, Probabilities, Ranking, Spans
 from acclimate.domains.problem import Problem
 from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.source import Derived
@@ -33,13 +33,18 @@ from acclimate.strategies.fitted import Fitted
 from acclimate.strategies.strategy import Strategy
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.recommend import Recommend
+from acclimate.tasks.regress import Regress
 from acclimate.tasks.tag import Tag
 from acclimate.tasks.task import Posed, Task
+from tests.made_numbers import make_prices
 from tests.made_texts import make_texts
 
 SEED = Rng.of(0)
 AT_MOST = {"epochs": 1, "width": 8, "rounds": 6, "most": 2}
 FORMS = {"items": "recommend", "rows": "classify", "tokens": "tag"}
+# Models of rows fit numbers too: a scene of its own, which `test_numbers` is about.
+NUMBERS = "numbers"
+TASKS = {**FORMS, NUMBERS: "regress"}
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ def scene(form: str) -> Scene:
         ]
         cut = Cut(0.3, 0.25, by="time", cross_below=20)
         return Scene(Tag(), titles[0], tuple(titles[1:]), cut)
+    if form == NUMBERS:
+        return numbers_scene()
     shared: dict[str, Any] = {"missing": 0.05, "text": True, "time": True, "other": True}
     made = [
         make_rows(key.child(name), n, covariate=dial, name=name, **shared)
@@ -95,6 +102,15 @@ def scene(form: str) -> Scene:
     others = [with_users(each) for each in others]
     cut = Cut(0.3, 0.25, by="time", cross_below=20)
     return Scene(Classify("label", also=("other",)), first, tuple(others), cut)
+
+
+def numbers_scene() -> Scene:
+    """Prices with a clock; sources, which have users, differ in level and in what x0 does."""
+    target = make_prices(1, 90, time=True, other=True, name="target")
+    near = make_prices(2, 110, users=5, time=True, other=True, level=103.0, name="near")
+    far = make_prices(3, 110, users=5, time=True, slope=4.0, shift=1.0, name="far")
+    cut = Cut(0.3, 0.25, by="time", cross_below=20)
+    return Scene(Regress("price", also=("other",)), target, (near, far), cut)
 
 
 def with_users(domain: Domain, users: int = 5) -> Domain:
@@ -160,7 +176,11 @@ def applicable() -> tuple[Arm, ...]:
 
 
 def of_form(form: str) -> list[Arm]:
-    """The applicable combinations of one form."""
+    """The applicable combinations of one form, or those of rows on numbers."""
+    if form == NUMBERS:
+        problem = posed(NUMBERS).problem
+        arms = [arm for arm in combinations() if arm.model.form == "rows"]
+        return [quick(arm) for arm in arms if arm.why_not(problem) is None]
     return [arm for arm in applicable() if arm.model.form == form]
 
 
@@ -183,6 +203,8 @@ def numbers(prediction: Prediction) -> Array:
     """A prediction as one array; a ranking's items stand above its scores."""
     if isinstance(prediction, Probabilities):
         return prediction.p
+    if isinstance(prediction, Numbers):
+        return prediction.y[:, None]
     if isinstance(prediction, Spans):
         # A sentence is a row: its spans and their chances, as many as the longest title has.
         table = np.full((prediction.ragged.n, 8, 4), -1.0)
@@ -198,6 +220,12 @@ def numbers(prediction: Prediction) -> Array:
 def fitted(arm: Arm) -> Fitted:
     """An arm fitted on its scene, once for all tests that only ask it."""
     return arm.fit(posed(arm.model.form).problem, SEED.child("fit"))
+
+
+@cache
+def fitted_on_numbers(arm: Arm) -> Fitted:
+    """An arm fitted on the scene of numbers, once for all tests that only ask it."""
+    return arm.fit(posed(NUMBERS).problem, SEED.child("fit"))
 
 
 def forget() -> None:

@@ -108,15 +108,17 @@ def late_sources(scene: Scene, clock: datetime) -> Scene:
 
 
 def spoiled_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Labels flipped, every feature and other label replaced; times stay."""
+    """Labels flipped, or numbers all 1; every feature and other label replaced; times stay."""
     flipped = pl.when(pl.col("label") == "1").then(pl.lit("0")).otherwise(pl.lit("1"))
     names = [each for each in frame.columns if each.startswith("x")]
     return frame.with_columns(
         flipped.alias("label"),
         *(pl.Series(each, np.linspace(-1e6, 1e6, frame.height)) for each in names),
-        group=pl.lit("spoiled"),
-        other=pl.lit("spoiled"),
-        note=pl.lit("spoiled words"),
+        *(
+            pl.lit("spoiled words").alias(each)
+            for each in ("group", "other", "note")
+            if each in frame.columns
+        ),
     )
 
 

@@ -12,9 +12,11 @@ import acclimate as ac
 from acclimate.domains.domain import Domain
 from acclimate.domains.split import Cut
 from acclimate.domains.synthetic import make_rows
-from acclimate.plans.agreement import Agreement, agreements, standard_error
+from acclimate.plans.agreement import Agreement, agreements, rank_agreement, standard_error
 from acclimate.rng import Rng
 from acclimate.tasks.classify import Classify
+from acclimate.tasks.regress import Regress
+from tests.made_numbers import make_prices
 
 
 def flipped(domain: Domain) -> Domain:
@@ -87,3 +89,42 @@ def test_the_other_sources_go_on(target: Domain, source: Domain) -> None:
     )
     tried = {row["strategy"] for row in result.summary["leaderboard"]}
     assert {"pooled", "source-only"} <= tried
+
+
+# ── numbers ─────────────────────────────────────────────────────────────────
+
+
+def of_prices(slope: float, n: int = 80) -> Agreement:
+    target, source = make_prices(1, n, name="jp"), make_prices(2, 300, slope=slope, name="us")
+    posed = Regress("price").pose(target, [source], Cut(by="random"), Rng.of(0))
+    (found,) = agreements(posed.problem, Rng.of(1))
+    return found
+
+
+def test_prices_that_rise_where_the_targets_fall_contradict_them() -> None:
+    alike, turned = of_prices(10.0), of_prices(-10.0)
+    assert alike.value > 0.6 and not alike.contradicts and alike.chance == 0
+    assert turned.value < -0.4 and turned.contradicts
+    assert turned.sentence == (
+        "us's labels alone order backwards jp's rows with a rank correlation of "
+        f"{turned.value:.2f} (0.00 is chance); left out: check whether its labels mean the "
+        "opposite"
+    )
+    assert not of_prices(0.0).contradicts
+
+
+def test_a_rank_correlation_has_the_interval_of_bonett_and_wright() -> None:
+    guess = np.arange(20.0)
+    y = guess[[1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14, 17, 16, 19, 18]]
+    found = rank_agreement(guess, np.exp(y))
+    assert found is not None
+    # ρ = 1 − 6 Σd² / (n³ − n), with twenty differences of one.
+    rho = 1 - 6 * 20 / (20**3 - 20)
+    error = ((1 + rho**2 / 2) / 17) ** 0.5
+    expected = [np.tanh(np.arctanh(rho) + z * error) for z in (-1.96, 1.96, 2.576)]
+    np.testing.assert_allclose(found, [rho, 0.0, *expected], rtol=1e-9)
+
+
+def test_few_rows_and_a_single_number_say_nothing() -> None:
+    assert rank_agreement(np.arange(9.0), np.arange(9.0)) is None
+    assert rank_agreement(np.ones(20), np.arange(20.0)) is None

@@ -16,7 +16,7 @@ import numpy as np
 
 from acclimate.arrays import Array, Sparse, Tensor
 from acclimate.domains.view import RowView
-from acclimate.models.design import Layout, require_weight
+from acclimate.models.design import Layout, require_numbers, require_weight
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +28,20 @@ TEXT_TERMS = 128  # a row keeps its heaviest terms, so that memory stays linear 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a network is built for: the columns of its views and the classes it scores."""
+    """What a network is built for: the columns of its views and what it scores.
+
+    n_classes  0 for numbers
+    scale      centre and spread of the numbers it was made for: it scores (y − centre) / spread
+    """
 
     layout: Layout
     n_classes: int
+    scale: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def outputs(self) -> int:
+        """Scores of a row."""
+        return max(1, self.n_classes)
 
     @cached_property
     def tables(self) -> dict[int, tuple[int, ...]]:
@@ -63,7 +73,8 @@ class PreparedRows:
     """A view as tensors.
 
     tensors  "numeric" (n, d) float32, "codes.W" (n, columns) positions in the table
-             of width W, "terms" and "term_weights" (n, ≤ TEXT_TERMS), "label" (n,)
+             of width W, "terms" and "term_weights" (n, ≤ TEXT_TERMS), "label" (n,): classes,
+             or numbers (float32) under the shape's scale
     """
 
     shape: Shape
@@ -86,11 +97,20 @@ class PreparedRows:
         return tensors
 
 
-def prepare_rows(view: RowView, buckets: int) -> PreparedRows:
-    """A view as tensors, its text folded into so many buckets."""
+def prepare_rows(view: RowView, buckets: int, learned: Shape | None = None) -> PreparedRows:
+    """A view as tensors, its text folded into so many buckets.
+
+    learned  of a fitted network, whose scale is that of numbers here too; None: theirs
+    """
     import torch
 
-    shape = Shape(Layout.of(view), view.n_classes)
+    numbers = view.label if view.numbers else None
+    scale = (0.0, 1.0)
+    if learned is not None and learned.n_classes == 0:
+        scale = learned.scale
+    elif numbers is not None:
+        scale = scale_of(require_numbers(numbers))
+    shape = Shape(Layout.of(view), view.n_classes, scale)
     tensors = {"numeric": torch.from_numpy(view.numeric.astype(np.float32))}
     for width, columns in shape.tables.items():
         at = view.codes[:, list(columns)] + np.asarray(shape.offsets(width))
@@ -99,9 +119,20 @@ def prepare_rows(view: RowView, buckets: int) -> PreparedRows:
         terms, weights = heaviest_terms(view.sparse, buckets)
         tensors["terms"] = torch.from_numpy(terms)
         tensors["term_weights"] = torch.from_numpy(weights)
-    if view.label is not None:
+    if numbers is not None:
+        scaled = (numbers - scale[0]) / scale[1]
+        tensors["label"] = torch.from_numpy(scaled.astype(np.float32))
+    elif view.label is not None:
         tensors["label"] = torch.from_numpy(view.label.astype(np.int64))
     return PreparedRows(shape, view.n, tensors)
+
+
+def scale_of(y: Array) -> tuple[float, float]:
+    """Mean and standard deviation of the numbers to train on, 1 where they do not vary."""
+    if not len(y):
+        return 0.0, 1.0
+    spread = float(y.std())
+    return float(y.mean()), spread if spread > 0 else 1.0
 
 
 def heaviest_terms(sparse: Sparse, buckets: int) -> tuple[Tensor, Tensor]:

@@ -68,7 +68,7 @@ def fresh(
         params["text"] = normal(buckets, TEXT_WIDTH)
     params |= linear("hidden1", shape.inputs, width, HE)
     params |= linear("hidden2", width, width, HE)
-    params |= linear("head", width, shape.n_classes, 1.0)
+    params |= linear("head", width, shape.outputs, 1.0)
     if adapter:
         # Last, so that the draws of everything else do not depend on it.
         params |= linear("adapter.down", width, adapter, HE)

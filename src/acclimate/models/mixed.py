@@ -2,6 +2,8 @@
 
 Before: an encoder standardised numbers and gave categories codes, 0 for unseen.
 After: two hidden layers with GELU, an adapter where one is asked for, and a linear head.
+Numbers are learned by squared error, in units of the spread of the rows that were trained
+on first: what goes on from a fitted network keeps its scale.
 
 Every part is a pure function of named tensors, so that strategies can train it
 in `models.network` under `torch.func`.  Parameters are kept as NumPy arrays.
@@ -20,11 +22,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from acclimate.arrays import Array, Tensor
-from acclimate.domains.exam import Probabilities
+from acclimate.domains.exam import Numbers, Probabilities
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.columns import PreparedRows, Shape, prepare_rows
-from acclimate.models.design import Layout, require_label, require_weight
+from acclimate.models.design import (
+    Layout,
+    require_label,
+    require_numbers,
+    require_weight,
+)
 from acclimate.models.layers import (
     ADAPTER,
     HEAD,
@@ -81,6 +88,7 @@ class MixedNetwork:
     kind: ClassVar[str] = "network"
     form: ClassVar[str] = "rows"
     takes_weights: ClassVar[bool] = True
+    takes_numbers: ClassVar[bool] = True
 
     width: int = 64
     epochs: int = 8
@@ -107,7 +115,8 @@ class MixedNetwork:
     # ── data ────────────────────────────────────────────────────────────────
 
     def prepare(self, view: RowView) -> PreparedRows:
-        return prepare_rows(view, TEXT_BUCKETS)
+        learned = None if self.fitted is None else self.fitted.shape
+        return prepare_rows(view, TEXT_BUCKETS, learned)
 
     def stream(
         self,
@@ -132,15 +141,18 @@ class MixedNetwork:
         return linear(params, "head", features)
 
     def loss(self, params: Params, batch: Batch) -> torch.Tensor:
-        """The weighted mean cross-entropy of a labelled batch."""
+        """The weighted mean cross-entropy, or squared error, of a labelled batch."""
         return self.cost(params, self.features(params, batch), batch)
 
     def cost(self, params: Params, features: torch.Tensor, batch: Batch) -> torch.Tensor:
         """`loss`, of features that the body already made of the batch."""
         import torch.nn.functional as F
 
-        scores = self.head(params, features)
-        each = F.cross_entropy(scores, batch["label"], reduction="none")
+        scores, label = self.head(params, features), batch["label"]
+        if label.is_floating_point():
+            each = (scores.squeeze(-1) - label).square()
+        else:
+            each = F.cross_entropy(scores, label, reduction="none")
         return (each * batch["weight"]).mean() if "weight" in batch else each.mean()
 
     # ── fitting ─────────────────────────────────────────────────────────────
@@ -149,11 +161,12 @@ class MixedNetwork:
         """Fresh parameters for a view, those of a fitted `start` in their place.
 
         The body of `start` must be of the same shape; its head is taken over
-        where it has as many classes.  An adapter that `start` lacks is fresh.
+        where it has as many classes, in this view's scale where it is of numbers.  An
+        adapter that `start` lacks is fresh.
         """
         generator = torch_generator(rng.child("init"))
         params = fresh(prepared.shape, self.width, self.adapter, TEXT_BUCKETS, generator)
-        return params if start is None else self._over(params, start)
+        return params if start is None else self._over(params, start, prepared.shape)
 
     def fit(
         self,
@@ -181,7 +194,11 @@ class MixedNetwork:
         """`fit`, with what a strategy changes about it."""
         require_weight(weight, prepared.n)
         label = prepared.tensors.get("label")
-        require_label(None if label is None else label.numpy(), prepared.shape.n_classes)
+        found = None if label is None else label.numpy()
+        if prepared.shape.n_classes:
+            require_label(found, prepared.shape.n_classes)
+        else:
+            require_numbers(found)
         tick()
         stream = self.stream(prepared, weight, tuning.trainable)
 
@@ -257,12 +274,16 @@ class MixedNetwork:
 
     # ── using what was learned ──────────────────────────────────────────────
 
-    def predict(self, query: RowView, context: Any = None) -> Probabilities:
+    def predict(self, query: RowView, context: Any = None) -> Probabilities | Numbers:
         import torch
 
         def scores(params: Params, batch: Batch) -> torch.Tensor:
             return self.head(params, self.features(params, batch))
 
+        shape = self._learned().shape
+        if not shape.n_classes:
+            centre, spread = shape.scale
+            return Numbers(centre + spread * self._apply(scores, query)[:, 0])
         p = torch.softmax(torch.from_numpy(self._apply(scores, query)), 1).numpy()
         return Probabilities(p)
 
@@ -296,6 +317,7 @@ class MixedNetwork:
             "settings": settings,
             "layout": asdict(learned.shape.layout) | {"levels": [*learned.shape.layout.levels]},
             "n_classes": learned.shape.n_classes,
+            "scale": [*learned.shape.scale],
         }
         return State(self.kind, meta, dict(learned.tensors))
 
@@ -305,9 +327,8 @@ class MixedNetwork:
         layout = Layout(**(meta["layout"] | {"levels": tuple(meta["layout"]["levels"])}))
         # Files are read in an order of their own and may be mapped read-only.
         tensors = {name: np.array(state.tensors[name]) for name in sorted(state.tensors)}
-        return cls(
-            **meta["settings"], fitted=Learned(Shape(layout, meta["n_classes"]), tensors)
-        )
+        shape = Shape(layout, meta["n_classes"], tuple(meta.get("scale", (0.0, 1.0))))
+        return cls(**meta["settings"], fitted=Learned(shape, tensors))
 
     # ── inside ──────────────────────────────────────────────────────────────
 
@@ -315,7 +336,7 @@ class MixedNetwork:
         assert self.fitted is not None, "the network has not been fitted"
         return self.fitted
 
-    def _over(self, params: Params, start: Any) -> Params:
+    def _over(self, params: Params, start: Any, shape: Shape) -> Params:
         """`params`, replaced by what `start` learned; its head only if classes agree."""
         learned = start.parameters()
         found = {name: tuple(value.shape) for name, value in learned.items()}
@@ -331,7 +352,14 @@ class MixedNetwork:
                 "Fit both on views of the same encoder with the same width and adapter."
             )
         kept = body | {name for name in self.heads() if found.get(name) == wanted[name]}
-        return params | {name: learned[name] for name in kept}
+        over = params | {name: learned[name] for name in kept}
+        before = start.fitted.shape if start.fitted is not None else shape
+        if shape.n_classes or before.n_classes or before.scale == shape.scale:
+            return over
+        # The same numbers in other units: a + b·h(x) = c + d·h′(x).
+        (a, b), (c, d) = before.scale, shape.scale
+        weight, bias = over["head.weight"], over["head.bias"]
+        return over | {"head.weight": weight * (b / d), "head.bias": (bias * b + a - c) / d}
 
     def _apply(self, function: Callable[[Params, Batch], torch.Tensor], view: RowView) -> Array:
         """`function` of the learned parameters and a view, a piece at a time."""
