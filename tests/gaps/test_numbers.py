@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
+from acclimate.arrays import Array
 from acclimate.errors import DataError
 from acclimate.gaps.numbers import label_distance
 from acclimate.rng import Rng
@@ -13,7 +14,7 @@ from acclimate.rng import Rng
 RNG = Rng.of(0)
 
 
-def drawn(seed: int, n: int, shift: float = 0.0, scale: float = 1.0) -> np.ndarray:  # type: ignore[type-arg]
+def drawn(seed: int, n: int, shift: float = 0.0, scale: float = 1.0) -> Array:
     return np.asarray(shift + scale * np.random.default_rng(seed).normal(size=n))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +98,8 @@ def test_answers_follow_the_unit_of_the_label(scale: float) -> None:
     given = view()
     assert given.label is not None
     other = replace(given, label=given.label * scale)
-    for model in (Linear(1.0), Trees(rounds=20)):
+    both: tuple[Any, ...] = (Linear(1.0), Trees(rounds=20))
+    for model in both:
         ours = answer(model.fit(model.prepare(given), rng=RNG), given)
         theirs = answer(model.fit(model.prepare(other), rng=RNG), given)
         np.testing.assert_allclose(theirs, ours * scale, rtol=1e-5)
@@ -113,13 +115,14 @@ def test_text_is_solved_by_conjugate_gradients_to_the_same_coefficients(
         fitted = Linear(0.5).fit(design(given), rng=RNG).fitted
         assert fitted is not None
         fits.append(fitted.coefficients)
-    np.testing.assert_allclose(*fits, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(fits[0], fits[1], rtol=1e-6, atol=1e-7)
 
 
 def test_labels_that_are_not_there_or_not_finite_are_refused() -> None:
     given = view()
     assert given.label is not None
-    for model in (Linear(), Trees(rounds=2)):
+    both: tuple[Any, ...] = (Linear(), Trees(rounds=2))
+    for model in both:
         with pytest.raises(StrategyError, match="Expected labelled rows to fit on"):
             model.fit(model.prepare(replace(given, label=None)), rng=RNG)
         strange = replace(given, label=np.r_[np.nan, given.label[1:]])
@@ -148,7 +151,8 @@ def test_rows_of_weight_0_are_as_good_as_removed() -> None:
     part = replace(
         given, numeric=given.numeric[kept], codes=given.codes[kept], label=given.label[kept]
     )
-    for model in (Linear(), Trees(rounds=10)):
+    both: tuple[Any, ...] = (Linear(), Trees(rounds=10))
+    for model in both:
         ours = model.fit(model.prepare(spoiled), weight=weight, rng=RNG)
         theirs = model.fit(model.prepare(part), rng=RNG)
         np.testing.assert_allclose(answer(ours, given), answer(theirs, given), rtol=1e-9)
@@ -175,7 +179,8 @@ def test_trees_of_one_number_answer_it() -> None:
 
 def test_restored_models_of_numbers_answer_alike() -> None:
     given = view(60)
-    for model in (Linear(), Trees(rounds=10)):
+    both: tuple[Any, ...] = (Linear(), Trees(rounds=10))
+    for model in both:
         fitted = model.fit(model.prepare(given), rng=RNG)
         again = type(model).restore(fitted.state())
         np.testing.assert_array_equal(answer(again, given), answer(fitted, given))
@@ -199,5 +204,5 @@ def test_quantiles_stand_where_errors_of_held_out_rows_put_them() -> None:
     np.testing.assert_allclose(found.at(0.25) - found.y, -1.0)
     np.testing.assert_allclose(found.at(0.75) - found.y, 2.0)
     again = Quantiles.restore_with(whole.state(), {"mean": mean})
-    np.testing.assert_array_equal(again.predict(given).quantiles, found.quantiles)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(again.predict(given).quantiles, found.quantiles)
     assert without_quantiles(whole) is mean and without_quantiles(mean) is mean

@@ -48,7 +48,8 @@ def take(view: RowView, rows: Ints) -> RowView:
 
 
 def scores(model: Trees, view: RowView, rng: Rng = RNG, weight: Array | None = None) -> Array:
-    return model.fit(model.prepare(view), weight=weight, rng=rng).predict(view).p
+    found: Array = model.fit(model.prepare(view), weight=weight, rng=rng).predict(view).p
+    return found
 
 
 CASES = {

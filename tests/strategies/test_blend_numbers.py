@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from acclimate.arrays import Array
 from acclimate.domains.exam import Numbers
 from acclimate.domains.split import Cut
 from acclimate.models.ensemble import Ensemble
@@ -33,10 +34,10 @@ def test_no_other_weights_leave_less(scale: float) -> None:
     weights = least_squares(away * scale)
     assert weights.min() >= 0 and weights.sum() == pytest.approx(1)
 
-    def left(w: np.ndarray) -> float:  # type: ignore[type-arg]
+    def left(w: Array) -> float:
         return float(((away @ w) ** 2).sum())
 
-    found = minimize(
+    found = minimize(  # type: ignore[call-overload]
         left,
         np.full(4, 0.25),
         bounds=[(0, 1)] * 4,

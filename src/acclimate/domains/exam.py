@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -156,3 +156,5 @@ class Spans:
 
 
 Prediction = Probabilities | Numbers | Ranking | Spans
+RowAnswer: TypeAlias = Any
+"""What a model of rows answers: Probabilities, or Numbers where the label is one."""

@@ -44,7 +44,7 @@ class RowView:
     codes: Ints
     levels: tuple[int, ...]
     sparse: Sparse | None
-    label: Ints | Array | None
+    label: Tensor | None
     n_classes: int
 
     @property

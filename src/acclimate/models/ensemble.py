@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from acclimate.arrays import Array, Ints
-from acclimate.domains.exam import Numbers, Prediction, Probabilities
+from acclimate.domains.exam import Numbers, Prediction, Probabilities, RowAnswer
 from acclimate.domains.view import RowView, Views
 from acclimate.models.linear import Linear, LinearPrior
 from acclimate.models.model import Model, State, Tick, idle
@@ -69,7 +69,7 @@ class Ensemble:
     ) -> Ensemble:
         raise AssertionError("an ensemble is put together by strategies, not fitted by itself")
 
-    def predict(self, query: RowView | Views, context: Any = None) -> Probabilities | Numbers:
+    def predict(self, query: RowView | Views, context: Any = None) -> RowAnswer:
         """(n, n_classes), or (n,) numbers: the members' weighted mean."""
         parts = query.parts if isinstance(query, Views) else (query,)
         views = [parts[at] for at in self.sees or [0] * len(self.members)]
@@ -120,7 +120,7 @@ def mixed(answers: Sequence[Array], weights: Sequence[float]) -> Array:
     return total
 
 
-def calibrate(p: Array, label: Ints) -> Linear:
+def calibrate(p: Array, label: Ints | Array) -> Linear:
     """A logistic regression of the class on log-probabilities, held to leaving them alone.
 
     p      (n, n_classes) answers to rows that were not fitted on

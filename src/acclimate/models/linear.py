@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from acclimate.arrays import Array, Bools, Ints, Tensor
-from acclimate.domains.exam import Numbers, Probabilities
+from acclimate.domains.exam import Numbers, Probabilities, RowAnswer
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.design import (
@@ -168,7 +168,7 @@ class Linear:
             )
         return replace(self, fitted=LinearFit(layout, coefficients, classes, absent))
 
-    def predict(self, query: RowView, context: Any = None) -> Probabilities | Numbers:
+    def predict(self, query: RowView, context: Any = None) -> RowAnswer:
         """(n, n_classes), or (n,) numbers, for any rows encoded as those of the fit were."""
         fitted = self._known()
         scores = fitted.layout.scores(query, fitted.coefficients)

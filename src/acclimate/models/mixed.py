@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from acclimate.arrays import Array, Tensor
-from acclimate.domains.exam import Numbers, Probabilities
+from acclimate.domains.exam import Numbers, Probabilities, RowAnswer
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.columns import PreparedRows, Shape, prepare_rows
@@ -274,7 +274,7 @@ class MixedNetwork:
 
     # ── using what was learned ──────────────────────────────────────────────
 
-    def predict(self, query: RowView, context: Any = None) -> Probabilities | Numbers:
+    def predict(self, query: RowView, context: Any = None) -> RowAnswer:
         import torch
 
         def scores(params: Params, batch: Batch) -> torch.Tensor:

@@ -42,7 +42,8 @@ def ridge(
     begin = centre.copy()
     if precision[0] == 0:
         begin[0] = weight @ y / weight.sum()
-    right = matrix.T @ (weight * (y - matrix @ begin)) - precision * (begin - centre)
+    # Where it is not the centre nothing is held, so that P(begin − c) is 0.
+    right = matrix.T @ (weight * (y - matrix @ begin))
     if isinstance(matrix, np.ndarray) and matrix.shape[1] <= MOST_COLUMNS:
         return np.asarray(begin + _by_cholesky(matrix, weight, precision, right, tick))
 

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from acclimate.arrays import Array, Bools, Ints, Tensor
-from acclimate.domains.exam import Numbers, Probabilities
+from acclimate.domains.exam import Numbers, Probabilities, RowAnswer
 from acclimate.domains.view import RowView
 from acclimate.models.design import (
     Layout,
@@ -246,7 +246,7 @@ class Trees:
         text: str = booster.model_to_string()
         return text
 
-    def predict(self, query: RowView, context: Any = None) -> Probabilities | Numbers:
+    def predict(self, query: RowView, context: Any = None) -> RowAnswer:
         """(n, n_classes), or (n,) numbers, for any rows encoded as those of the fit were."""
         fitted = self._known()
         fitted.layout.require(query)
