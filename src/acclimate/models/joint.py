@@ -98,7 +98,7 @@ class JointNetwork(MixedNetwork):
         params |= self.parts(prepared.shape.inputs, generator)
         params |= layer("tower", self.width, self.tower, generator)
         params |= layer("head", self.tower, outputs, generator, gain=1.0)
-        return params if start is None else self._over(params, start)
+        return params if start is None else self._over(params, start, prepared.shape)
 
     def features(self, params: Params, batch: Batch) -> torch.Tensor:
         import torch.nn.functional as F

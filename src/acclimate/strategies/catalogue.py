@@ -127,9 +127,15 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((HardSharing(), AdapterDann(), MetaHead())),
 )
 
-MADE: tuple[Model, ...] = (Ensemble(), Quantiles())
-MADE: tuple[Model, ...] = (Ensemble(), Attentive())
-MADE: tuple[Model, ...] = (Ensemble(), CrossStitch(), Mmoe(), Ple(), Mtan())
+MADE: tuple[Model, ...] = (
+    Ensemble(),
+    Quantiles(),
+    Attentive(),
+    CrossStitch(),
+    Mmoe(),
+    Ple(),
+    Mtan(),
+)
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 
