@@ -121,8 +121,9 @@ def test_a_plan_tries_unasked_what_says_so_and_the_rest_by_name_or_all_together(
     def kinds(wanted: tuple[str, ...] | None) -> set[str]:
         return {arm.strategy.kind for arm in arms("rows", wanted, ("linear",))}
 
-    every = {strategy.kind for strategy in STRATEGIES}
-    waiting = {strategy.kind for strategy in STRATEGIES if not strategy.unasked}
+    every = {strategy.kind for strategy in catalogue.strategies().values()}
+    known = catalogue.strategies().values()
+    waiting = {strategy.kind for strategy in known if not strategy.unasked}
     assert "tradaboost" in waiting and kinds(None) == every - waiting
     assert kinds(("tradaboost",)) == {*ALWAYS, "tradaboost"}
     assert kinds(("every",)) == every

@@ -38,12 +38,14 @@ class Ensemble:
     weights      (n_members,) ≥ 0, sum 1
     sees         (n_members,) the part of `Views` that each member sees; none: one view
     calibration  a linear model of the mean's log-probabilities, or None
+    median       of numbers: whether the answer is the weighted median, not the mean
     """
 
     members: tuple[Model, ...] = field(default=(), repr=False)
     weights: tuple[float, ...] = ()
     sees: tuple[int, ...] = ()
     calibration: Linear | None = field(default=None, repr=False)
+    median: bool = False
 
     kind: ClassVar[str] = "ensemble"
     form: ClassVar[str] = "rows"
@@ -76,6 +78,8 @@ class Ensemble:
         answers = [
             member.predict(view) for member, view in zip(self.members, views, strict=True)
         ]
+        if self.median:
+            return Numbers(weighted_median([content(each) for each in answers], self.weights))
         mean = mixed([content(answer) for answer in answers], self.weights)
         if isinstance(answers[0], Numbers):
             return Numbers(mean)
@@ -92,7 +96,11 @@ class Ensemble:
         return replace(self, calibration=calibrate(mean, label))
 
     def state(self) -> State:
-        meta = {"weights": list(self.weights), "sees": list(self.sees)}
+        meta = {
+            "weights": list(self.weights),
+            "sees": list(self.sees),
+            "median": self.median,
+        }
         children = {f"{at:03d}": member.state() for at, member in enumerate(self.members)}
         if self.calibration is not None:
             children["calibration"] = self.calibration.state()
@@ -105,7 +113,8 @@ class Ensemble:
         assert calibration is None or isinstance(calibration, Linear)
         members = tuple(parts[name] for name in sorted(parts) if name != "calibration")
         meta = state.meta
-        return cls(members, tuple(meta["weights"]), tuple(meta["sees"]), calibration)
+        weights, sees = tuple(meta["weights"]), tuple(meta["sees"])
+        return cls(members, weights, sees, calibration, bool(meta.get("median", False)))
 
 
 def content(answer: Prediction) -> Array:
@@ -118,6 +127,17 @@ def mixed(answers: Sequence[Array], weights: Sequence[float]) -> Array:
     """(n, n_classes), or (n,), the weighted mean; rows sum to 1 where the weights do."""
     total: Array = np.sum([w * p for w, p in zip(weights, answers, strict=True)], axis=0)
     return total
+
+
+def weighted_median(answers: Sequence[Array], weights: Sequence[float]) -> Array:
+    """(n,) the least of a row's answers at or below which half of the weight lies."""
+    table = np.column_stack(answers)  # (n, members)
+    order = np.argsort(table, axis=1, kind="stable")
+    below = np.cumsum(np.asarray(weights)[order], axis=1)
+    # Half of the weights summed in another order may miss it by rounding.
+    first = np.argmax(below >= 0.5 * below[:, -1:] - 1e-12, axis=1)
+    rows = np.arange(len(table))
+    return np.asarray(table[rows, order[rows, first]], np.float64)
 
 
 def calibrate(p: Array, label: Ints | Array) -> Linear:

@@ -39,6 +39,7 @@ from acclimate.strategies.feature.msda import Denoise, Msda
 from acclimate.strategies.feature.several import Mdan
 from acclimate.strategies.instance.kmm import Kmm
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
+from acclimate.strategies.instance.tradaboostr2 import TrAdaBoostR2
 from acclimate.strategies.instance.ulsif import Ulsif
 from acclimate.strategies.instance.weighting import DensityRatio
 from acclimate.strategies.meta.aml import Aml
@@ -127,6 +128,9 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((HardSharing(), AdapterDann(), MetaHead())),
 )
 
+OF_NUMBERS: tuple[Strategy, ...] = (TrAdaBoostR2(),)
+"""Strategies that serve numbers alone."""
+
 MADE: tuple[Model, ...] = (
     Ensemble(),
     Quantiles(),
@@ -166,7 +170,7 @@ def restorable() -> dict[str, Model]:
 def strategies() -> dict[str, Strategy]:
     """Every strategy by kind, built-ins first."""
     plugged = (point.load() for point in entry_points(group="acclimate.strategies"))
-    whole = map(completed, (*STRATEGIES, *plugged))
+    whole = map(completed, (*STRATEGIES, *OF_NUMBERS, *plugged))
     return {strategy.kind: strategy for strategy in whole}
 
 
