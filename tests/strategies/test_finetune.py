@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -251,5 +252,77 @@ def test_rates_out_of_range_are_mistakes(settings: dict[str, float]) -> None:
 
 
 def test_unknown_layers_are_mistakes() -> None:
-    with pytest.raises(StrategyError, match="Expected layers 'all' or 'head', found 'last'"):
+    with pytest.raises(
+        StrategyError, match=r"Expected layers 'all', 'head' or a number .* found 'last'"
+    ):
         FineTune("last")  # type: ignore[arg-type]
+
+
+def test_no_layers_are_mistakes_and_so_is_letting_some_go_gradually() -> None:
+    with pytest.raises(StrategyError, match="a number of at least 1, found 0"):
+        FineTune(0)
+    with pytest.raises(
+        StrategyError, match="Expected all layers to be let go gradually, found"
+    ):
+        FineTune(2, gradual=True)
+
+
+# ── the last layers, and one after the other ────────────────────────────────────
+
+HEAD = {"head.weight", "head.bias"}
+SECOND = {"hidden2.weight", "hidden2.bias"}
+FIRST = {"hidden1.weight", "hidden1.bias"}
+
+
+def moved(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    return {name for name in before if not np.array_equal(after[name], before[name])}
+
+
+def test_the_last_layers_move_and_those_below_are_held_bit_for_bit() -> None:
+    asked = problem()
+    before = tensors(pretrained(asked, MODEL, RNG))
+    for k, layers in ((1, HEAD), (2, HEAD | SECOND), (3, HEAD | SECOND | FIRST)):
+        after = tensors(FineTune(k).adapt(asked, MODEL, RNG))
+        assert moved(before, after) == layers
+    assert moved(before, tensors(FineTune(9).adapt(asked, MODEL, RNG))) == set(before)
+    assert (FineTune(2).kind, FineTune(2).complexity) == ("finetune-last2", 4)
+
+
+def test_layers_are_let_go_one_after_the_other_from_the_head_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, seen, steps = problem(), [], []
+    start = pretrained(asked, MODEL, RNG)
+    tune = MixedNetwork.tune
+
+    def heard(self: MixedNetwork, prepared: Any, tuning: Any, **options: Any) -> MixedNetwork:
+        fitted = tune(self, prepared, tuning, **options)
+        seen.append((tensors(options["start"]), tensors(fitted)))
+        steps.append(tuning.epochs)
+        return fitted
+
+    monkeypatch.setattr(MixedNetwork, "tune", heard)
+    fitted = FineTune(gradual=True, falling=1 / 2.6).adapt(asked, MODEL, RNG)
+    stages = [moved(before, after) for before, after in seen]
+    every = set(tensors(start))
+    assert stages == [HEAD, HEAD | SECOND, HEAD | SECOND | FIRST, every]
+    assert steps == [1, 1, 1, None], "a pass each, then the network's own number"
+    assert moved(seen[0][0], tensors(start)) == set()
+    for (_, end), (begin, _) in pairwise(seen):
+        assert not moved(end, begin), "each stage begins where the one before ended"
+    assert not moved(seen[-1][1], tensors(fitted))
+
+
+def test_a_gradual_rate_falls_by_2_6_a_layer_and_zero_epochs_stand_still() -> None:
+    asked = problem()
+    start = pretrained(asked, MODEL, RNG)
+    gradual = FineTune(gradual=True, rate=1.0, falling=1 / 2.6)
+    for stage in gradual.stages(start):
+        assert stage.multipliers["head.weight"] == 1.0
+        assert stage.multipliers["hidden2.weight"] == pytest.approx(1 / 2.6)
+        assert stage.multipliers["hidden1.weight"] == pytest.approx(1 / 2.6**2)
+    still = replace(gradual, epochs=0).adapt(asked, MODEL, RNG)
+    assert not moved(tensors(start), tensors(still))
+    assert [stage.epochs for stage in replace(gradual, epochs=0).stages(start)] == [0] * 4
+    assert gradual.kind == "finetune-gradual" and not gradual.unasked and FineTune().unasked
+    assert {each.kind for each in gradual.grid(asked)} == {"finetune-gradual"}

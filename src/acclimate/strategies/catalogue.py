@@ -56,8 +56,10 @@ from acclimate.strategies.multitask.joint import (
 )
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.multitask.soft import SoftSharing, TraceNorm
-from acclimate.strategies.parameter.finetune import FineTune
+from acclimate.strategies.parameter.delta import Delta
+from acclimate.strategies.parameter.finetune import FALLING, FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
+from acclimate.strategies.parameter.lora import Lora
 from acclimate.strategies.parameter.prior import SourcePrior
 from acclimate.strategies.relation.itemprior import ItemItemPrior
 from acclimate.strategies.strategy import Adapt, Strategy
@@ -96,7 +98,10 @@ STRATEGIES: tuple[Strategy, ...] = (
     TrAdaBoost(),
     FineTune(layers="head"),
     FineTune(layers="all"),
+    FineTune(gradual=True, falling=FALLING),
     L2SP(),
+    Delta(),
+    Lora(),
     Chain((DensityRatio(), FineTune(layers="all"))),
     HardSharing(),
     LabelSharing(),

@@ -7,7 +7,7 @@ network serves every fold of the target and every setting of a strategy.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from acclimate.arrays import Tensor
 from acclimate.domains.problem import Problem, Statistics
@@ -39,11 +39,18 @@ class GoOn(Adapt):
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         assert isinstance(model, Trainable)
-        start = begun(problem, model, rng, tick)
+        start: Any = begun(problem, model, rng, tick)
         prepared = start.prepare(problem.view(problem.fit))
-        return start.tune(
-            prepared, self.tuning(start), start=start, rng=rng.child("finetune"), tick=tick
-        )
+        key = rng.child("finetune")
+        for number, tuning in enumerate(self.stages(start)):
+            own = key.child(f"{number}") if number else key
+            start = start.tune(prepared, tuning, start=start, rng=own, tick=tick)
+        fitted: Model = start
+        return fitted
+
+    def stages(self, start: Trainable) -> tuple[Tuning, ...]:
+        """Trainings one after the other, each from where the one before ended."""
+        return (self.tuning(start),)
 
     @abstractmethod
     def tuning(self, start: Trainable) -> Tuning:
