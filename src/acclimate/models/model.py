@@ -2,7 +2,7 @@
 
 A model is a frozen specification; `fit` returns a new one that also holds what
 was learned.  Strategies ask for what a model offers by protocol (`Weighted`,
-`WithPrior`, `GivesPrior`, `TakesNumbers`, `Network`) and never for its class.
+`WithPrior`, `GivesPrior`, `TakesNumbers`, `Grows`, `Network`) and never for its class.
 """
 
 from __future__ import annotations
@@ -131,6 +131,29 @@ class GivesPrior(Protocol):
     """A model that, once fitted, can be the prior of another fit."""
 
     def as_prior(self) -> Prior: ...
+
+
+@runtime_checkable
+class Grows(Protocol):
+    """Trees that, once fitted, go on from what they learned with other rows."""
+
+    def grown(
+        self,
+        view: Any,
+        rounds: int,
+        *,
+        weight: Array | None = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> Model:
+        """With `rounds` more trees on these rows, behind those it has."""
+        ...
+
+    def releaved(
+        self, view: Any, decay: float, *, weight: Array | None = None, tick: Tick = idle
+    ) -> Model:
+        """The same splits, each leaf decay·old + (1 − decay)·what these rows say."""
+        ...
 
 
 @runtime_checkable

@@ -14,7 +14,6 @@ columns every row gets their mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -24,6 +23,8 @@ import numpy as np
 from acclimate.arrays import Array, Bools, Ints, Tensor
 from acclimate.domains.exam import Numbers, Probabilities, RowAnswer
 from acclimate.domains.view import RowView
+from acclimate.errors import StrategyError
+from acclimate.models.boosted import boosted, dataset, parameters, releaved, threads
 from acclimate.models.design import (
     Layout,
     absent_share,
@@ -34,12 +35,9 @@ from acclimate.models.design import (
 )
 from acclimate.models.model import State, Tick, idle
 from acclimate.rng import Rng
-from acclimate.settings import settings
 
 TEXT_COLUMNS = 2000  # the most used ones; a histogram is kept for each
 TEXT_ROWS = 5  # a text column used by fewer rows is left out
-ROUNDS_A_TICK = 5
-FEW_ROWS = 5000  # below, a second thread costs more than it brings
 
 
 @dataclass(frozen=True)
@@ -197,54 +195,83 @@ class Trees:
         self, rows: TreeRows, label: Ints | Array, weight: Array, rng: Rng, tick: Tick
     ) -> str:
         """LightGBM's text of trees fitted on rows that all have a weight above 0."""
-        import lightgbm
-
-        n, layout = len(label), rows.layout
-        categories = np.arange(len(layout.levels)) + layout.numeric
-        asked: dict[str, Any] = {"objective": "regression"}
-        if label.dtype.kind != "f":
-            n_classes = int(label.max()) + 1
-            asked = {
-                "objective": "binary" if n_classes == 2 else "multiclass",
-                "num_class": 1 if n_classes == 2 else n_classes,
-            }
-        parameters: dict[str, Any] = {
-            **asked,
-            "num_leaves": self.leaves,
-            "learning_rate": self.rate,
-            "min_data_in_leaf": max(1, min(self.min_rows, n // 10)),
-            # LightGBM wants 100 rows behind a group of categories and ignores one of
-            # fewer than cat_smooth = 10 rows; with 60 rows it would split on none.  On
-            # made markets these lower log loss at 60 and 150 rows and change nothing
-            # from 500.
-            "min_data_per_group": max(1, min(100, n // 10)),
-            "cat_smooth": max(1.0, min(10.0, n / 50)),
-            "feature_fraction": 0.8,
-            "lambda_l2": 1.0,
-            "seed": rng.seed,
-            "num_threads": _threads(n),
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
-        }
+        n, n_classes = len(label), 0 if label.dtype.kind == "f" else int(label.max()) + 1
+        told = parameters(self.leaves, self.rate, self.min_rows, n, n_classes, rng.seed)
         # What a data set remembers of its settings; it refuses others once it is made.
-        key = f"{parameters['min_data_in_leaf']} {parameters['objective']}"
+        key = f"{told['min_data_in_leaf']} {told['objective']}"
         if key not in rows.binned:
-            rows.binned[key] = lightgbm.Dataset(
-                rows.matrix,
-                label.astype(np.float64),
-                categorical_feature=categories.tolist(),
-                params=parameters,
-                free_raw_data=True,
-            ).construct()
+            rows.binned[key] = dataset(rows.matrix, label, rows.layout, told).construct()
         data = rows.binned[key].set_label(label.astype(np.float64))
         # `set_weight` would leave the weights of the fit before where all are 1.
         data.set_field("weight", None if np.all(weight == 1) else weight)
-        booster = lightgbm.train(
-            parameters, data, num_boost_round=self.rounds, callbacks=[_ticking(tick)]
+        return boosted(data, told, self.rounds, tick)
+
+    def grown(
+        self,
+        view: RowView,
+        rounds: int,
+        *,
+        weight: Array | None = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> Trees:
+        """`rounds` ≥ 0 more trees on these rows, those that were learned kept as they are.
+
+        Their leaves are fitted to what the learned trees leave, with this model's settings.
+        Trees that split on nothing stay as they are.
+
+        Raises StrategyError for a class that the learned trees do not tell apart.
+        """
+        fitted = self._known()
+        if not fitted.model or not rounds:
+            return self
+        matrix, label, weight = self._again(view, weight)
+        n_classes = int(fitted.classes.sum())
+        if n_classes and len(np.unique(label)) < 2:
+            return self  # LightGBM grows no tree on a single class
+        told = parameters(
+            self.leaves, self.rate, self.min_rows, len(label), n_classes, rng.seed
         )
-        text: str = booster.model_to_string()
-        return text
+        rows = dataset(matrix, label, fitted.layout, told, weight, keep=True)
+        model = boosted(rows, told, rounds, tick, start=fitted.booster)
+        return replace(self, fitted=replace(fitted, model=model))
+
+    def releaved(
+        self, view: RowView, decay: float, *, weight: Array | None = None, tick: Tick = idle
+    ) -> Trees:
+        """The same splits with leaves fitted to these rows: decay·old + (1 − decay)·new.
+
+        decay  from 0 (leaves of these rows alone) to 1 (as they were); a leaf that no row
+               falls into stays as it was
+
+        Raises StrategyError for a class that the learned trees do not tell apart.
+        """
+        fitted = self._known()
+        tick()
+        if not fitted.model:
+            return self
+        model = releaved(fitted.booster, *self._again(view, weight), decay, tick)
+        return replace(self, fitted=replace(fitted, model=model))
+
+    def _again(self, view: RowView, weight: Array | None) -> tuple[Any, Ints | Array, Array]:
+        """Rows as the learned trees read them: matrix, label in their terms, weights."""
+        fitted = self._known()
+        fitted.layout.require(view)
+        weight = require_weight(weight, view.n)
+        used = np.flatnonzero(weight > 0)
+        matrix, weight = _matrix(view, fitted.text)[used], weight[used]
+        if not len(fitted.classes):
+            centre, spread = fitted.shares
+            return matrix, (require_numbers(view.label)[used] - centre) / spread, weight
+        label = require_label(view.label, len(fitted.classes))[used]
+        if not fitted.classes[label].all():
+            foreign = int((~fitted.classes[label]).sum())
+            raise StrategyError(
+                f"Expected labels among the {int(fitted.classes.sum())} classes that the "
+                f"learned trees tell apart; found {foreign:,} rows of others. Leave these "
+                "rows out, or fit on all rows from the start."
+            )
+        return matrix, np.cumsum(fitted.classes)[label] - 1, weight
 
     def predict(self, query: RowView, context: Any = None) -> RowAnswer:
         """(n, n_classes), or (n,) numbers, for any rows encoded as those of the fit were."""
@@ -255,14 +282,14 @@ class Trees:
             away = np.zeros(query.n)
             if fitted.model and query.n:
                 matrix = _matrix(query, fitted.text)
-                away = fitted.booster.predict(matrix, num_threads=_threads(query.n))
+                away = fitted.booster.predict(matrix, num_threads=threads(query.n))
             return Numbers(centre + spread * away)
         if not fitted.model:
             return Probabilities(np.tile(fitted.shares, (query.n, 1)))
         if not query.n:
             return Probabilities(np.zeros((0, len(fitted.classes))))
         matrix = _matrix(query, fitted.text)
-        chance = fitted.booster.predict(matrix, num_threads=_threads(query.n))
+        chance = fitted.booster.predict(matrix, num_threads=threads(query.n))
         if chance.ndim == 1:
             chance = np.column_stack([1.0 - chance, chance])
         return Probabilities(share_with_absent(chance, fitted.classes, fitted.absent))
@@ -315,18 +342,3 @@ def _matrix(view: RowView, text: Ints) -> Any:
     columns = sp.csr_array(view.sparse)[:, text]
     # LightGBM knows SciPy's matrix, and warns of what it must convert.
     return sp.csr_matrix(sp.hstack([sp.csr_array(dense), columns], format="csr"))
-
-
-def _ticking(tick: Tick) -> Callable[[Any], None]:
-    """A LightGBM callback; what it raises ends the training."""
-
-    def callback(environment: Any) -> None:
-        if environment.iteration % ROUNDS_A_TICK == 0:
-            tick()
-
-    return callback
-
-
-def _threads(n: int) -> int:
-    """Threads for n rows, 0 meaning all; a function of the size and the settings alone."""
-    return settings().threads or (1 if n < FEW_ROWS else 0)

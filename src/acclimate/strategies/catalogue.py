@@ -56,6 +56,7 @@ from acclimate.strategies.multitask.joint import (
 )
 from acclimate.strategies.multitask.sharing import HardSharing, LabelSharing
 from acclimate.strategies.multitask.soft import SoftSharing, TraceNorm
+from acclimate.strategies.parameter.boosting import Boosting, RefitLeaves
 from acclimate.strategies.parameter.delta import Delta
 from acclimate.strategies.parameter.finetune import FALLING, FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
@@ -96,6 +97,8 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((Ulsif(), Pooled())),
     Blend(),
     TrAdaBoost(),
+    RefitLeaves(),
+    Boosting(),
     FineTune(layers="head"),
     FineTune(layers="all"),
     FineTune(gradual=True, falling=FALLING),
