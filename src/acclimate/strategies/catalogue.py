@@ -47,6 +47,8 @@ from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
 from acclimate.strategies.meta.metatransfer import MetaTransfer
 from acclimate.strategies.meta.reptile import Reptile
+from acclimate.strategies.multitask.affinity import AffinitySharing
+from acclimate.strategies.multitask.autolambda import AutoLambda
 from acclimate.strategies.multitask.balanced import BalancedSharing
 from acclimate.strategies.multitask.joint import (
     MmoeSharing,
@@ -115,6 +117,8 @@ STRATEGIES: tuple[Strategy, ...] = (
     MmoeSharing(),
     PleSharing(),
     MtanSharing(),
+    AutoLambda(),
+    AffinitySharing(),
     AdapterDann(),
     Dann(),
     DeepCoral(),
