@@ -72,8 +72,9 @@ class AffinitySharing(HardSharing):
             out = mean + self.sure * error < 0
             kept += [] if out else [lesson]
             facts.append(
-                f"{lesson.name}: affinity {mean:+.2g} ± {error:.1g}"
-                + (", left out" if out else ", kept")
+                f"{lesson.name}: affinity {mean:+.2g} ± {error:.1g}, left out"
+                if out
+                else f"{lesson.name}: affinity {mean:+.2g} ± {error:.1g}, kept"
             )
         return problem.knowing(*facts), self.taught(kept, model, rng, tick).serve()
 

@@ -87,7 +87,7 @@ class AutoLambda(HardSharing):
             rows = model.prepare(rows_view(problem.view(asked)))
             learned = Lambda(task_names(len(lessons)), model, model.stream(rows).tensors, self)
             watched = replace(_Watched(**_plain(self)), watcher=learned)
-            watched.taught(lessons, model, rng.child(f"fold {number}"), tick)
+            watched.taught(lessons, model, rng.child(f"fold/{number}"), tick)
             found.append(learned.mean())
         if not found:
             return [1.0] * len(self.lessons(problem))
