@@ -20,8 +20,9 @@ from acclimate.errors import StrategyError
 from acclimate.models.model import Tick
 from acclimate.models.network import Params, Trainable, Tuning
 from acclimate.rng import Rng
+from acclimate.strategies.meta.compiled import quickest
 from acclimate.strategies.meta.episodic import Episodic, Lessons
-from acclimate.strategies.meta.inner import EPISODES, Inner, across, episode_stream
+from acclimate.strategies.meta.inner import EPISODES, Inner, episode_stream
 
 KINDS = {"domain": "maml", "entity": "maml-users", "category": "maml-categories"}
 
@@ -73,7 +74,7 @@ class Maml(Episodic):
         drawn = lessons.episodes.draw(self.rounds * self.tasks)
         return model.learn(
             lessons.prepared,
-            across(lessons.loss, inner, moving, lessons.rows),
+            quickest(lessons.loss, inner, moving, lessons.rows, self.rounds),
             {EPISODES: episode_stream(drawn, self.tasks)},
             Tuning(self.outer(model), dict.fromkeys(lessons.params, self.rate)),
             begun=lessons.params,
