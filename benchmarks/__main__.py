@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
     "networks": ("benchmarks.networks", "aligned and shared networks beside plain ones"),
     "tagging": ("benchmarks.tagging", "spans in titles, with few labels of the target's own"),
+    "sentiment": ("benchmarks.sentiment", "opinions of a category nobody labelled"),
     "stress": ("benchmarks.stress", "every awkward way to transfer, beside doing without"),
     "shapes": ("benchmarks.shapes", "labels of one domain's images for another's"),
     "shifts": ("benchmarks.shifts", "four kinds of simulated shift, beside published figures"),

@@ -59,6 +59,7 @@ def test_dense_and_sparse_designs_give_the_same_fit(
     prepared = model.prepare(view)
     if isinstance(prepared.matrix, np.ndarray):
         monkeypatch.setattr(design_module, "DENSE_ENTRIES", 0)
+        monkeypatch.setattr(design_module, "FILLED", 1)
         other = model.prepare(view)
         assert not isinstance(other.matrix, np.ndarray)
     else:
@@ -335,3 +336,32 @@ def test_from_near_by_fewer_factors_are_made(monkeypatch: pytest.MonkeyPatch) ->
     cold, weight = len(made_of), np.linspace(0.8, 1.2, view.n)
     Linear().fit(prepared, weight=weight, start=first, rng=RNG)
     assert len(made_of) - cold == 1 < cold
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_more_columns_than_rows_are_turned_into_the_span_of_the_rows_and_nothing_is_lost(
+    n_classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = made(40, n_classes, levels=(4,))
+    wide = np.random.default_rng(5).standard_normal((40, 90)) + 0.3
+    view = replace(view, numeric=np.column_stack([view.numeric, wide]))
+    weight = np.random.default_rng(6).random(40)
+    plain = design(view)
+    assert plain.turned is None
+    whole = Linear(0.5).fit(plain, weight=weight, rng=RNG).fitted
+    monkeypatch.setattr(design_module, "FEW_COLUMNS", 10)
+    narrow = design(view)
+    assert narrow.turned is not None and narrow.turned.rows.shape[1] <= 41
+    turned = Linear(0.5).fit(narrow, weight=weight, rng=RNG).fitted
+    assert whole is not None and turned is not None
+    np.testing.assert_allclose(turned.coefficients, whole.coefficients, atol=1e-4)
+
+
+def test_designs_of_few_columns_or_many_rows_are_not_turned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(design_module, "FEW_COLUMNS", 2)
+    assert design(made(40, levels=(4,))).turned is None
+    monkeypatch.setattr(design_module, "FEW_ROWS", 3)
+    wide = np.random.default_rng(5).standard_normal((4, 9))
+    assert design(replace(made(4, levels=(4,)), numeric=wide)).turned is None

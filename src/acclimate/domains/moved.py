@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -116,7 +117,7 @@ class Moved:
     inner: Encoder
     move: Move
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         state = self.move.state()
         digest = hashlib.sha256(self.inner.fingerprint.encode())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from acclimate.errors import StrategyError
 
 DENSE_COLUMNS = 256  # Cholesky beats products with a sparse matrix up to about here
 DENSE_ENTRIES = 50_000_000  # 400 MB of float64
+FILLED = 2 / 3  # of a matrix, above which its zeros cost less than the places of the others
+FEW_COLUMNS = 1_000  # a design of fewer is solved as it is, however few its rows
+FEW_ROWS = 5_000  # above, the eigenvectors of all products of rows cost more than they save
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,42 @@ class Design:
     def n(self) -> int:
         return int(self.matrix.shape[0])
 
+    @cached_property
+    def turned(self) -> Turned | None:
+        """The same rows in as many columns as there are rows, where that is worth it."""
+        if not isinstance(self.matrix, np.ndarray):
+            return None
+        n, width = self.matrix.shape
+        if not max(n, FEW_COLUMNS) < width or n > FEW_ROWS:
+            return None
+        rest: Array = self.matrix[:, 1:]
+        values, vectors = np.linalg.eigh(rest @ rest.T)
+        kept = values > 1e-12 * values[-1]
+        roots = np.sqrt(values[kept])
+        rows = np.column_stack([np.ones(n), vectors[:, kept] * roots])
+        return Turned(rows, rest, vectors[:, kept] / roots)
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A dense design turned into the span of its own rows; distances stay as they are.
+
+    A penalty on squares leaves the coefficients in that span, so that nothing is lost
+    (the representer theorem: Kimeldorf & Wahba 1971).
+
+    rows  (n, 1 + r) the intercept's column, then coordinates in the span
+    rest  (n, a − 1) the design without its intercept
+    turn  (n, r) restᵀ · turn are the axes of the span, of length 1
+    """
+
+    rows: Array
+    rest: Array
+    turn: Array
+
+    def back(self, coefficients: Array) -> Array:
+        """(a, k) coefficients of the design from (1 + r, k) of its coordinates."""
+        return np.concatenate([coefficients[:1], self.rest.T @ (self.turn @ coefficients[1:])])
+
 
 def design(view: RowView) -> Design:
     """The design matrix of a view: dense while it is small, CSR otherwise."""
@@ -129,8 +169,9 @@ def design(view: RowView) -> Design:
     entries = n * first + len(hit) + (0 if text is None else text.nnz)
     size = n * len(columns)
     matrix: Array | Sparse
-    if size <= DENSE_ENTRIES and (
-        entries > size / 3 or (view.n_classes in (0, 2) and len(columns) <= DENSE_COLUMNS)
+    if entries > FILLED * size or (
+        size <= DENSE_ENTRIES
+        and (entries > size / 3 or (view.n_classes in (0, 2) and len(columns) <= DENSE_COLUMNS))
     ):
         matrix = np.zeros((n, len(columns)))
         matrix[:, :first] = numeric

@@ -162,10 +162,17 @@ class Linear:
             part = np.ix_(prepared.columns, np.flatnonzero(told))
             position = np.cumsum(classes) - 1
             shown = _one_hot(position[label], int(told.sum()))
-            begin = None if start is None else start._known().coefficients[part]
-            coefficients[part] = minimise(
-                prepared.matrix, shown, weight, centre[part], precision[part], tick, begin
-            )
+            turned = prepared.turned if prior is None else None
+            if turned is not None:
+                firm = np.full((turned.rows.shape[1], shown.shape[1]), float(self.penalty))
+                firm[0] = 0.0
+                found = minimise(turned.rows, shown, weight, 0 * firm, firm, tick)
+                coefficients[part] = turned.back(found)
+            else:
+                begin = None if start is None else start._known().coefficients[part]
+                coefficients[part] = minimise(
+                    prepared.matrix, shown, weight, centre[part], precision[part], tick, begin
+                )
         return replace(self, fitted=LinearFit(layout, coefficients, classes, absent))
 
     def predict(self, query: RowView, context: Any = None) -> RowAnswer:

@@ -3,6 +3,8 @@
 The model's settings are tried first, under the strategy's default, then the
 strategy's under the best model.  What the folds predicted out of fold is kept:
 where `choose` is made by cross-fitting, it is the arm's answer.
+
+A target without labels has no folds; `plans.blind` then tunes the model on the sources.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions
 from acclimate.domains.view import ItemEncoder
 from acclimate.models.model import Tick, idle
+from acclimate.plans.blind import blind
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.tasks.task import Task
@@ -60,6 +63,9 @@ def tune(
     few = folds[:2] if rows and behind > LARGE else folds
     models = arm.strategy.models(arm.model)
     variants = len(models) + len(arm.strategy.grid(problem)) - 1
+    if not problem.labelled:
+        arm, tried = blind(arm, problem, rng.child("blind"), tick)
+        return Tuned(arm, None, None, tried)
     if not folds:
         return Tuned(arm, None, None, 0)
     if variants > 1:

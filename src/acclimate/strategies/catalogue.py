@@ -37,6 +37,7 @@ from acclimate.strategies.feature.deepcoral import DeepCoral
 from acclimate.strategies.feature.discrepancy import Dan, Jan
 from acclimate.strategies.feature.msda import Denoise, Msda
 from acclimate.strategies.feature.several import Mdan
+from acclimate.strategies.feature.subspace import SubspaceAlignment
 from acclimate.strategies.instance.kmm import Kmm
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.tradaboostr2 import TrAdaBoostR2
@@ -89,6 +90,8 @@ STRATEGIES: tuple[Strategy, ...] = (
     ItemItemPrior(),
     Chain((Coral(), SourceOnly())),
     Chain((Coral(), Pooled())),
+    Chain((SubspaceAlignment(), SourceOnly())),
+    Chain((SubspaceAlignment(), Pooled())),
     Chain((Msda(), SourceOnly())),
     Chain((Msda(), Pooled())),
     Chain((DensityRatio(), SourceOnly())),

@@ -167,14 +167,17 @@ class Msda(Reshape):
         some = problem.fit.n or problem.unlabelled is not None
         both = stack_views([*blind, target_view(problem)] if some else blind)
 
+        ends = np.cumsum([view.n for view in views.values()])
+
         def learn() -> tuple[Denoise, list[Array]]:
             move = denoiser(both, self.corruption, self.layers, self.width, rng, tick)
             return move, move.hidden(stack_views(blind))
 
-        # Folds and settings of a model come here again with the very same rows.
-        move, hidden = _KEPT.get((_digest(both), repr(self), str(rng.seed)), learn)
-        ends = np.cumsum([view.n for view in views.values()])[:-1]
-        parts = [np.split(layer, ends) for layer in hidden]
+        # Folds and settings of a model come here again with the very same rows; only blocks
+        # of columns are drawn.
+        drawn = "" if _read(both, both.sparse is not None).shape[1] <= self.width else rng.seed
+        move, hidden = _KEPT.get((_digest(both), str(ends), repr(self), str(drawn)), learn)
+        parts = [np.split(layer, ends[:-1]) for layer in hidden]
         moved = {
             name: beside(view, [layer[number] for layer in parts])
             for number, (name, view) in enumerate(views.items())
