@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
     "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
     "networks": ("benchmarks.networks", "aligned and shared networks beside plain ones"),
+    "multitask": ("benchmarks.multitask", "several tasks at once, beside each alone"),
     "tagging": ("benchmarks.tagging", "spans in titles, with few labels of the target's own"),
     "sentiment": ("benchmarks.sentiment", "opinions of a category nobody labelled"),
     "stress": ("benchmarks.stress", "every awkward way to transfer, beside doing without"),
