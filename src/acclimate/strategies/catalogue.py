@@ -39,6 +39,7 @@ from acclimate.strategies.feature.msda import Denoise, Msda
 from acclimate.strategies.feature.several import Mdan
 from acclimate.strategies.feature.subspace import SubspaceAlignment
 from acclimate.strategies.instance.kmm import Kmm
+from acclimate.strategies.instance.sources import EvidenceWeights
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.tradaboostr2 import TrAdaBoostR2
 from acclimate.strategies.instance.ulsif import Ulsif
@@ -100,6 +101,8 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((Kmm(), Pooled())),
     Chain((Ulsif(), SourceOnly())),
     Chain((Ulsif(), Pooled())),
+    Chain((EvidenceWeights(), Pooled())),
+    Chain((EvidenceWeights(), SourcePrior())),
     Blend(),
     TrAdaBoost(),
     RefitLeaves(),

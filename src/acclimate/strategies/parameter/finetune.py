@@ -67,7 +67,9 @@ class FineTune(GoOn):
         # One class, several entries of the catalogue: what moves less is simpler.
         kind, complexity = "finetune", 5
         if self.layers != "all":
-            kind, complexity = f"finetune-{'last' if whole else ''}{self.layers}", 4
+            kind, complexity = f"finetune-last{self.layers}", 4
+        if self.layers == "head":
+            kind = "finetune-head"
         if self.gradual:
             kind, complexity = "finetune-gradual", 6
         object.__setattr__(self, "kind", kind)
