@@ -23,6 +23,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "cross_border": ("benchmarks.cross_border", "countries of one shop learn from its home"),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
+    "fewshot": (
+        "benchmarks.fewshot",
+        "a meta-learned start and few labels, beside fine-tuning",
+    ),
     "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
     "networks": ("benchmarks.networks", "aligned and shared networks beside plain ones"),
     "multitask": ("benchmarks.multitask", "several tasks at once, beside each alone"),

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from acclimate.arrays import Array
 from acclimate.models.network import Batch, Params, Step, train
-from acclimate.strategies.meta.attention import KEY, QUERY, Attention, attending
+from acclimate.strategies.meta.attention import KEY, QUERY, Attention, attending, moved
 from acclimate.strategies.meta.boards import BOARD
 from acclimate.strategies.meta.compiled import compiled, compiler
 from acclimate.strategies.meta.inner import EPISODES, Descent, Inner, across
@@ -151,3 +151,22 @@ def errors(own: Params, query: Batch) -> Array:
     with torch.no_grad():
         found: Array = torch.func.vmap(loss)(own, query).numpy().astype("float64")
     return found
+
+
+def attended(both: Params, how: Attention, support: Batch, kept: int = 32) -> Params:
+    """name → (n, …), each task's own parameters by AML, from the gradients of tasks kept."""
+    params = {name: value for name, value in both.items() if name not in (QUERY, KEY)}
+    theirs = how.all_told(params, tasks(kept, 10, 0, 10_000)[0])
+    mine = how.all_told(params, support)
+    query, keys = mine.summary @ both[QUERY].T, theirs.summary @ both[KEY].T
+    scores = query @ keys.T / keys.shape[1] ** 0.5
+    if how.masked:
+        return moved(params, theirs.gradients, torch.softmax(scores, 1), how.alpha)
+    own = (query * (mine.summary @ both[KEY].T)).sum(1, keepdim=True) / keys.shape[1] ** 0.5
+    a = torch.softmax(torch.cat([scores, own], 1), 1)
+    ends = moved(params, theirs.gradients, a[:, :-1], how.alpha)
+    weight = how.alpha * a[:, -1]
+    return {
+        name: value - weight.reshape(-1, *[1] * (value.ndim - 1)) * mine.gradients[name]
+        for name, value in ends.items()
+    }
