@@ -15,7 +15,9 @@ from acclimate.domains.view import ItemEncoder, ItemRecipe
 from acclimate.errors import StrategyError
 from acclimate.models.ease import Ease, solve
 from acclimate.models.model import Model
+from acclimate.plans.tune import tune
 from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import TargetOnly
 from acclimate.strategies.relation.itemprior import (
     ItemItemPrior,
@@ -24,6 +26,7 @@ from acclimate.strategies.relation.itemprior import (
     map_items,
     source_items,
 )
+from acclimate.tasks.recommend import Recommend
 
 KEY = Rng.of(0)
 ITEMS = [f"i{n}" for n in range(10)]
@@ -89,6 +92,66 @@ def test_the_strategy_solves_the_kkt_system_of_its_sum_over_sources() -> None:
         right = np.r_[G[:, j] + 25.0 * (priors[0][:, j] + priors[1][:, j]), 0.0]
         expected = np.linalg.solve(system, right)[:n]
         np.testing.assert_allclose(matrix(fitted)[:, j], expected, atol=1e-6)
+
+
+def test_two_sources_of_different_strengths_solve_the_kkt_system() -> None:
+    given = problem(TARGET, TWO)
+    strategy = ItemItemPrior(8.0, source_penalty=40.0, strengths=(("r", 60.0), ("?", 9.0)))
+    fitted = strategy.adapt(given, Ease(7.0), KEY)
+    X, S, R = drawn(1, 30), drawn(2, 80), drawn(3, 50)
+    B_s, B_r = solve(S.T @ S, 40.0), solve(R.T @ R, 40.0)
+    n, G = 10, X.T @ X
+    for j in range(n):
+        system = np.zeros((n + 1, n + 1))
+        system[:n, :n] = G + (7.0 + 8.0 + 60.0) * np.eye(n)
+        system[n, j] = system[j, n] = 1.0
+        right = np.r_[G[:, j] + 8.0 * B_s[:, j] + 60.0 * B_r[:, j], 0.0]
+        expected = np.linalg.solve(system, right)[:n]
+        np.testing.assert_allclose(matrix(fitted)[:, j], expected, atol=1e-6)
+
+
+def test_one_source_of_unbounded_strength_outweighs_another() -> None:
+    given = problem(TARGET, TWO)
+    sure = ItemItemPrior(20.0, source_penalty=40.0, strengths=(("r", 1e12),))
+    R = drawn(3, 50)
+    expected = solve(R.T @ R, 40.0)
+    np.testing.assert_allclose(matrix(sure.adapt(given, Ease(20.0), KEY)), expected, atol=1e-6)
+    silent = ItemItemPrior(20.0, source_penalty=40.0, strengths=(("r", 0.0),))
+    alone = ItemItemPrior(20.0, source_penalty=40.0).adapt(
+        given.with_sources(given.sources[:1]), Ease(20.0), KEY
+    )
+    both = silent.adapt(given, Ease(20.0), KEY)
+    np.testing.assert_allclose(matrix(both), matrix(alone), atol=1e-6)
+
+
+def test_inner_folds_trust_the_source_that_is_alike() -> None:
+    # The target's users and those of "s" take pairs, those of "r" others: B_r misleads.
+    def pairs(users: int, seed: int, step: int) -> Array:
+        g = np.random.default_rng(seed)
+        X = np.zeros((users, 12))
+        for user in range(users):
+            for first in g.choice(6, 2, replace=False):
+                X[user, [2 * first, (2 * first + step) % 12]] = 1
+        return X
+
+    names = [f"i{n}" for n in range(12)]
+    apart = {"s": taken(pairs(400, 2, 1), names), "r": taken(pairs(400, 3, 5), names)}
+    given = problem(taken(pairs(25, 1, 1), names), apart)
+    tuned = tune(
+        Arm(ItemItemPrior(), Ease()), Recommend(k=2), given, KEY, cross_fit=False
+    ).arm.strategy
+    assert isinstance(tuned, ItemItemPrior)
+    assert (tuned.strength, tuned.strengths) == (10.0, (("s", 300.0),))
+
+
+def test_sources_are_set_apart_by_tuning_where_they_are_two_to_four() -> None:
+    one, two = problem(TARGET, ONE), problem(TARGET, TWO)
+    five = problem(TARGET, {f"s{n}": taken(drawn(n, 40), ITEMS) for n in range(5)})
+    for given, count in ((one, 5), (two, 7), (five, 5)):
+        grid = ItemItemPrior().grid(given)
+        assert len(grid) == count and ItemItemPrior() in grid
+    apart = [ItemItemPrior(10.0, strengths=((name, 300.0),)) for name in ("s", "r")]
+    assert list(ItemItemPrior().grid(two)[5:]) == apart
 
 
 def test_with_a_source_that_is_the_target_and_equal_penalties_nothing_moves() -> None:
@@ -212,3 +275,6 @@ def test_popularity_of_sources_breaks_ties_and_no_more() -> None:
 def test_a_strength_that_is_no_number_of_users_is_refused(strength: float) -> None:
     with pytest.raises(StrategyError, match="strengths of at least 0"):
         ItemItemPrior(strength=strength).adapt(problem(TARGET, ONE), Ease(20.0), KEY)
+    apart = ItemItemPrior(strengths=(("s", strength),))
+    with pytest.raises(StrategyError, match="strengths of at least 0"):
+        apart.adapt(problem(TARGET, ONE), Ease(20.0), KEY)

@@ -51,6 +51,7 @@ def tryout(
     labels: int = 40,
     sources: Sequence[tuple[float, float]] = ((2.0, 0.0),),
     metric: str | None = None,
+    levels: int = 4,
     seed: int = 0,
 ) -> Tryout:
     """Fit target-only, source-only and one strategy, and score them on 1,000 other rows.
@@ -64,13 +65,18 @@ def tryout(
               items: (catalogue, taste), the shares of items with other ids and other
               neighbours
     metric    of the task, or None for log loss (lower is better), nDCG@10 (higher)
+    levels    ≥ 0, of the category column of rows, whose effects rise from one to the next
     returns   scores by strategy; printed, they are one line
     """
     if model not in models():
         raise UsageError(f"Expected a model among {', '.join(models())}; found {model!r}.")
     key, specification = Rng.of(seed), models()[model]
-    made = _events if specification.form == "items" else _rows
-    posed = made(labels, sources, metric, key)
+    items = specification.form == "items"
+    posed = (
+        _events(labels, sources, metric, key)
+        if items
+        else _rows(labels, sources, metric, levels, key)
+    )
     values: dict[str, float] = {}
     facts: tuple[str, ...] = ()
     for kind in dict.fromkeys((*BESIDE[not labels :], strategy)):
@@ -85,17 +91,23 @@ def tryout(
 
 
 def _rows(
-    labels: int, sources: Sequence[tuple[float, float]], metric: str | None, rng: Rng
+    labels: int,
+    sources: Sequence[tuple[float, float]],
+    metric: str | None,
+    levels: int,
+    rng: Rng,
 ) -> Posed:
     """A made problem of rows, whose other label `other` is a task of its own."""
     whole = 2 * JUDGED + labels
-    target = make_rows(rng.child("target"), whole, other=True, name="target").domain
+    key = rng.child("target")
+    target = make_rows(key, whole, levels=levels, other=True, name="target").domain
     made = [
         make_rows(
             rng.child(f"source/{number}"),
             JUDGED,
             covariate=covariate,
             concept=concept,
+            levels=levels,
             other=True,
             name=f"source {number}",
         )

@@ -67,6 +67,7 @@ from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.lora import Lora
 from acclimate.strategies.parameter.prior import SourcePrior
 from acclimate.strategies.relation.itemprior import ItemItemPrior
+from acclimate.strategies.relation.smoothing import GraphSmoothing, LevelColumns
 from acclimate.strategies.strategy import Adapt, Strategy
 
 ALWAYS = ("target-only", "source-only", "pooled")
@@ -89,6 +90,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Pooled(),
     SourcePrior(),
     ItemItemPrior(),
+    GraphSmoothing(),
     Chain((Coral(), SourceOnly())),
     Chain((Coral(), Pooled())),
     Chain((SubspaceAlignment(), SourceOnly())),
@@ -161,7 +163,7 @@ MADE: tuple[Model, ...] = (
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 
-MOVES: tuple[type[Move], ...] = (Affine, Denoise)
+MOVES: tuple[type[Move], ...] = (Affine, Denoise, LevelColumns)
 """What reshaping steps may leave for the target's rows; an artifact reads them back."""
 
 

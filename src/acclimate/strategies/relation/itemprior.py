@@ -23,6 +23,10 @@ from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
 from acclimate.strategies.strategy import Adapt, Strategy
 
+# Each setting more is an inverse a fold.
+MOST_SET_APART = 4  # sources, beyond which all get one strength
+LOW, HIGH = 10.0, 300.0  # users; of the others, and of the one source that is trusted
+
 
 @dataclass(frozen=True)
 class SourceSettings:
@@ -67,10 +71,13 @@ class ItemItemPrior(Adapt):
 
     strength        μ > 0, in users: weight of each source's matrix
     source_penalty  λ_s > 0, in users: penalty of each source's own matrix
+    strengths       (name, μ_s ≥ 0) of sources with a weight of their own; a name that no
+                    source has is passed over, as an arm may leave its source out
     """
 
     strength: float = 100.0
     source_penalty: float = 300.0
+    strengths: tuple[tuple[str, float], ...] = ()
 
     kind: ClassVar[str] = "item-prior"
     reads: ClassVar[frozenset[str]] = frozenset({"gram"})
@@ -90,19 +97,26 @@ class ItemItemPrior(Adapt):
         return None
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
-        return tuple(replace(self, strength=mu) for mu in (10.0, 30.0, 100.0, 300.0, 1000.0))
+        """One strength for all; for up to four sources also each alone trusted most."""
+        alike = [replace(self, strength=mu) for mu in (10.0, 30.0, 100.0, 300.0, 1000.0)]
+        if not 2 <= len(problem.sources) <= MOST_SET_APART:
+            return tuple(alike)
+        names = [source.name for source in problem.sources]
+        return (*alike, *(replace(self, strength=LOW, strengths=((n, HIGH),)) for n in names))
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         encoder = problem.encoder
         assert isinstance(encoder, ItemEncoder)
         settings = SourceSettings.for_recipe(problem.recipe, self.source_penalty)
         matrices, popularity = [], np.zeros(len(encoder.known))
+        apart = dict(self.strengths)
         for source in problem.sources:
             tick()
             mapped = map_items(given_items(source, settings), encoder)
             matrices.append(mapped.matrix)
             popularity += mapped.popularity
-        prior = ItemPrior(matrices, [self.strength] * len(matrices), popularity)
+        strengths = [apart.get(source.name, self.strength) for source in problem.sources]
+        prior = ItemPrior(matrices, strengths, popularity)
         prepared = model.prepare(problem.view(problem.fit))
         return model.fit(prepared, prior=prior, rng=rng, tick=tick)
 
