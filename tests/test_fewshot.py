@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from acclimate.strategies.meta.attention import KEY, QUERY
 from benchmarks import fewshot
 
 torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
@@ -48,7 +49,7 @@ def test_a_task_is_served_by_what_was_kept_as_the_formula_says(masked: bool) -> 
     params = sinusoid.fresh(0)
     how = sinusoid.attentive(params, 0.05, masked)
     g = torch.Generator().manual_seed(1)
-    phi = {n: torch.randn(16, 81, generator=g) for n in (sinusoid.QUERY, sinusoid.KEY)}
+    phi = {n: torch.randn(16, 81, generator=g) for n in (QUERY, KEY)}
     support, _ = sinusoid.tasks(3, 10, 0, 5)
     kept, _ = sinusoid.tasks(32, 10, 0, 10_000)
     own = sinusoid.attended(params | phi, how, support)
