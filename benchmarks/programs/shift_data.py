@@ -1,0 +1,35 @@
+"""Made rows of a source and a target whose columns are mixed and moved, for two libraries."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROWS = 5000
+COLUMNS = 100
+ASKED = 2000
+EPOCHS = 10
+BATCH = 256
+RATE = 1e-3
+
+
+def made(
+    scale: int, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """Source rows and their labels; target rows and theirs, of which the last ASKED are asked.
+
+    scale  times 5,000 rows of each side
+    """
+    g = np.random.default_rng(seed)
+    n, d = scale * ROWS, COLUMNS
+    w = g.standard_normal(d) / d**0.5 * 2
+    mixed = np.eye(d) + 0.3 * g.standard_normal((d, d)) / d**0.5
+
+    def side(rows: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        x = g.standard_normal((rows, d))
+        return x, (x @ w + 0.5 * g.standard_normal(rows) > 0).astype(np.int64)
+
+    xs, ys = side(n)
+    xt, yt = side(n + ASKED)
+    moved = xt @ mixed + 0.5
+    return xs.astype(np.float32), ys, moved.astype(np.float32), yt
