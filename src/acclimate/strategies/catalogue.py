@@ -31,6 +31,7 @@ from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.blend import Blend
 from acclimate.strategies.chain import JOIN, Chain
 from acclimate.strategies.feature.adversarial import AdapterDann, Dann
+from acclimate.strategies.feature.augmentation import Augment, FeatureAugmentation
 from acclimate.strategies.feature.conditional import Cdan
 from acclimate.strategies.feature.coral import Coral
 from acclimate.strategies.feature.deepcoral import DeepCoral
@@ -93,6 +94,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     GraphSmoothing(),
     Chain((Coral(), SourceOnly())),
     Chain((Coral(), Pooled())),
+    Chain((FeatureAugmentation(), Pooled())),
     Chain((SubspaceAlignment(), SourceOnly())),
     Chain((SubspaceAlignment(), Pooled())),
     Chain((Msda(), SourceOnly())),
@@ -164,6 +166,7 @@ MADE: tuple[Model, ...] = (
 
 
 MOVES: tuple[type[Move], ...] = (Affine, Denoise, LevelColumns)
+MOVES: tuple[type[Move], ...] = (Affine, Augment, Denoise)
 """What reshaping steps may leave for the target's rows; an artifact reads them back."""
 
 
