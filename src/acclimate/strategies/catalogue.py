@@ -165,8 +165,7 @@ MADE: tuple[Model, ...] = (
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 
-MOVES: tuple[type[Move], ...] = (Affine, Denoise, LevelColumns)
-MOVES: tuple[type[Move], ...] = (Affine, Augment, Denoise)
+MOVES: tuple[type[Move], ...] = (Affine, Augment, Denoise, LevelColumns)
 """What reshaping steps may leave for the target's rows; an artifact reads them back."""
 
 
