@@ -2,6 +2,7 @@
 
     AcclimateError                 exit code
     ├── UsageError                 2   a call that cannot be understood
+    │   └── InputError             2   arrays or settings given to an estimator
     ├── DataError                  3   tables that cannot be read or do not fit
     │   ├── DomainError            3   a market: files, roles, columns, labels
     │   └── TaskError              3   a task that its data cannot serve
@@ -62,6 +63,10 @@ class UsageError(AcclimateError):
     """A command, recipe or argument that cannot be understood."""
 
     exit_code = 2
+
+
+class InputError(UsageError, ValueError):
+    """Arrays or settings that an estimator cannot take; a ValueError, as scikit-learn asks."""
 
 
 class DataError(AcclimateError):

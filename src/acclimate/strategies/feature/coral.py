@@ -95,12 +95,21 @@ def recolour(xs: Array, xt: Array, shrink: float = 1.0) -> Array:
 
     Raises StrategyError if either side has fewer than two rows.
     """
+    moved: Array = xs @ recolouring(xs, xt, shrink)
+    return moved
+
+
+def recolouring(xs: Array, xt: Array, shrink: float = 1.0) -> Array:
+    """(d, d) what source rows are multiplied by, from the right: C_s^(−½) C_t^(½).
+
+    Arguments and errors as in `recolour`.
+    """
     _require_rows(len(xs), len(xt))
     eye = np.eye(xs.shape[1])
     C_s = np.atleast_2d(np.cov(xs, rowvar=False)) + shrink * eye  # (d, d)
     C_t = np.atleast_2d(np.cov(xt, rowvar=False)) + shrink * eye  # (d, d)
-    moved: Array = xs @ power(C_s, -0.5) @ power(C_t, 0.5)
-    return moved
+    A: Array = power(C_s, -0.5) @ power(C_t, 0.5)
+    return A
 
 
 def rescale(xs: Sparse, xt: Sparse, shrink: float = 1.0) -> Sparse:
