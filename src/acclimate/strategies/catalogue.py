@@ -67,6 +67,7 @@ from acclimate.strategies.parameter.finetune import FALLING, FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.lora import Lora
 from acclimate.strategies.parameter.prior import SourcePrior
+from acclimate.strategies.relation.cotuning import CoTuning
 from acclimate.strategies.relation.itemprior import ItemItemPrior
 from acclimate.strategies.relation.smoothing import GraphSmoothing, LevelColumns
 from acclimate.strategies.strategy import Adapt, Strategy
@@ -118,6 +119,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Delta(),
     Lora(),
     Chain((DensityRatio(), FineTune(layers="all"))),
+    CoTuning(),
     HardSharing(),
     LabelSharing(),
     BalancedSharing(),
