@@ -68,6 +68,7 @@ from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.lora import Lora
 from acclimate.strategies.parameter.prior import SourcePrior
 from acclimate.strategies.relation.cotuning import CoTuning
+from acclimate.strategies.relation.itemgraph import ItemGraph
 from acclimate.strategies.relation.itemprior import ItemItemPrior
 from acclimate.strategies.relation.smoothing import GraphSmoothing, LevelColumns
 from acclimate.strategies.strategy import Adapt, Strategy
@@ -92,6 +93,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Pooled(),
     SourcePrior(),
     ItemItemPrior(),
+    ItemGraph(),
     GraphSmoothing(),
     Chain((Coral(), SourceOnly())),
     Chain((Coral(), Pooled())),
