@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
-from acclimate.models.columns import heaviest_terms
+from acclimate.models.columns import commonest_terms
+from acclimate.models.linear import Linear
 from acclimate.models.mixed import TEXT_BUCKETS, MixedNetwork
 from acclimate.models.model import Network, State, Weighted
 from acclimate.models.network import Params, Stream, Trainable
@@ -124,6 +125,56 @@ def test_network_separates_rings_that_no_line_can() -> None:
     assert network > 0.9
 
 
+def codes_of_forty_columns(n: int, seed: int) -> RowView:
+    """Forty category columns, eight of which shift the label; the rest is noise."""
+    g = np.random.default_rng(seed)
+    effects = np.random.default_rng(99).normal(size=(8, 8))
+    codes = g.integers(0, 8, (n, 40))
+    scores = 1.2 * sum(effects[column][codes[:, column]] for column in range(8))
+    label = (scores + g.logistic(size=n) > 0).astype(np.int64)
+    return RowView(np.zeros((n, 0)), codes, (8,) * 40, None, label, 2)
+
+
+def reviews(n: int, seed: int) -> RowView:
+    """TF-IDF of 80 terms of 4,000, rare ones heavier; 300 of the common ones tell."""
+    import scipy.sparse as sp
+
+    g = np.random.default_rng(seed)
+    chance = 1 / (np.arange(4000) + 20.0)
+    tells = np.random.default_rng(99).permutation(600)[:300]
+    lean = np.zeros(4000)
+    lean[tells[:150]], lean[tells[150:]] = 0.6, -0.6
+    label = g.integers(0, 2, n)
+    counts = []
+    for sign in (-1, 1):
+        p = chance * np.exp(sign * lean)
+        counts.append(g.multinomial(80, p / p.sum(), n) > 0)
+    seen = np.where(label[:, None] == 1, counts[1], counts[0])
+    weights = seen * -np.log(chance / chance.sum())
+    weights = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    padded = sp.csr_array(sp.hstack([weights, sp.csr_array((n, 2**17 - 4000))]))
+    return RowView(np.zeros((n, 0)), np.zeros((n, 0), int), (), padded, label, 2)
+
+
+def log_loss(model: Any, train: RowView, test: RowView) -> float:
+    p = model.fit(model.prepare(train), rng=RNG).predict(test).p
+    return float(-np.log(p[np.arange(test.n), test.label]).mean())
+
+
+@pytest.mark.parametrize(
+    ("made", "n", "penalty"),
+    [(codes_of_forty_columns, 2000, 5.0), (reviews, 400, 0.02)],
+    ids=["categories", "text"],
+)
+def test_default_network_is_near_a_linear_model_where_that_is_right(
+    made: Callable[[int, int], RowView], n: int, penalty: float
+) -> None:
+    train, test = made(n, 1), made(2000, 2)
+    linear = log_loss(Linear(penalty), train, test)
+    assert linear < 0.55  # of log 2 = 0.69: there is something to learn
+    assert log_loss(MixedNetwork(), train, test) < 1.1 * linear
+
+
 def test_text_that_says_it_all_is_read() -> None:
     model = fit(MixedNetwork(), rings(400, 1, text=True))
     assert accuracy(model, rings(400, 2, text=True)) > 0.97
@@ -166,7 +217,7 @@ def test_rows_of_weight_zero_are_as_good_as_removed() -> None:
         sparse=view.sparse[kept],
         label=view.label[kept],
     )
-    weighted = fit(MixedNetwork(), view, weight=(np.arange(300) % 3 > 0) * 2.0)
+    weighted = fit(MixedNetwork(), view, weight=(np.arange(300) % 3 > 0) * 1.0)
     removed = fit(MixedNetwork(), fewer)
     assert np.array_equal(weighted.predict(view).p, removed.predict(view).p)
 
@@ -227,16 +278,16 @@ def test_unseen_levels_are_trained_by_hidden_codes_and_start_at_zero() -> None:
     assert torch.equal(unhidden, torch.zeros(2))
 
 
-def test_a_row_keeps_its_heaviest_terms() -> None:
+def test_a_row_keeps_its_commonest_terms() -> None:
     import scipy.sparse as sp
 
     weights = np.random.default_rng(0).permutation(300) + 1.0
     sparse = sp.csr_array((weights, (np.r_[np.zeros(299, int), 2], np.arange(300))), (3, 2**17))
-    terms, kept = heaviest_terms(sparse, TEXT_BUCKETS)
-    heaviest = np.sort(weights[:299])[::-1][:128]
+    terms, kept = commonest_terms(sparse, TEXT_BUCKETS)
+    lightest = np.sort(weights[:299])[:128]  # under TF-IDF the commonest
     assert terms.shape == kept.shape == (3, 128)
-    assert np.array_equal(kept[0], heaviest.astype(np.float32))
-    assert np.array_equal(weights[terms[0]], heaviest)
+    assert np.array_equal(kept[0], lightest.astype(np.float32))
+    assert np.array_equal(weights[terms[0]], lightest)
     assert not kept[1].any() and kept[2, 0] == weights[299] and not kept[2, 1:].any()
 
 
@@ -244,7 +295,7 @@ def test_terms_are_folded_into_the_buckets() -> None:
     import scipy.sparse as sp
 
     sparse = sp.csr_array(([1.0], ([0], [TEXT_BUCKETS + 5])), (1, 2**17))
-    assert heaviest_terms(sparse, TEXT_BUCKETS)[0].tolist() == [[5]]
+    assert commonest_terms(sparse, TEXT_BUCKETS)[0].tolist() == [[5]]
 
 
 @pytest.mark.parametrize("text", [False, True])
@@ -300,13 +351,13 @@ def test_one_row_and_no_query_row_work() -> None:
     assert np.isfinite(model.predict(view).p).all()
 
 
-def test_steps_are_ten_a_pass_at_least_and_bounded() -> None:
+def test_steps_are_fifty_a_pass_at_least_and_bounded() -> None:
     model = MixedNetwork(epochs=6)
 
     def steps(n: int) -> int:
         return model.steps(Stream({"x": torch.zeros(n, 1)}, 256))
 
-    assert steps(150) == 60
+    assert steps(150) == 300
     assert steps(40_000) == 6 * 157
     assert steps(1_000_000) == 3000
     assert replace(model, epochs=0).steps(Stream({"x": torch.zeros(9, 1)}, 256)) == 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from acclimate.errors import StrategyError
-from acclimate.models.network import AdamW, Batch, Params, Stream, together, train
+from acclimate.models.network import Adam, Batch, Params, Stream, together, train
 from acclimate.rng import Rng
 
 torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
@@ -40,7 +40,7 @@ def test_loop_reaches_the_closed_form_of_least_squares() -> None:
         start(),
         batches=together({"rows": stream}, RNG),
         steps=1500,
-        update=AdamW(rate=0.05),
+        update=Adam(rate=0.05),
     )
     design = np.column_stack([x.numpy(), np.ones(50)])
     best = np.linalg.lstsq(design, y.numpy(), rcond=None)[0]
@@ -67,7 +67,7 @@ def test_frozen_parameters_come_back_bit_for_bit() -> None:
         batches=repeat({"rows": {"x": x, "y": y}}),
         steps=20,
         trainable={"b"},
-        update=AdamW(weight_decay=1.0),
+        update=Adam(penalty=1.0),
     )
     assert torch.equal(trained["w"], given["w"])
     assert not torch.equal(trained["b"], given["b"])
@@ -143,22 +143,33 @@ def test_update_is_the_strategys_to_choose() -> None:
     assert torch.allclose(trained["w"], w) and torch.allclose(trained["b"], b)
 
 
-def test_first_step_of_adamw_is_the_rate_times_its_multiplier_after_decay() -> None:
+def test_first_step_of_adam_is_the_rate_times_its_multiplier() -> None:
     x, _ = least_squares()
     given = {"w": torch.full((4, 1), 2.0, dtype=torch.float64), "b": start()["b"]}
 
     def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Params:
         return {"rows": 100 * params["w"].sum() + 100 * params["b"]}
 
-    def moved(**settings: Any) -> Params:
-        update = AdamW(rate=0.01, **settings)
-        return train(step, given, batches=repeat({"rows": {"x": x}}), steps=1, update=update)
+    update = Adam(rate=0.01, multipliers={"w": 0.1})
+    moved = train(step, given, batches=repeat({"rows": {"x": x}}), steps=1, update=update)
+    assert torch.allclose(moved["w"], given["w"] - 0.001)
+    assert torch.allclose(moved["b"], given["b"] - 0.01)
 
-    plain = moved(weight_decay=0.5, multipliers={"w": 0.1})
-    anchored = moved(weight_decay=0.5, multipliers={"w": 0.1}, anchored={"w"})
-    assert torch.allclose(plain["w"], given["w"] * (1 - 0.001 * 0.5) - 0.001)
-    assert torch.allclose(anchored["w"], given["w"] - 0.001)
-    assert torch.allclose(plain["b"], given["b"] - 0.01)  # vectors never decay
+
+def test_penalty_of_adam_rests_where_the_penalised_loss_does() -> None:
+    given = {"w": torch.zeros(1, 1, dtype=torch.float64), "b": torch.zeros(1).double()}
+
+    def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Params:
+        return {"rows": ((params["w"] - 3) ** 2).sum() / 2 + ((params["b"] - 3) ** 2).sum() / 2}
+
+    def rest(**settings: Any) -> Params:
+        update = Adam(rate=0.05, penalty=2.0, **settings)
+        return train(step, given, batches=repeat({"rows": {}}), steps=1500, update=update)
+
+    # (w − 3) + 2w = 0; biases and what is anchored stay where the loss alone wants them.
+    assert float(rest()["w"]) == pytest.approx(1.0, abs=1e-3)
+    assert float(rest()["b"]) == pytest.approx(3.0, abs=1e-3)
+    assert float(rest(anchored={"w"})["w"]) == pytest.approx(3.0, abs=1e-3)
 
 
 def test_streams_of_unequal_length_each_give_a_batch_a_step() -> None:

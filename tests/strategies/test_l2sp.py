@@ -30,7 +30,7 @@ from acclimate.strategies.parameter.pretrain import pretrained
 torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
 
 RNG = Rng.of(5)
-MODEL = MixedNetwork(width=16, epochs=5, weight_decay=0.0)
+MODEL = MixedNetwork(width=16, epochs=5, penalty=0.0)
 
 
 def market(n: int, seed: int, sign: float = 1.0) -> Rows:
@@ -116,7 +116,7 @@ def test_body_stays_at_the_anchor_as_alpha_grows() -> None:
         body_distance(L2SP(alpha=alpha), asked) for alpha in (0.0, 1.0, 100.0, 1e8)
     )
     assert far > nearer > near > at
-    # AdamW turns round within a step of the anchor, and its steps shrink to nothing.
+    # Adam turns round within a step of the anchor, and its steps shrink to nothing.
     assert at < 0.3 * MODEL.rate < far / 3
 
 
@@ -132,19 +132,19 @@ def test_head_shrinks_as_beta_grows_and_ignores_alpha() -> None:
     assert np.abs(held["head.weight"] - start["head.weight"]).max() > MODEL.rate
 
 
-def test_optimiser_adds_no_weight_decay_of_its_own() -> None:
+def test_optimiser_adds_no_penalty_of_its_own() -> None:
     asked = problem()
     start = pretrained(asked, MODEL, RNG)
     prepared = MODEL.prepare(fitted_on(asked))
 
-    def tuned(strategy: Any, decay: float) -> dict[str, Any]:
-        model = replace(MODEL, weight_decay=decay)
+    def tuned(strategy: Any, penalty: float) -> dict[str, Any]:
+        model = replace(MODEL, penalty=penalty)
         return tensors(model.tune(prepared, strategy.tuning(start), start=start, rng=RNG))
 
     none, much = tuned(L2SP(), 0.0), tuned(L2SP(), 50.0)
     assert all(np.array_equal(none[name], much[name]) for name in none)
-    plain, decayed = tuned(FineTune(), 0.0), tuned(FineTune(), 50.0)
-    assert not np.array_equal(plain["hidden1.weight"], decayed["hidden1.weight"])
+    plain, held = tuned(FineTune(), 0.0), tuned(FineTune(), 50.0)
+    assert not np.array_equal(plain["hidden1.weight"], held["hidden1.weight"])
 
 
 def test_zero_epochs_give_the_source_network_exactly() -> None:

@@ -187,11 +187,11 @@ def test_training_passes_over_the_largest_task(monkeypatch: pytest.MonkeyPatch) 
         return learn(self, *args, **options | {"steps": 1})
 
     monkeypatch.setattr(MixedNetwork, "learn", counted)
-    given, model = asked(), replace(MODEL, batch_size=20, epochs=2)
+    given, model = asked(), replace(MODEL, batch_size=4, epochs=2)
     HardSharing().adapt(given, model, RNG)  # 300 rows of the first source
     HardSharing(epochs=3).adapt(given, model, RNG)
-    HardSharing(others=0.0).adapt(given, model, RNG)  # 80 rows of the target: 10 steps at least
-    assert asked_for == [2 * 15, 3 * 15, 2 * 10]
+    HardSharing(others=0.0).adapt(given, model, RNG)  # 80 rows of the target: 50 steps at least
+    assert asked_for == [2 * 75, 3 * 75, 2 * 50]
 
 
 # ── what is served ──────────────────────────────────────────────────────────────
@@ -211,7 +211,7 @@ def test_the_target_is_served_its_own_head() -> None:
     flipped = market(600, 2)
     assert flipped.label is not None
     given = problem(market(300, 1), replace(flipped, label=1 - flipped.label))
-    model, test = MixedNetwork(width=16, epochs=15), market(1000, 9)
+    model, test = MixedNetwork(width=16, epochs=3), market(1000, 9)
     pooled, shared = (
         scores(strategy.adapt(given, model, RNG), given, test).argmax(1)
         for strategy in (Pooled(), HardSharing())
@@ -223,7 +223,7 @@ def test_the_target_is_served_its_own_head() -> None:
 def test_another_label_teaches_the_body_what_the_label_has_too_few_rows_for() -> None:
     seen = replace(market(1500, 2, also=True), label=None)
     given = problem(market(60, 1, also=True), market(20, 3, also=True), unlabelled=seen)
-    model, test = MixedNetwork(width=16, epochs=40), market(2000, 9)
+    model, test = MixedNetwork(width=16, epochs=8), market(2000, 9)
     assert test.label is not None
     losses = []
     for strategy in (Pooled(), LabelSharing()):

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import torch
 
 WIDEST_EMBEDDING = 16
-TEXT_WIDTH = 32
-TEXT_TERMS = 128  # a row keeps its heaviest terms, so that memory stays linear in rows
+TEXT_WIDTH = 16
+TEXT_TERMS = 128  # a row keeps its commonest terms, so that memory stays linear in rows
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def prepare_rows(view: RowView, buckets: int, learned: Shape | None = None) -> P
         at = view.codes[:, list(columns)] + np.asarray(shape.offsets(width))
         tensors[f"codes.{width}"] = torch.from_numpy(at.astype(np.int64))
     if view.sparse is not None:
-        terms, weights = heaviest_terms(view.sparse, buckets)
+        terms, weights = commonest_terms(view.sparse, buckets)
         tensors["terms"] = torch.from_numpy(terms)
         tensors["term_weights"] = torch.from_numpy(weights)
     if numbers is not None:
@@ -135,8 +135,11 @@ def scale_of(y: Array) -> tuple[float, float]:
     return float(y.mean()), spread if spread > 0 else 1.0
 
 
-def heaviest_terms(sparse: Sparse, buckets: int) -> tuple[Tensor, Tensor]:
-    """The heaviest terms of each row, folded into so many buckets.
+def commonest_terms(sparse: Sparse, buckets: int) -> tuple[Tensor, Tensor]:
+    """The commonest terms of each row, folded into so many buckets.
+
+    Under TF-IDF these are the lightest; the heaviest are those no other row has, from
+    which nothing is learned for it.
 
     sparse   (n, h) CSR
     returns  (n, k) int32 buckets and (n, k) float32 weights, k ≤ TEXT_TERMS the most
@@ -144,7 +147,7 @@ def heaviest_terms(sparse: Sparse, buckets: int) -> tuple[Tensor, Tensor]:
     """
     size = np.diff(sparse.indptr)
     row = np.repeat(np.arange(len(size)), size)
-    order = np.lexsort((-np.abs(sparse.data), row))
+    order = np.lexsort((np.abs(sparse.data), row))
     rank = np.arange(len(row)) - np.repeat(sparse.indptr[:-1], size)
     kept = rank < TEXT_TERMS
     shape = (len(size), max(1, min(int(size.max(initial=0)), TEXT_TERMS)))

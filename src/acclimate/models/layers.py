@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HIDDEN = ("hidden1", "hidden2")
 EMBEDDING_SCALE = 0.02
+TEXT_GAIN = 5.0  # a row of text has norm 1 over a hundred terms, a number has spread 1
 HE = math.sqrt(6.0)  # He et al. 2015: keeps the spread of activations through the layers
 
 
@@ -90,7 +91,7 @@ def inputs(params: Params, batch: Batch) -> torch.Tensor:
         parts.append(F.embedding(at, params[name]).flatten(-2))
     if "text" in params:
         rows = F.embedding(batch["terms"], params["text"])  # (n, terms, TEXT_WIDTH)
-        parts.append((rows * batch["term_weights"].unsqueeze(-1)).sum(-2))
+        parts.append(TEXT_GAIN * (rows * batch["term_weights"].unsqueeze(-1)).sum(-2))
     x = torch.cat(parts, -1)  # (n, inputs)
     return x  # noqa: RET504
 

@@ -46,14 +46,14 @@ from acclimate.models.layers import (
 from acclimate.models.model import State, Tick, idle
 from acclimate.models.network import Losses, Step, Tuning, no_torch, train
 from acclimate.models.streams import Batch, Params, Stream, together, torch_generator
-from acclimate.models.updates import AdamW
+from acclimate.models.updates import Adam
 from acclimate.rng import Rng
 
 if TYPE_CHECKING:
     import torch
 
-TEXT_BUCKETS = 2**14  # the encoder's columns, folded: fewer parameters to update a step
-STEPS_AN_EPOCH = 10  # at least: a pass over a tiny table is too few
+TEXT_BUCKETS = 2**16  # the encoder's columns, folded: fewer parameters to update a step
+STEPS_AN_EPOCH = 50  # at least: a pass over a tiny table is too few
 MOST_STEPS = 3000
 ROWS_AT_ONCE = 8192
 
@@ -71,12 +71,13 @@ class MixedNetwork:
     """Two hidden layers over numbers, embedded categories and projected text.
 
     width           > 0, units of each hidden layer
-    epochs          ≥ 0, passes over the rows, of 10 steps at least and 3000 steps
+    epochs          ≥ 0, passes over the rows, of 50 steps at least and 3000 steps
                     together at most, so that a tiny table is fitted and a huge one
                     ends. 0 stays where it started
-    rate            > 0, first rate of AdamW
+    rate            > 0, first rate of Adam
     embedding_rate  > 0, factor on it for embedded codes and text
-    weight_decay    ≥ 0, decoupled
+    penalty         ≥ 0, λ of summed loss + (λ/2)·‖θ‖² over weights and embeddings, as in
+                    `linear`: many rows outweigh it, few do not
     batch_size      > 0, rows; at most all of them
     dropout         0 … < 1, share of hidden units silenced at a training step
     hide            0 … < 1, share of category codes shown as unseen at a training
@@ -94,7 +95,7 @@ class MixedNetwork:
     epochs: int = 8
     rate: float = 5e-3
     embedding_rate: float = 0.1
-    weight_decay: float = 1.0
+    penalty: float = 5.0
     batch_size: int = 256
     dropout: float = 0.1
     hide: float = 0.02
@@ -107,9 +108,9 @@ class MixedNetwork:
     def grid(self) -> tuple[MixedNetwork, ...]:
         return (
             self,
-            replace(self, rate=self.rate / 4),
-            replace(self, epochs=2 * self.epochs, dropout=0.3),
-            replace(self, weight_decay=5 * self.weight_decay),
+            replace(self, penalty=3 * self.penalty),
+            replace(self, penalty=self.penalty / 4),
+            replace(self, epochs=(self.epochs + 1) // 2),
         )
 
     # ── data ────────────────────────────────────────────────────────────────
@@ -130,7 +131,8 @@ class MixedNetwork:
                 they are as good as removed, whatever the batches
         """
         masks = noise(prepared.shape, self.width, self.dropout, self.hide, trainable)
-        return Stream(prepared.weighed(weight), self.batch_size, masks)
+        mass = 0.0 if weight is None else float(np.sum(weight))
+        return Stream(prepared.weighed(weight), self.batch_size, masks, mass)
 
     # ── the network, pure functions ─────────────────────────────────────────
 
@@ -211,6 +213,7 @@ class MixedNetwork:
             {"rows": stream},
             tuning,
             begun=self.begin(prepared, start, rng),
+            rows=stream.mass,
             steps=self.steps(stream, tuning.epochs),
             rng=rng,
             tick=tick,
@@ -225,6 +228,7 @@ class MixedNetwork:
         *,
         begun: Params,
         beside: Params | None = None,
+        rows: float | None = None,
         steps: int,
         rng: Rng,
         tick: Tick = idle,
@@ -235,6 +239,8 @@ class MixedNetwork:
         begun   the network's parameters, as `begin` gives them
         beside  parameters that train in the same loop and are not kept, such as a
                 discriminator or the heads of other tasks
+        rows    > 0, how many rows the losses are means over, None for those prepared; the
+                penalty is weighed against so many
         """
         beside = {} if beside is None else beside
         assert not set(begun) & set(beside), "a name for two parameters"
@@ -256,14 +262,19 @@ class MixedNetwork:
             batches=together(streams, rng.child("batches")),
             steps=steps,
             combine=tuning.combine,
-            update=AdamW(self.rate, self.weight_decay, rates, tuning.anchored),
+            update=Adam(
+                self.rate,
+                multipliers=rates,
+                anchored=tuning.anchored,
+                penalty=self.penalty / (prepared.n if rows is None else rows),
+            ),
             trainable=None if moving is None else {*moving, *beside},
             tick=tick,
         )
         return self.holding(prepared, {name: trained[name] for name in begun})
 
     def steps(self, stream: Stream, epochs: int | None = None) -> int:
-        """Steps that so many passes make: 10 a pass at least, 3000 in all at most."""
+        """Steps that so many passes make: 50 a pass at least, 3000 in all at most."""
         passes = self.epochs if epochs is None else epochs
         return min(passes * max(stream.batches_a_pass, STEPS_AN_EPOCH), MOST_STEPS)
 

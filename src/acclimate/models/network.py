@@ -23,7 +23,7 @@ from acclimate.arrays import Array
 from acclimate.errors import StrategyError
 from acclimate.models.model import Model, Network, Tick, idle
 from acclimate.models.streams import Batch, Params, Stream, together, torch_generator
-from acclimate.models.updates import AdamW, Update
+from acclimate.models.updates import Adam, Update
 from acclimate.rng import Rng
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ Penalty: TypeAlias = "Callable[[Params], torch.Tensor]"
 STEPS_BETWEEN_TICKS = 25
 
 __all__ = [
-    "AdamW",
+    "Adam",
     "Batch",
     "Combine",
     "Losses",
@@ -89,7 +89,7 @@ def train(
     batches    one {stream: batch} for each step, at least `steps` of them
     steps      ≥ 0; 0 gives the parameters back
     combine    {loss: gradients} → gradients; the default sums, in one backward pass
-    update     default AdamW()
+    update     default Adam()
     trainable  names that may move, None for all; the others come back bit for bit
     returns    new parameters, detached
 
@@ -105,7 +105,7 @@ def train(
         for name, value in params.items()
     }
     moving = {name: held[name].requires_grad_() for name in names}
-    update = AdamW() if update is None else update
+    update = Adam() if update is None else update
     memory: Any = update.begin(moving) if steps and moving else None
     source = iter(batches)
     with one_thread():
@@ -246,6 +246,7 @@ class Trainable(Network, Protocol):
         *,
         begun: Params,
         beside: Params | None = None,
+        rows: float | None = None,
         steps: int,
         rng: Rng,
         tick: Tick = idle,
@@ -255,6 +256,8 @@ class Trainable(Network, Protocol):
         step    its losses; the penalties of `tuning` come on top
         begun   the network's parameters, as `begin` gives them
         beside  parameters that train in the same loop and are not kept
+        rows    > 0, how many rows the losses are means over, None for those prepared: a
+                penalty on the parameters is weighed against so many
         """
         ...
 

@@ -28,15 +28,21 @@ class Stream:
     tensors  name → (n, …)
     size     > 0, rows a batch; fewer where that makes the batches of a pass even
     noise    (rows, generator) → further tensors of a batch, such as dropout masks
+    mass     > 0, the sum of the rows' weights as they were given; 0 for that of equal ones
     """
 
     tensors: Batch
     size: int
     noise: Noise | None = None
+    mass: float = 0.0
 
     @property
     def n(self) -> int:
         return len(next(iter(self.tensors.values())))
+
+    def __post_init__(self) -> None:
+        if not self.mass:
+            object.__setattr__(self, "mass", float(self.n))
 
     @property
     def batches_a_pass(self) -> int:

@@ -30,18 +30,20 @@ class Update(Protocol):
 
 
 @dataclass(frozen=True)
-class AdamW:
-    """Decoupled AdamW whose rate falls to zero along a half cosine.
+class Adam:
+    """Adam (Kingma & Ba 2015, arXiv:1412.6980) whose rate falls to zero along a half cosine.
 
     rate          > 0, at the first step
-    weight_decay  ≥ 0, multiplied by the rate as in the paper (arXiv:1711.05101)
+    penalty       ≥ 0, λ of loss + (λ/2)·‖θ‖², so that training rests where that sum does.
+                  Decoupled decay has no such place: at a small rate it hardly holds what
+                  few rows move
     multipliers   parameter → factor on its rate, 1 where absent
-    anchored      parameters without weight decay: those a penalty already holds.
-                  Vectors (biases) never decay.
+    anchored      parameters without the penalty: those another one already holds.  Vectors
+                  (biases) have none either.
     """
 
     rate: float = 2e-3
-    weight_decay: float = 0.0
+    penalty: float = 0.0
     multipliers: Mapping[str, float] = field(default_factory=dict)
     anchored: Collection[str] = frozenset()
 
@@ -50,12 +52,14 @@ class AdamW:
 
         groups: dict[tuple[float, float], list[torch.Tensor]] = {}
         for name, value in params.items():
-            decay = 0.0 if value.ndim < 2 or name in self.anchored else self.weight_decay
-            groups.setdefault((self.multipliers.get(name, 1.0), decay), []).append(value)
-        return torch.optim.AdamW(
+            held = value.ndim > 1 and name not in self.anchored
+            key = (self.multipliers.get(name, 1.0), self.penalty if held else 0.0)
+            groups.setdefault(key, []).append(value)
+        return torch.optim.Adam(
             [
-                {"params": values, "multiplier": multiplier, "weight_decay": decay}
-                for (multiplier, decay), values in groups.items()
+                # PyTorch's Adam adds its weight_decay · θ to the gradient.
+                {"params": values, "multiplier": multiplier, "weight_decay": penalty}
+                for (multiplier, penalty), values in groups.items()
             ],
             lr=self.rate,
             fused=True,

@@ -9,7 +9,7 @@ Source: Ganin & Lempitsky, ICML 2015 (arXiv:1409.7495), and Ganin et al., JMLR 1
 mean over target rows, 2·ln 2 where it is blind; λ = 2/(1 + e^(−10p)) − 1.
 Departures: the target's labelled rows, where there are any, count in L_label as any
 source row does, so that strength 0 is `pooled` exactly; all sources are one side, as
-it is the target that must look like what the head was taught on; AdamW along half a
+it is the target that must look like what the head was taught on; Adam along half a
 cosine instead of the paper's rates, the discriminator faster than the body by `pace`,
 as in the authors' own code (ten times); λ rises to 0.3 unless told otherwise.
 

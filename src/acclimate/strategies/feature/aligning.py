@@ -128,6 +128,7 @@ class Align(Adapt):
             self.tuning(beside, trainable),
             begun=params,
             beside=beside,
+            rows=rows.mass,
             steps=model.steps(rows, self.passes()),
             rng=rng,
             tick=tick,

@@ -6,7 +6,7 @@ Source: Finn, Abbeel & Levine, ICML 2017, Algorithm 2 (arXiv:1703.03400), in sec
 order; FOMAML (section 5.2) treats the inner gradients as constants.  ANIL: Raghu,
 Raghu, Bengio & Vinyals, ICLR 2020 (arXiv:1909.09157): only the head descends.
 Departures: θ begins at the network that pooled sources taught, and not at random,
-unless asked to, for a handful of markets is too little to learn features from; AdamW
+unless asked to, for a handful of markets is too little to learn features from; Adam
 along half a cosine instead of Adam; no dropout while meta-learning; the number of
 steps on the target is the one that held-out rows of its `fit` bear, which may be 0.
 """

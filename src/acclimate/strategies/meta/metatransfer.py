@@ -11,7 +11,7 @@ convolutions; tables of embeddings are frozen as they are; the body is what pool
 sources taught; tasks differ by domain and not by which classes they hold, so that hard
 tasks are fresh episodes of the domains with the highest loss, and not of the classes
 with the lowest accuracy; hardness is taken at the parameters of the moment; every other
-step is one of hard tasks; AdamW along half a cosine.
+step is one of hard tasks; Adam along half a cosine.
 """
 
 from __future__ import annotations

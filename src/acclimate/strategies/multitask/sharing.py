@@ -187,6 +187,7 @@ class HardSharing(Adapt):
             streams,
             tuning,
             begun=whole | balanced.beside,
+            rows=typical(streams, shares),
             steps=longest(network, streams, shares, tuning.epochs),
             rng=rng,
             tick=tick,
@@ -200,6 +201,12 @@ class HardSharing(Adapt):
     ) -> dict[str, Any]:
         """What is added to the tasks' losses: here nothing."""
         return {}
+
+
+def typical(streams: Mapping[str, Stream], shares: Mapping[str, float]) -> float:
+    """The rows of a task, on average over the shares that tasks have in the loss."""
+    total = sum(shares[name] * stream.mass for name, stream in streams.items())
+    return total / sum(shares[name] for name in streams)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 
 Source: Li, Grandvalet & Davoine, ICML 2018, eq. 2 (arXiv:1802.01483).
 Departures: the head starts from the source, as both sides share their classes,
-and is still drawn to 0; AdamW instead of SGD with momentum, so that a large α
+and is still drawn to 0; Adam instead of SGD with momentum, so that a large α
 holds the body within about a step of w⁰ and not on it.  The optimiser decays
 nothing of its own: a second weight decay would draw to 0 what α draws to w⁰.
 """
