@@ -187,7 +187,7 @@ class HardSharing(Adapt):
             streams,
             tuning,
             begun=whole | balanced.beside,
-            rows=typical(streams, shares),
+            rows=rows_worth(streams, shares),
             steps=longest(network, streams, shares, tuning.epochs),
             rng=rng,
             tick=tick,
@@ -203,10 +203,16 @@ class HardSharing(Adapt):
         return {}
 
 
-def typical(streams: Mapping[str, Stream], shares: Mapping[str, float]) -> float:
-    """The rows of a task, on average over the shares that tasks have in the loss."""
-    total = sum(shares[name] * stream.mass for name, stream in streams.items())
-    return total / sum(shares[name] for name in streams)
+def rows_worth(streams: Mapping[str, Stream], shares: Mapping[str, float]) -> float:
+    """How many equal rows a loss Σ share · mean is worth, for a task's share of it.
+
+        Σ s / Σ (s² / n),  Kish's effective sample size over the sum of the shares
+
+    With one task of share 1 its rows, with equal tasks those of each; a task of few rows
+    weighs on it as heavily as these weigh in the loss.
+    """
+    spread = sum(shares[name] ** 2 / stream.mass for name, stream in streams.items())
+    return sum(shares[name] for name in streams) / spread
 
 
 @dataclass(frozen=True)
