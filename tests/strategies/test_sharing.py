@@ -216,7 +216,7 @@ def test_the_target_is_served_its_own_head() -> None:
     flipped = market(600, 2)
     assert flipped.label is not None
     given = problem(market(300, 1), replace(flipped, label=1 - flipped.label))
-    model, test = MixedNetwork(width=16, epochs=3), market(1000, 9)
+    model, test = MixedNetwork(width=16, epochs=6), market(1000, 9)
     pooled, shared = (
         scores(strategy.adapt(given, model, RNG), given, test).argmax(1)
         for strategy in (Pooled(), HardSharing())
