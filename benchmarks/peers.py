@@ -51,11 +51,11 @@ def interpreter(name: str, *installs: Sequence[str]) -> Path:
     return python
 
 
-def asked(python: Path, program: str, scale: int, threads: int) -> Lap:
-    """A lap of a peer's program.  Raises NoPeer where it fails."""
+def asked(python: Path, program: str, scale: int, threads: int, *words: str) -> Lap:
+    """A lap of a peer's program, told `words` besides.  Raises NoPeer where it fails."""
     limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     done = subprocess.run(
-        [python, PROGRAMS / program, str(scale), str(threads)],
+        [python, PROGRAMS / program, str(scale), str(threads), *words],
         capture_output=True,
         text=True,
         timeout=RUN_SECONDS,

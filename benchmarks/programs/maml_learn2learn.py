@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found,no-untyped-call"
 """Second-order MAML by learn2learn, as its own examples use it.  No word of ours is imported.
 
     python maml_learn2learn.py SCALE THREADS FOLDER INNER
@@ -32,7 +33,7 @@ TASKS, QUERIES, STEPS = 32 * SCALE, 10, 20
 SHOTS = 5 if INNER == 1 else 10
 
 
-def tasks(seed):
+def tasks(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     g = torch.Generator().manual_seed(seed)
     amplitude = torch.rand(TASKS, 1, 1, generator=g) * 4.9 + 0.1
     phase = torch.rand(TASKS, 1, 1, generator=g) * math.pi
@@ -53,7 +54,7 @@ maml = MAML(net, lr=0.01, first_order=False)
 adam = torch.optim.Adam(maml.parameters(), lr=1e-3)
 
 
-def step(seed):
+def step(seed: int) -> float:
     x, y = tasks(seed)
     adam.zero_grad()
     total = 0.0

@@ -33,3 +33,8 @@ def made(
     xt, yt = side(n + ASKED)
     moved = xt @ mixed + 0.5
     return xs.astype(np.float32), ys, moved.astype(np.float32), yt
+
+
+def labelled(scale: int) -> int:
+    """How many of the target's first rows come with labels where a method wants some."""
+    return scale * ROWS // 10

@@ -51,6 +51,9 @@ UNSEEN = {
     "the type {}",
     "amounts of money",
     "no tables",
+    # what the refusal of a folder is made of
+    " of {}",
+    "{}{} for {}",
     # names of made markets
     "source {}",
     # names of settings, notations and parts

@@ -16,6 +16,7 @@ from acclimate.models.mixed import MixedNetwork
 from acclimate.models.network import Params
 from acclimate.rng import Rng
 from acclimate.strategies.baselines import Pooled, TargetOnly
+from acclimate.strategies.multitask.balance import Balance
 from acclimate.strategies.multitask.joint import (
     JointSharing,
     MmoeSharing,
@@ -88,7 +89,8 @@ def test_balances_reach_what_the_tasks_share(strategy: HardSharing) -> None:
     given = asked()
     plain = strategy.adapt(given, MODEL, RNG)
     soft = isinstance(strategy, SoftSharing)
-    for balance in ("uncertainty",) if soft else ("uncertainty", "gradnorm", "pcgrad"):
+    balances: tuple[Balance, ...] = ("uncertainty", "gradnorm", "pcgrad")
+    for balance in balances[:1] if soft else balances:
         fitted = replace(strategy, balance=balance).adapt(given, MODEL, RNG)
         assert np.isfinite(scores(fitted, given, market(20, 9))).all()
         assert changed(plain, fitted)

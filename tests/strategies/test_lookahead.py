@@ -92,7 +92,7 @@ def test_affinity_is_of_the_mean_loss_whatever_the_share() -> None:
         step(params, places, 0.0)
     assert len(seen.measured["task 1"]) == 2
     seen.measured["task 1"] = [0.1, 0.3]
-    assert seen.of("task 1") == (pytest.approx(0.2), pytest.approx(0.1))
+    assert seen.of("task 1") == pytest.approx((0.2, 0.1))
 
 
 def with_noise(n: int, seed: int) -> Rows:
@@ -225,5 +225,5 @@ def test_weights_are_learned_on_folds_of_the_target_and_the_same_again() -> None
     first = AutoLambda().weights(given, MODEL, RNG)
     assert first[0] == 1.0 and len(first) == 3 and min(first) >= 0
     assert first == AutoLambda().weights(given, MODEL, RNG)
-    one = given.with_fit(given.fit.take(np.array([0])))  # type: ignore[arg-type]
+    one = given.with_fit(given.fit.take(np.array([0])))
     assert AutoLambda().weights(one, MODEL, RNG) == [1.0, 1.0, 1.0]

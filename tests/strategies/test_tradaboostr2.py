@@ -136,11 +136,11 @@ def two_stages(case: Problem, strategy: TrAdaBoostR2, asked: RowView) -> list[fl
             continue
         # β itself may be too small for a float: ln β is looked for, ever further down.
         low, high = -1.0, 0.0
-        while (own := math.fsum(w[:m])) / (own + rest(w, e, m, low)) < share:
+        while (kept := math.fsum(w[:m])) / (kept + rest(w, e, m, low)) < share:
             low *= 2
         for _ in range(200):
             log = (low + high) / 2
-            reached = own / (own + rest(w, e, m, log)) >= share
+            reached = kept / (kept + rest(w, e, m, log)) >= share
             low, high = (log, high) if reached else (low, log)
         w = w[:m] + [w[i] * math.exp(log * e[i]) for i in range(m, n + m)]
         w = [each / sum(w) for each in w]

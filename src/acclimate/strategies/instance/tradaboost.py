@@ -20,6 +20,7 @@ the weight, so that many source rows do not drown the target.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -127,12 +128,9 @@ class TrAdaBoost(Adapt):
         rounds = self.boost(
             model, target, stack_views(sources), row_weights(problem.sources), fold, rng, tick
         )
-        voting = rounds[vote_from(len(rounds)) :]
-        votes = np.array([math.log(1 / each.beta) for each in voting])
-        weights = tuple((votes / votes.sum()).tolist())
-        whole = Ensemble(tuple(each.learner for each in voting), weights)
+        whole = voted(rounds)
         if fold is not None:
-            answered = mixed([each.p for each in voting], weights)
+            answered = mixed([each.p for each in rounds[-len(whole.members) :]], whole.weights)
             whole = whole.calibrated(answered, positions(fit.label))
         ends = np.cumsum([view.n for view in sources])[:-1]
         left = np.split(rounds[-1].weight, ends)
@@ -242,6 +240,14 @@ def reweighed(w: Array, wrong: Array, n_target: int, beta: float, beta_t: float)
     after = np.concatenate([raised, lowered])
     scaled: Array = after / after.sum()
     return scaled
+
+
+def voted(rounds: Sequence[Round]) -> Ensemble:
+    """The learners ⌈N/2⌉ … N, each with weight ln(1/β_t) as a share of all."""
+    voting = rounds[vote_from(len(rounds)) :]
+    votes = np.array([math.log(1 / each.beta) for each in voting])
+    shares = tuple((votes / votes.sum()).tolist())
+    return Ensemble(tuple(each.learner for each in voting), shares)
 
 
 def vote_from(rounds: int) -> int:
