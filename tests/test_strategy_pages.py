@@ -20,6 +20,13 @@ NUMBER = re.compile(r"-?\d+\.\d+")
 APART = 0.01
 
 
+def test_every_step_of_the_catalogue_has_a_page() -> None:
+    own = {
+        kind for kind, step in steps().items() if type(step).__module__.startswith("acclimate.")
+    }
+    assert own - {page.stem for page in PAGES} == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda each: each.stem)
 def test_a_page_is_of_a_step_and_has_every_part(page: Path) -> None:
     text = page.read_text("utf-8")
