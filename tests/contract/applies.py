@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "applies.md"
 HOW = "python -m tests.contract.applies"
 HEAD = f"""# What applies to what
 
-Every strategy of the catalogue with every model, on two made markets whose sources share
+Every strategy of the catalogue with every model, on made markets whose sources share
 all they have. A reason instead of *applies* is what the plan shows as a refusal; a real
 problem may bring others, such as a source without labels.
 
@@ -36,6 +36,12 @@ def models_of(form: str) -> list[Model]:
 def why_not(strategy: Strategy, model: Model, form: str | None = None) -> str | None:
     """The reason on a form's made problem, the model's own or another, or None."""
     return Arm(strategy, model).why_not(posed(form or model.form).problem)
+
+
+def applied(strategy: Strategy) -> list[str]:
+    """The models that a strategy applies to, for whatever task."""
+    forms = [(form, model) for form in TASKS for model in models_of(form)]
+    return [model.kind for form, model in forms if why_not(strategy, model, form) is None]
 
 
 def page() -> str:

@@ -40,7 +40,7 @@ from tests.made_numbers import make_prices
 from tests.made_texts import make_texts
 
 SEED = Rng.of(0)
-AT_MOST = {"epochs": 1, "width": 8, "rounds": 6, "most": 2}
+AT_MOST = {"epochs": 1, "width": 8, "rounds": 6, "steps": 3, "most": 2}
 FORMS = {"items": "recommend", "rows": "classify", "tokens": "tag"}
 # Models of rows fit numbers too: a scene of its own, which `test_numbers` is about.
 NUMBERS = "numbers"
@@ -173,6 +173,21 @@ def applicable() -> tuple[Arm, ...]:
         for arm in combinations()
         if arm.why_not(posed(arm.model.form).problem) is None
     )
+
+
+@cache
+def scene_of(strategy: Strategy, form: str) -> str:
+    """The scene that an arm of this strategy with a model of this form is asked on.
+
+    That of the form; for rows that of numbers where the strategy serves these alone.
+    """
+    arms = [Arm(strategy, model) for model in MODELS if model.form == form == "rows"]
+    served = [
+        name
+        for name in ("rows", NUMBERS)
+        if any(arm.why_not(posed(name).problem) is None for arm in arms)
+    ]
+    return NUMBERS if served == [NUMBERS] else form
 
 
 def of_form(form: str) -> list[Arm]:

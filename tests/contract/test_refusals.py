@@ -28,7 +28,7 @@ from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.prior import SourcePrior
 from acclimate.strategies.strategy import Strategy
-from tests.contract.cases import combinations, named, posed
+from tests.contract.cases import combinations, named, posed, scene_of
 
 Change = Callable[[Problem], Problem]
 NETWORKS = (FineTune(layers="head"), FineTune(layers="all"), L2SP())
@@ -51,15 +51,20 @@ SOURCES, VALUES = "sources", "values of one category column in the sources"
 by_kind = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda each: each.kind)
 
 
+def asked(arm: Arm) -> Problem:
+    """The problem of the scene that an arm is asked on."""
+    return posed(scene_of(arm.strategy, arm.model.form)).problem
+
+
 def applying(strategy: Strategy) -> Arm:
-    """An arm of this strategy that applies to its form's problem."""
+    """An arm of this strategy that applies to its scene's problem."""
     found = (arm for arm in combinations() if arm.strategy.kind == strategy.kind)
-    return next(arm for arm in found if arm.why_not(posed(arm.model.form).problem) is None)
+    return next(arm for arm in found if arm.why_not(asked(arm)) is None)
 
 
-def form_of(strategy: Strategy) -> str:
-    """A form whose problem this strategy serves."""
-    return applying(strategy).model.form
+def served(strategy: Strategy) -> Problem:
+    """A problem that this strategy serves."""
+    return asked(applying(strategy))
 
 
 def some_model(strategy: Strategy) -> Model:
@@ -115,14 +120,14 @@ def uncategorised(rows: Rows) -> Rows:
 
 @by_kind
 def test_without_a_source_whatever_transfers_is_refused(strategy: Strategy) -> None:
-    given = posed(form_of(strategy)).problem.with_sources([])
+    given = served(strategy).with_sources([])
     why = strategy.why_not(given, some_model(strategy))
     assert why == ("there is no source" if strategy.transfers else None)
 
 
 @by_kind
 def test_what_a_source_does_not_share_is_named(strategy: Strategy) -> None:
-    given = posed(form_of(strategy)).problem
+    given = served(strategy)
     near = given.sources[0]
     for what in sorted(strategy.reads):
         kept = replace(near, shares=near.shares - {what})
@@ -140,7 +145,7 @@ def test_what_transfers_says_what_it_reads(strategy: Strategy) -> None:
 
 @pytest.mark.parametrize("arm", combinations(), ids=named)
 def test_what_a_model_lacks_is_named(arm: Arm) -> None:
-    why = arm.why_not(posed(arm.model.form).problem)
+    why = arm.why_not(asked(arm))
     assert why is None or why.startswith(f"{arm.model.kind} ")
 
 
@@ -246,7 +251,7 @@ def test_what_a_problem_lacks_is_named(strategy: Strategy, change: Change, says:
 def test_a_model_that_is_not_installed_refuses_every_strategy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    problems = [(strategy, posed(form_of(strategy)).problem) for strategy in STRATEGIES]
+    problems = [(strategy, served(strategy)) for strategy in STRATEGIES]
     monkeypatch.setattr("acclimate.models.network.find_spec", lambda name: None)
     assert importlib.util.find_spec("numpy") is not None
     for strategy, problem in problems:

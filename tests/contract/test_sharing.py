@@ -30,6 +30,7 @@ from tests.contract.cases import (
     posed,
     quick,
     scene,
+    scene_of,
 )
 
 # What anybody may know of rows that are not shared: how many, and which they are.
@@ -115,15 +116,15 @@ def test_the_guard_bites() -> None:
     ids=named,
 )
 def test_an_arm_does_without_the_rows_or_says_what_is_not_shared(arm: Any) -> None:
-    form = arm.model.form
-    problem = guarded(form, SHARED[form])
+    form, shared = scene_of(arm.strategy, arm.model.form), SHARED[arm.model.form]
+    problem = guarded(form, shared)
     why, whole = arm.why_not(problem), arm.why_not(posed(form).problem)
     if why is None:
         fitted = quick(arm).fit(problem, SEED.child("fit"))
         assert answers(fitted, cases(posed(form)))
     elif whole is None:
         strategy: Strategy = arm.strategy
-        missing = sorted(strategy.reads - {SHARED[form]})
+        missing = sorted(strategy.reads - {shared})
         assert why == f"source 'near' does not share its {' or '.join(missing)}"
 
 

@@ -112,6 +112,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((EvidenceWeights(), SourcePrior())),
     Blend(),
     TrAdaBoost(),
+    TrAdaBoostR2(),
     RefitLeaves(),
     Boosting(),
     FineTune(layers="head"),
@@ -154,9 +155,6 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((HardSharing(), AdapterDann(), MetaHead())),
 )
 
-OF_NUMBERS: tuple[Strategy, ...] = (TrAdaBoostR2(),)
-"""Strategies that serve numbers alone."""
-
 MADE: tuple[Model, ...] = (
     Ensemble(),
     Quantiles(),
@@ -196,7 +194,7 @@ def restorable() -> dict[str, Model]:
 def strategies() -> dict[str, Strategy]:
     """Every strategy by kind, built-ins first."""
     plugged = (point.load() for point in entry_points(group="acclimate.strategies"))
-    whole = map(completed, (*STRATEGIES, *OF_NUMBERS, *plugged))
+    whole = map(completed, (*STRATEGIES, *plugged))
     return {strategy.kind: strategy for strategy in whole}
 
 
