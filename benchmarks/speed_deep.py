@@ -28,7 +28,7 @@ from benchmarks.races import Lap, Race
 
 PEER = "skada 0.6.0"
 NETWORK = MixedNetwork(
-    width=64, epochs=EPOCHS, batch_size=BATCH, dropout=0.0, hide=0.0, weight_decay=0.0
+    width=64, epochs=EPOCHS, batch_size=BATCH, dropout=0.0, hide=0.0, penalty=0.0
 )
 
 
