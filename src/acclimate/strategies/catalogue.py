@@ -32,13 +32,16 @@ from acclimate.strategies.blend import Blend
 from acclimate.strategies.chain import JOIN, Chain
 from acclimate.strategies.feature.adversarial import AdapterDann, Dann
 from acclimate.strategies.feature.augmentation import Augment, FeatureAugmentation
+from acclimate.strategies.feature.components import Components
 from acclimate.strategies.feature.conditional import Cdan
 from acclimate.strategies.feature.coral import Coral
 from acclimate.strategies.feature.deepcoral import DeepCoral
 from acclimate.strategies.feature.discrepancy import Dan, Jan
+from acclimate.strategies.feature.jda import Jda
 from acclimate.strategies.feature.msda import Denoise, Msda
 from acclimate.strategies.feature.several import Mdan
 from acclimate.strategies.feature.subspace import SubspaceAlignment
+from acclimate.strategies.feature.tca import Tca
 from acclimate.strategies.instance.kmm import Kmm
 from acclimate.strategies.instance.sources import EvidenceWeights
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
@@ -100,6 +103,10 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((FeatureAugmentation(), Pooled())),
     Chain((SubspaceAlignment(), SourceOnly())),
     Chain((SubspaceAlignment(), Pooled())),
+    Chain((Tca(), SourceOnly())),
+    Chain((Tca(), Pooled())),
+    Chain((Jda(), SourceOnly())),
+    Chain((Jda(), Pooled())),
     Chain((Msda(), SourceOnly())),
     Chain((Msda(), Pooled())),
     Chain((DensityRatio(), SourceOnly())),
@@ -167,7 +174,7 @@ MADE: tuple[Model, ...] = (
 """Models that strategies put together from others; restored, never tried by themselves."""
 
 
-MOVES: tuple[type[Move], ...] = (Affine, Augment, Denoise, LevelColumns)
+MOVES: tuple[type[Move], ...] = (Affine, Augment, Components, Denoise, LevelColumns)
 """What reshaping steps may leave for the target's rows; an artifact reads them back."""
 
 
