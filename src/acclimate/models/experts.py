@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from acclimate.models.joint import JointNetwork, fresh
 from acclimate.models.layers import inputs
+from acclimate.models.products import dense
 from acclimate.models.streams import Batch, Params
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ class Mmoe(JointNetwork):
         import torch
 
         x = inputs(views[0], batch)
-        found = first_answers(views[0], "experts", self.experts, x)  # (experts, n, width)
-        gates = x @ torch.cat([view["gate"] for view in views]).T
-        mixtures = [mixed(gate, found) for gate in gates.chunk(len(views), 1)]
+        gates = torch.cat([view["gate"] for view in views])
+        found, scores = first_answers(views[0], "experts", self.experts, x, gates)
+        mixtures = [mixed(score, found) for score in scores.chunk(len(views), 1)]
         if "keep.hidden2" in batch:
             return [each * batch["keep.hidden2"] for each in mixtures]
         return mixtures
@@ -109,16 +110,17 @@ class Ple(JointNetwork):
         shared = views[0]
         count = self.tasks * self.mine + self.common
         x = inputs(shared, batch)
-        found = first_answers(shared, "level1", count, x)  # (count, n, width)
+        gates = [view["gate1"] for view in views]
+        gates += [shared["pool1"]] if self.levels == 2 else []
+        found, scores = first_answers(shared, "level1", count, x, torch.cat(gates))
         common = found[-self.common :]
-        gates = (x @ torch.cat([view["gate1"] for view in views]).T).chunk(len(views), 1)
+        each = scores.split_with_sizes([len(gate) for gate in gates], 1)
         mine = [
-            mixed(gate, found[task * self.mine : (task + 1) * self.mine], common)
-            for gate, task in zip(gates, tasks, strict=True)
+            mixed(score, found[task * self.mine : (task + 1) * self.mine], common)
+            for score, task in zip(each, tasks, strict=False)
         ]
         if self.levels == 2:
-            pool = mixed(x @ shared["pool1"].T, found)
-            mine = self._second(views, mine, pool, tasks)
+            mine = self._second(views, mine, mixed(each[-1], found), tasks)
         if "keep.hidden2" in batch:
             return [each * batch["keep.hidden2"] for each in mine]
         return mine
@@ -175,13 +177,23 @@ def _upper(
     }
 
 
-def first_answers(params: Params, name: str, count: int, x: torch.Tensor) -> torch.Tensor:
-    """(count, n, width) what packed experts make of the same inputs."""
+def first_answers(
+    params: Params, name: str, count: int, x: torch.Tensor, gates: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What packed experts and gates make of the same inputs, in one product.
+
+    gates    (choices, inputs)
+    returns  (count, n, width) and (n, choices)
+    """
+    import torch
     import torch.nn.functional as F
 
-    hidden = F.relu(F.linear(x, params[f"{name}.first"], params[f"{name}.first.bias"]))
-    hidden = hidden.view(len(x), count, -1).transpose(0, 1)  # (count, n, hidden)
-    return _answers(hidden, params[f"{name}.second"], params[f"{name}.second.bias"])
+    first, bias1 = params[f"{name}.first"], params[f"{name}.first.bias"]
+    second, bias2 = params[f"{name}.second"], params[f"{name}.second.bias"]
+    read = dense(x, torch.cat([first, gates]), F.pad(bias1, (0, len(gates))))
+    *hidden, scores = read.split_with_sizes([*[len(first) // count] * count, len(gates)], 1)
+    each = zip(hidden, second.unbind(), bias2.chunk(count), strict=True)
+    return F.relu(torch.stack([dense(F.relu(h), w.T, b) for h, w, b in each])), scores
 
 
 def next_answers(params: Params, name: str, at: Sequence[int], x: torch.Tensor) -> torch.Tensor:
