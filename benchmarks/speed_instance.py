@@ -20,7 +20,7 @@ from acclimate.models.linear import Linear
 from acclimate.models.model import Model
 from acclimate.models.trees import Trees
 from acclimate.rng import Rng
-from acclimate.strategies.instance.tradaboost import TrAdaBoost, voted
+from acclimate.strategies.instance.tradaboost import TrAdaBoost, vote_from, voted
 from benchmarks.peers import asked, interpreter
 from benchmarks.programs.shift_data import ASKED, labelled, made
 from benchmarks.races import Lap, Race, Runner
@@ -41,7 +41,7 @@ def ours(model: Model) -> Runner:
         found = boost.boost(model, target, source, None, None, Rng.of(0))
         seconds = time.process_time() - start
         assert len(found) == ROUNDS, f"boosting ended after {len(found)} rounds"
-        answer = voted(found).predict(rows(xt[-ASKED:], None))
+        answer = voted(found[vote_from(ROUNDS) :]).predict(rows(xt[-ASKED:], None))
         assert isinstance(answer, Probabilities)
         return Lap(seconds, float((answer.p.argmax(1) == yt[-ASKED:]).mean()))
 

@@ -43,6 +43,7 @@ from acclimate.strategies.feature.several import Mdan
 from acclimate.strategies.feature.subspace import SubspaceAlignment
 from acclimate.strategies.feature.tca import Tca
 from acclimate.strategies.instance.kmm import Kmm
+from acclimate.strategies.instance.multisource import MultiSourceTrAdaBoost
 from acclimate.strategies.instance.sources import EvidenceWeights
 from acclimate.strategies.instance.tradaboost import TrAdaBoost
 from acclimate.strategies.instance.tradaboostr2 import TrAdaBoostR2
@@ -119,6 +120,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((EvidenceWeights(), SourcePrior())),
     Blend(),
     TrAdaBoost(),
+    MultiSourceTrAdaBoost(),
     TrAdaBoostR2(),
     RefitLeaves(),
     Boosting(),

@@ -95,12 +95,16 @@ class TrAdaBoost(Adapt):
         if model.form != "rows":
             return f"{model.kind} reads no rows whose errors could weigh them"
         if isinstance(model, Trainable):
-            return f"{model.kind} would be trained {self.rounds * (self.folds + 1)} times"
+            return f"{model.kind} would be trained {self.fits(problem)} times"
         if not isinstance(problem.fit, Rows) or problem.fit.n < FEW:
             return f"the target has fewer than {FEW} labelled rows to take errors from"
         if problem.fit.units().max() < FEW - 1:
             return f"the target's rows are of fewer than {FEW} entities to take errors from"
         return teaches_nothing(problem)
+
+    def fits(self, problem: Problem) -> int:
+        """How many models are fitted."""
+        return self.rounds * (self.folds + 1)
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         return (self, replace(self, rounds=20))
@@ -128,9 +132,10 @@ class TrAdaBoost(Adapt):
         rounds = self.boost(
             model, target, stack_views(sources), row_weights(problem.sources), fold, rng, tick
         )
-        whole = voted(rounds)
+        voting = rounds[vote_from(len(rounds)) :]
+        whole = voted(voting)
         if fold is not None:
-            answered = mixed([each.p for each in rounds[-len(whole.members) :]], whole.weights)
+            answered = mixed([each.p for each in voting], whole.weights)
             whole = whole.calibrated(answered, positions(fit.label))
         ends = np.cumsum([view.n for view in sources])[:-1]
         left = np.split(rounds[-1].weight, ends)
@@ -242,9 +247,8 @@ def reweighed(w: Array, wrong: Array, n_target: int, beta: float, beta_t: float)
     return scaled
 
 
-def voted(rounds: Sequence[Round]) -> Ensemble:
-    """The learners ⌈N/2⌉ … N, each with weight ln(1/β_t) as a share of all."""
-    voting = rounds[vote_from(len(rounds)) :]
+def voted(voting: Sequence[Round]) -> Ensemble:
+    """These learners, each with weight ln(1/β_t) as a share of all."""
     votes = np.array([math.log(1 / each.beta) for each in voting])
     shares = tuple((votes / votes.sum()).tolist())
     return Ensemble(tuple(each.learner for each in voting), shares)
