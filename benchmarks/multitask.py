@@ -3,8 +3,9 @@
 A method learns all tasks together once and serves each; the single-task network has at
 least as many parameters as the one served.  A line holds the relative error (log loss, or
 RMSE for numbers) minus 1: below 0 the tasks helped.  Its interval resamples judged rows in
-pairs.  `chosen` takes for each task what two folds of the training rows prefer, and the
-single task where nothing is better there by one standard error.
+pairs.  `chosen` takes one method for all tasks by two folds of the training rows, or none:
+see `chosen`.  Its second lines compare with the single network that the folds prefer, of
+whatever size, which is what one would have without it.
 
 Data: --table FILE --task NAME=COLUMN:VALUE …   a table, a label for each task
       --pairs NAME=FILE …                        pairs of two ids; was the pair seen?
@@ -16,8 +17,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +36,28 @@ from acclimate.models.design import take_rows
 from acclimate.models.mixed import MixedNetwork
 from acclimate.rng import Rng
 from acclimate.strategies.catalogue import named
+from acclimate.strategies.multitask.affinity import AffinitySharing
+from acclimate.strategies.multitask.autolambda import AutoLambda
 from acclimate.strategies.multitask.balance import BALANCES
 from acclimate.strategies.multitask.lessons import Lesson
 from acclimate.strategies.multitask.sharing import HardSharing
 from benchmarks.line import Line, peak_mb
 
 NAME = "multitask"
-SHARING = ("soft-sharing", "trace-norm", "cross-stitch", "mmoe", "ple", "mtan")
+SHARING = (
+    "soft-sharing",
+    "trace-norm",
+    "cross-stitch",
+    "mmoe",
+    "ple",
+    "mtan",
+    "auto-lambda",
+    "affinity-sharing",
+)
 WIDTH = 32
 REPLICATES = 1000
 FOLDS = 2
+SURE = 1.0  # standard errors; on made losses `tests/test_multitask.py` tells what others do
 
 
 @dataclass(frozen=True)
@@ -81,43 +95,83 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
         tasks, data = of_cells(args, rng), args.cells.parent.name
     else:
         raise UsageError("Expected one of --table, --pairs and --cells; found none of them.")
-    known = methods()
-    losses: dict[str, list[Array]] = {}
-    alone: dict[str, list[Array]] = {}
-    folded: dict[str, list[Array]] = {name: [] for name in (*known, "single")}
-    for name, strategy in known.items():
+    yield from told(measure(tasks, rng), data, args.seed, rng)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Losses of every row, by method and task.
+
+    fit      method → task → (n,) of judged rows, and of rows to fit on, out of fold
+    alone    the same of single networks, by width
+    width    method → that of the single network with as many parameters
+    numbers  whether the labels are numbers
+    """
+
+    names: tuple[str, ...]
+    judged: dict[str, list[Array]]
+    folded: dict[str, list[Array]]
+    alone_judged: dict[int, list[Array]]
+    alone_folded: dict[int, list[Array]]
+    width: dict[str, int]
+    numbers: bool
+
+
+def measure(tasks: list[Task], rng: Rng) -> Measured:
+    """Fit every method and a single network of each size, on all rows and on folds."""
+    judged: dict[str, list[Array]] = {}
+    folded: dict[str, list[Array]] = {}
+    width: dict[str, int] = {}
+    for name, strategy in methods().items():
         start = time.monotonic()
         try:
-            served = together(strategy, [task.fit for task in tasks], rng)
+            models = together(strategy, [task.fit for task in tasks], rng)
         except StrategyError as error:
             print(f"{name}: {error}", file=sys.stderr)
             continue
-        pairs = zip(served, tasks, strict=True)
-        losses[name] = [each_loss(model, task.judge) for model, task in pairs]
-        size = max(parameters(model) for model in served)
-        alone[name] = [each_loss(single(t.fit, size, rng), t.judge) for t in tasks]
-        folded[name] = out_of_fold(strategy, tasks, rng, 0)
+        pairs = zip(models, tasks, strict=True)
+        judged[name] = [each_loss(model, task.judge) for model, task in pairs]
+        width[name] = width_of(tasks[0].fit, max(parameters(model) for model in models), rng)
+        folded[name] = out_of_fold(partial(together, strategy, rng=rng), tasks)
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
-    folded["single"] = out_of_fold(None, tasks, rng, 0)
-    common: dict[str, Any] = {"benchmark": NAME, "data": data, "seed": args.seed}
-    rest = [name for name in known if name in losses]
-    picks = [chosen({k: folded[k][at] for k in (*rest, "single")}) for at in range(len(tasks))]
-    for name in (*rest, "chosen"):
+    alone_judged: dict[int, list[Array]] = {}
+    alone_folded: dict[int, list[Array]] = {}
+    for wide in sorted({WIDTH, *width.values()}):
+        fits = singles([task.fit for task in tasks], wide, rng)
+        pairs = zip(fits, tasks, strict=True)
+        alone_judged[wide] = [each_loss(model, task.judge) for model, task in pairs]
+        alone_folded[wide] = out_of_fold(partial(singles, width=wide, rng=rng), tasks)
+    names = tuple(task.name for task in tasks)
+    numbers = tasks[0].fit.n_classes == 0
+    return Measured(names, judged, folded, alone_judged, alone_folded, width, numbers)
+
+
+def told(found: Measured, data: str, seed: int, rng: Rng) -> Iterator[Line]:
+    """The lines of what was measured."""
+    common: dict[str, Any] = {"benchmark": NAME, "data": data, "seed": seed}
+    best = [preferred(found, at) for at in range(len(found.names))]
+    apart = [found.alone_folded[wide][at] for at, wide in enumerate(best)]
+    pick = chosen(found.folded, apart)
+    alone = [found.alone_judged[wide][at] for at, wide in enumerate(best)]
+    equal = {k: found.alone_judged[wide] for k, wide in found.width.items()}
+    rows = [(name, found.judged[name], equal[name]) for name in found.judged]
+    said = f"chosen ({pick or 'alone'})"
+    mine = found.judged[pick] if pick else alone
+    rows += [(said, mine, equal[pick] if pick else alone)]
+    rows += [(f"{said}, beside the preferred single", mine, alone)]
+    for name, ours, base in rows:
         values = []
-        for at, task in enumerate(tasks):
-            pick = picks[at] if name == "chosen" else name
-            base = alone[pick if pick != "single" else rest[0]][at]
-            ours = base if pick == "single" else losses[pick][at]
-            value, low, high = relative(ours, base, task.judge.n_classes == 0, rng)
+        for target, own, single in zip(found.names, ours, base, strict=True):
+            value, low, high = relative(own, single, found.numbers, rng)
             values.append(value)
             yield Line(
-                target=task.name,
-                arm=name if name != "chosen" else f"chosen ({pick})",
-                metric="relative RMSE" if task.judge.n_classes == 0 else "relative log loss",
+                target=target,
+                arm=name,
+                metric="relative RMSE" if found.numbers else "relative log loss",
                 value=value,
                 low=low,
                 high=high,
-                n=task.judge.n,
+                n=len(own),
                 peak_mb=round(peak_mb()),
                 **common,
             )
@@ -142,19 +196,57 @@ def methods() -> dict[str, HardSharing]:
 def together(strategy: HardSharing, views: list[RowView], rng: Rng) -> list[Any]:
     """The network served for each task, after one training."""
     lessons = strategy.shared([Lesson(f"{at}", view) for at, view in enumerate(views)])
-    taught = strategy.taught(lessons, MixedNetwork(width=WIDTH), rng.child("fit"))
+    model = MixedNetwork(width=WIDTH)
+    if isinstance(strategy, AffinitySharing | AutoLambda):
+        return [served(strategy, lessons, at, model, rng) for at in range(len(views))]
+    taught = strategy.taught(lessons, model, rng.child("fit"))
     return [taught.serve(at) for at in range(len(views))]
 
 
-def single(view: RowView, size: int, rng: Rng) -> MixedNetwork:
-    """The plain network of the least width with so many parameters, on one task."""
+def served(
+    strategy: AffinitySharing | AutoLambda,
+    lessons: list[Lesson],
+    at: int,
+    model: MixedNetwork,
+    rng: Rng,
+) -> Any:
+    """The network of one task, for which others are left out or weighed."""
+    mine, others = lessons[at], [each for k, each in enumerate(lessons) if k != at]
+    lessons = strategy.shared([mine, *others])
+    if isinstance(strategy, AffinitySharing):
+        kept, _ = strategy.kept(lessons, model, rng.child("affinity"))
+        return strategy.taught(kept, model, rng.child("fit")).serve()
+    order = rng.child("folds").generator().permutation(mine.view.n)
+    parts = np.array_split(order, 3)
+    folds = [
+        (
+            [replace(mine, view=take_rows(mine.view, np.setdiff1d(order, part))), *lessons[1:]],
+            take_rows(mine.view, part),
+        )
+        for part in parts
+    ]
+    weights = strategy.learned(folds, model, rng.child("weights"))
+    weighed = [
+        replace(each, share=each.share * weight)
+        for each, weight in zip(lessons, weights, strict=True)
+    ]
+    return strategy.taught(weighed, model, rng.child("fit")).serve()
+
+
+def singles(views: list[RowView], width: int, rng: Rng) -> list[Any]:
+    """The plain network of a width, on each task by itself."""
+    model = MixedNetwork(width=width)
+    return [model.fit(model.prepare(view), rng=rng.child("fit")) for view in views]
+
+
+def width_of(view: RowView, size: int, rng: Rng) -> int:
+    """The least width at which the plain network has so many parameters."""
     width = WIDTH
     while True:
         model = MixedNetwork(width=width)
-        prepared = model.prepare(view)
-        begun = model.begin(prepared, None, rng)
+        begun = model.begin(model.prepare(view), None, rng)
         if sum(value.numel() for value in begun.values()) >= size:
-            return model.fit(prepared, rng=rng.child("fit"))
+            return width
         width += 4
 
 
@@ -174,7 +266,7 @@ def each_loss(model: Any, view: RowView) -> Array:
 
 
 def out_of_fold(
-    strategy: HardSharing | None, tasks: list[Task], rng: Rng, size: int
+    fitting: Callable[[list[RowView]], list[Any]], tasks: list[Task]
 ) -> list[Array]:
     """(n,) for each task the loss of each training row under the fit that left it out."""
     found = [np.zeros(task.fit.n) for task in tasks]
@@ -184,22 +276,38 @@ def out_of_fold(
             take_rows(task.fit, np.flatnonzero(~part))
             for task, part in zip(tasks, parts, strict=True)
         ]
-        if strategy is None:
-            models: list[Any] = [single(view, size, rng) for view in views]
-        else:
-            models = together(strategy, views, rng)
-        for at, (model, task, part) in enumerate(zip(models, tasks, parts, strict=True)):
+        for at, (model, task, part) in enumerate(
+            zip(fitting(views), tasks, parts, strict=True)
+        ):
             rows = np.flatnonzero(part)
             found[at][rows] = each_loss(model, take_rows(task.fit, rows))
     return found
 
 
-def chosen(losses: dict[str, Array]) -> str:
-    """The method of least loss, where it beats the single task by one standard error."""
-    best = min(losses, key=lambda name: float(losses[name].mean()))
-    gap = losses["single"] - losses[best]
-    error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
-    return best if gap.mean() > error else "single"
+def preferred(found: Measured, at: int) -> int:
+    """The width of the single network of least loss on one task, out of fold."""
+    means = {wide: float(each[at].mean()) for wide, each in found.alone_folded.items()}
+    return min(means, key=lambda wide: means[wide])
+
+
+def chosen(losses: dict[str, list[Array]], alone: list[Array]) -> str | None:
+    """The method of most gain over single networks, or None where none is sure.
+
+    losses  method → task → (n,) out of fold
+    alone   task → (n,) of the preferred single network
+
+    A method must be better by `SURE` standard errors on its worst task, and by one on the
+    mean over tasks.
+    """
+    means: dict[str, float] = {}
+    for name, tasks in losses.items():
+        gaps = [(b - a) / b.mean() for a, b in zip(tasks, alone, strict=True)]
+        gain = np.array([gap.mean() for gap in gaps])
+        error = np.array([gap.std(ddof=1) / np.sqrt(len(gap)) for gap in gaps])
+        surest = gain - SURE * error
+        if surest.min() >= 0 and gain.mean() > np.sqrt((error**2).sum()) / len(error):
+            means[name] = float(gain.mean())
+    return max(means, key=lambda name: means[name]) if means else None
 
 
 def relative(ours: Array, base: Array, numbers: bool, rng: Rng) -> tuple[float, float, float]:

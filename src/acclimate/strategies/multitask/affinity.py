@@ -62,10 +62,16 @@ class AffinitySharing(HardSharing):
         self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
     ) -> tuple[Problem, Model]:
         assert isinstance(model, Trainable)
-        lessons = self.lessons(problem)
+        kept, facts = self.kept(self.lessons(problem), model, rng.child("affinity"), tick)
+        return problem.knowing(*facts), self.taught(kept, model, rng, tick).serve()
+
+    def kept(
+        self, lessons: list[Lesson], model: Trainable, rng: Rng, tick: Tick = idle
+    ) -> tuple[list[Lesson], list[str]]:
+        """The lessons that are left in, the served one first, and what was measured."""
         seen = Affinity(tuple(task_names(len(lessons))), model)
         measured = _Measured(self.others, self.epochs, self.balance, seen)
-        measured.taught(lessons, model, rng.child("affinity"), tick)
+        measured.taught(lessons, model, rng, tick)
         kept, facts = [lessons[0]], []
         for lesson, name in zip(lessons[1:], seen.names[1:], strict=True):
             mean, error = seen.of(name)
@@ -76,7 +82,7 @@ class AffinitySharing(HardSharing):
                 if out
                 else f"{lesson.name}: affinity {mean:+.2g} ± {error:.1g}, kept"
             )
-        return problem.knowing(*facts), self.taught(kept, model, rng, tick).serve()
+        return kept, facts
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         return self.step(problem, model, rng, tick)[1]

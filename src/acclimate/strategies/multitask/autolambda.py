@@ -16,7 +16,7 @@ then weighs the tasks of a training on every row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
+from acclimate.domains.view import RowView
 from acclimate.models.joint import SERVED, of_task, task_names
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.network import Batch, Losses, Params, Step, Trainable
@@ -79,19 +80,33 @@ class AutoLambda(HardSharing):
         self, problem: Problem, model: Trainable, rng: Rng, tick: Tick = idle
     ) -> Sequence[float]:
         """λ of each task, the served one's first and 1; all 1 without a fold to hold out."""
-        found = []
-        for number, (rest, held) in enumerate(problem.inner(FOLDS, rng.child("folds"))):
+        folds = self.folds(problem, rng.child("folds"))
+        found = self.learned(folds, model, rng, tick)
+        return found or [1.0] * len(self.lessons(problem))
+
+    def folds(self, problem: Problem, rng: Rng) -> Iterator[tuple[list[Lesson], RowView]]:
+        """The lessons without a fold of the target's rows, and that fold."""
+        for rest, held in problem.inner(FOLDS, rng):
             assert isinstance(held.query, Rows)
-            lessons = self.lessons(rest)
             asked = replace(held.query, label=held.truth.label)
-            rows = model.prepare(rows_view(problem.view(asked)))
-            learned = Lambda(task_names(len(lessons)), model, model.stream(rows).tensors, self)
-            watched = replace(_Watched(**_plain(self)), watcher=learned)
+            yield self.lessons(rest), rows_view(problem.view(asked))
+
+    def learned(
+        self,
+        folds: Iterable[tuple[list[Lesson], RowView]],
+        model: Trainable,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> list[float]:
+        """λ of each lesson, the mean over folds; none without a fold."""
+        found = []
+        for number, (lessons, held) in enumerate(folds):
+            rows = model.stream(model.prepare(held)).tensors
+            watcher = Lambda(task_names(len(lessons)), model, rows, self)
+            watched = replace(_Watched(**_plain(self)), watcher=watcher)
             watched.taught(lessons, model, rng.child(f"fold/{number}"), tick)
-            found.append(learned.mean())
-        if not found:
-            return [1.0] * len(self.lessons(problem))
-        mean: list[float] = np.mean(found, axis=0).tolist()
+            found.append(watcher.mean())
+        mean: list[float] = np.mean(found, axis=0).tolist() if found else []
         return mean
 
 
