@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from acclimate.strategies.catalogue import steps
 from tests import mutants as running
 from tests.mutants import ROOT, Mutant, mutants, survival, verdict
 
@@ -15,6 +16,15 @@ def test_every_mutant_still_fits_the_file_it_breaks(mutant: Mutant) -> None:
     assert mutant.unfit() is None
     assert mutant.before != mutant.after
     assert mutant.tests and all((ROOT / test.split("::")[0]).exists() for test in mutant.tests)
+
+
+def test_every_step_of_the_catalogue_has_a_wrong_formula() -> None:
+    broken = {mutant.method for mutant in mutants()}
+    ours = {
+        kind for kind, step in steps().items() if type(step).__module__.startswith("acclimate.")
+    }
+    assert "pooled" in ours and "graph-smoothing" in ours
+    assert ours - broken == set()
 
 
 def done(code: int) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acclimate.arrays import Array
 from acclimate.domains.view import RowView
 from acclimate.errors import BudgetError, StrategyError
 from acclimate.models import design as design_module
@@ -319,6 +320,33 @@ def test_from_wherever_it_starts_it_ends_at_the_minimum(view: RowView) -> None:
         np.testing.assert_allclose(
             chances(ours.predict(view)), chances(plain.predict(view)), atol=1e-6
         )
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_direction_is_newton_s_by_a_hessian_of_finite_differences(k: int) -> None:
+    g = np.random.default_rng(0)
+    matrix, beta = g.normal(size=(40, 4)), g.normal(size=(4, k))
+    weight, precision = g.uniform(0, 2, 40), g.uniform(0.1, 2, (4, k))
+    rest = np.full((40, 1), float(k == 1))  # of one column, what is left is class 0
+
+    def slope(flat: Array) -> Array:
+        """Of the loss where every label is class 0, and of the quadratic around 0."""
+        at = flat.reshape(4, k)
+        odds = np.exp(matrix @ at)
+        p = odds / (odds.sum(axis=1, keepdims=True) + rest)
+        return np.asarray((matrix.T @ (weight[:, None] * p) + precision * at).ravel())
+
+    flat, steps = beta.ravel(), 1e-5 * np.eye(4 * k)
+    hessian = np.array([slope(flat + step) - slope(flat - step) for step in steps]) / 2e-5
+    gradient, options = slope(flat), (weight, newton.chances(matrix @ beta), precision)
+    expected = -np.linalg.solve(hessian, gradient).reshape(4, k)
+    if k == 1:
+        factor = newton._factor(matrix, *options)
+        found = newton._by_cholesky(factor, gradient[:, None])
+    else:
+        right = gradient.reshape(4, k)
+        found = newton._by_conjugate_gradients(matrix, *options, right, 1e-9)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_from_near_by_fewer_factors_are_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,6 +176,26 @@ def test_a_prior_of_no_strength_is_no_prior_and_a_strong_one_is_the_source() -> 
     np.testing.assert_allclose(strong.move, source.fitted.move, atol=1e-6)
 
 
+def test_the_fit_around_a_prior_is_the_minimum_of_both_penalties() -> None:
+    mine, theirs = made(10, dialect=1.0), made(40, "s")
+    source = EXACT.fit(EXACT.prepare(theirs), rng=Rng.of(0))
+    prepared = EXACT.prepare(mine)
+    fitted = EXACT.fit(prepared, prior=source.as_prior().times(3.0), rng=Rng.of(0)).fitted
+    assert fitted is not None and source.fitted is not None
+    sure, columns = source.as_prior().times(3.0).precision, prepared.columns
+    learned, around = (
+        np.concatenate([each.coefficients[columns].ravel(), each.move.ravel()])
+        for each in (fitted, source.fitted)
+    )
+    a, k = len(columns), 7
+    alone = Objective(
+        prepared, np.ones(10), np.zeros((a, k)), np.zeros((k, k)), np.full(k, EXACT.penalty)
+    )
+    pulled = sure * (learned - around)
+    np.testing.assert_allclose(alone.value(learned)[1], -pulled, atol=1e-3)
+    assert np.abs(pulled).max() > 0.1
+
+
 def test_a_restored_tagger_answers_alike() -> None:
     view = made(20)
     learned = Tagger().fit(Tagger().prepare(view), rng=Rng.of(0))

@@ -362,6 +362,15 @@ def test_meta_learning_moves_theta_and_attention() -> None:
         assert before is not None and after is not None and np.abs(before - after).max() > 0.001
 
 
+def test_unmasked_learns_from_a_task_its_own_gradient_too() -> None:
+    given = asked()
+    masked, free = (
+        Aml(masked=masked, **QUICK).start(given, MODEL, RNG, idle) for masked in (True, False)
+    )
+    assert changed(masked.start, free.start) == set(tensors(free.start))
+    assert masked.masked and not free.masked
+
+
 def test_rows_are_read_some_at_a_time_and_tell_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -26,6 +26,7 @@ from acclimate.rng import Rng
 from acclimate.strategies.parameter import pretrain
 from acclimate.strategies.parameter.finetune import FineTune
 from acclimate.strategies.parameter.pretrain import pretrained
+from acclimate.strategies.stacking import stack
 
 torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
 
@@ -157,6 +158,16 @@ def test_sources_are_pretrained_on_once_for_all_folds_and_settings(
     FineTune().adapt(asked.with_sources(asked.sources[:1]), MODEL, RNG)
     FineTune().adapt(asked, MODEL, Rng.of(4))
     assert fitted == [1000, 1000, 600, 1000]
+
+
+def test_pretraining_counts_rows_by_the_weights_of_their_source() -> None:
+    asked = problem()
+    weight = np.arange(600) % 3.0
+    found = tensors(pretrained(asked.weighed({"us": weight}), MODEL, RNG))
+    stacked = stack([asked.source_view(source) for source in asked.sources])
+    prepared, own = MODEL.prepare(stacked), Rng.of(3).child("pretrain")  # type: ignore[arg-type]
+    by_hand = MODEL.fit(prepared, weight=np.r_[weight, np.ones(400)], rng=own)
+    assert all(np.array_equal(found[name], value) for name, value in tensors(by_hand).items())
 
 
 def test_what_is_kept_does_not_depend_on_who_asked_first() -> None:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from acclimate.arrays import Array
+from acclimate.domains.episodes import Episodes
 from acclimate.domains.problem import Claim, Problem, Statistics
 from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.sample import Rows
@@ -23,6 +24,7 @@ from acclimate.strategies.catalogue import strategies
 from acclimate.strategies.chain import Chain
 from acclimate.strategies.feature.adversarial import AdapterDann
 from acclimate.strategies.meta import episodic
+from acclimate.strategies.meta.episodic import Lessons
 from acclimate.strategies.meta.inner import Learner
 from acclimate.strategies.meta.maml import Maml
 from acclimate.strategies.meta.metahead import MetaHead
@@ -221,6 +223,38 @@ def test_the_catalogue_holds_the_whole_recipe_and_every_way_of_tasks() -> None:
     assert known["fomaml"] == Maml(order=1) and not known["fomaml"].unasked
     assert known["maml"].unasked and replace(Maml(order=1), order=2).unasked
     assert replace(Maml(inner="head"), inner="all").kind == "maml"
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "shots"),
+    [
+        ("maml", {"us", "de"}, 32),
+        ("maml-users", {f"{m} user {k}" for m in ("us", "de") for k in range(5)}, 8),
+        ("maml-categories", {f"{m} brand {k}" for m in ("us", "de") for k in range(6)}, 16),
+    ],
+)
+def test_tasks_are_what_the_kind_says(
+    kind: str, names: set[str], shots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned_from: list[Episodes] = []
+
+    def learned(self: Maml, model: Any, lessons: Lessons, *rest: Any) -> Any:
+        learned_from.append(lessons.episodes)
+        return model.holding(lessons.prepared, lessons.params)
+
+    def of_users(rows: Rows) -> Rows:
+        return replace(rows, entity=np.array([f"user {k % 5}" for k in range(rows.n)]))
+
+    monkeypatch.setattr(Maml, "learned", learned)
+    given = problem(
+        market(60, 1), of_users(market(300, 2)), of_users(market(300, 3)), on=Statistics.SOURCES
+    )
+    strategy = strategies()[kind]
+    assert isinstance(strategy, Maml)
+    replace(strategy, fresh=True).start(given, MODEL, RNG, idle)
+    (episodes,) = learned_from
+    assert {group.name for group in episodes.groups} == names
+    assert (episodes.shots, episodes.queries) == (shots, shots)
 
 
 # ── what is learned once, and from which rows ───────────────────────────────────

@@ -18,13 +18,14 @@ from acclimate.domains.source import Derived, Source
 from acclimate.domains.view import RowView, View
 from acclimate.errors import BudgetError, StrategyError
 from acclimate.models.ease import Ease
-from acclimate.models.linear import Linear
+from acclimate.models.linear import Linear, LinearPrior
 from acclimate.models.trees import Trees
 from acclimate.rng import Rng
 from acclimate.strategies.baselines import SourceOnly
 from acclimate.strategies.parameter import prior as prior_module
 from acclimate.strategies.parameter.prior import SourcePrior
 from acclimate.strategies.stacking import stack
+from tests.models.designs import objective
 
 RNG = Rng.of(0)
 
@@ -76,6 +77,26 @@ def test_the_limits_are_target_only_and_source_only() -> None:
     np.testing.assert_allclose(
         coefficients(strong), coefficients(SourceOnly().adapt(given, model, RNG)), atol=1e-6
     )
+
+
+def test_the_fit_is_the_minimum_of_the_objective_around_the_sources_coefficients() -> None:
+    """At a strength between the limits, written out: (μ/2) Σ dⱼ (βⱼ − bⱼ)²."""
+    bare = problem(market(60, 1), market(90, 2, flip=0.4), market(80, 3, base=1.0))
+    given = bare.weighed({"s0": np.linspace(0.0, 3.0, 90)})
+    source = coefficients(SourceOnly().adapt(given, Linear(2.0), RNG))
+    found = coefficients(SourcePrior(7.0).adapt(given, Linear(2.0), RNG))
+    view = given.view(given.fit)
+    assert isinstance(view, RowView)
+    sure = np.full(source.shape, 7.0)
+    sure[0] = 0.7  # the base rate, a tenth as sure
+    prior = LinearPrior(source, sure, np.ones(2, bool))
+    slopes = []
+    for at in range(len(found)):
+        step = np.zeros_like(found)
+        step[at] = 1e-4
+        ahead, behind = (objective(view, found + s * step, 2.0, None, prior) for s in (1, -1))
+        slopes.append((ahead - behind) / 2e-4)
+    np.testing.assert_allclose(slopes, 0.0, atol=1e-5)
 
 
 def test_with_few_target_rows_a_like_source_helps() -> None:

@@ -19,6 +19,7 @@ from acclimate.models.network import Params, Stream, Tuning, total
 from acclimate.rng import Rng
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.chain import Chain
+from acclimate.strategies.multitask.lessons import column, samples
 from acclimate.strategies.multitask.sharing import (
     HardSharing,
     LabelSharing,
@@ -100,6 +101,16 @@ def test_row_weights_of_a_source_count_in_its_task() -> None:
         HardSharing().adapt(given.weighed({"us": weight}), MODEL, RNG),
         HardSharing().adapt(given.with_sources([kept, given.sources[1]]), MODEL, RNG),
     )
+
+
+def test_another_label_counts_rows_by_the_weights_of_their_source() -> None:
+    given, weight = labelled(), arange(300) % 3
+    size, gift = LabelSharing().lessons(given.weighed({"us": weight}))[1:]
+    everyone = np.r_[np.ones(80 + 90), weight, np.ones(200)]
+    known = [column(each, "gift").is_not_null().to_numpy() for each in samples(given)]
+    assert size.weight is not None and gift.weight is not None
+    assert size.weight.tolist() == everyone.tolist()
+    assert gift.weight.tolist() == everyone[np.concatenate(known)].tolist()
 
 
 # ── what teaches what ───────────────────────────────────────────────────────────
