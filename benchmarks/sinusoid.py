@@ -17,10 +17,11 @@ import torch.nn.functional as F
 
 from acclimate.arrays import Array
 from acclimate.models.network import Batch, Params, Step, train
+from acclimate.models.updates import Update
 from acclimate.strategies.meta.attention import KEY, QUERY, Attention, attending, moved
 from acclimate.strategies.meta.boards import BOARD
 from acclimate.strategies.meta.compiled import compiled, compiler
-from acclimate.strategies.meta.inner import EPISODES, Descent, Inner, across
+from acclimate.strategies.meta.inner import EPISODES, Inner, across
 from acclimate.strategies.meta.reptile import Towards, toward
 
 HIDDEN = ("hidden1", "hidden2")
@@ -114,10 +115,15 @@ def maml(
 
 
 def reptile(
-    params: Params, drawn: Drawn, alpha: float, descent: int, epsilon: float, steps: int
+    params: Params,
+    drawn: Drawn,
+    inside: Update,
+    descent: int,
+    epsilon: float,
+    steps: int,
 ) -> Params:
-    """θ after so many steps of Reptile."""
-    step = toward(loss, Descent(alpha), descent, drawn.rows)
+    """θ after so many steps of Reptile, whose descents move as `inside` says."""
+    step = toward(loss, inside, descent, drawn.rows)
     return train(step, params, batches=drawn.batches(), steps=steps, update=Towards(epsilon))
 
 
@@ -144,6 +150,18 @@ def descended(params: Params, support: Batch, alpha: float, steps: int) -> Param
     return torch.func.vmap(lambda rows: inner.adapted(loss, params, list(params), rows))(
         support
     )
+
+
+def descended_by(update: Update, params: Params, support: Batch, steps: int) -> Params:
+    """`descended`, as `update` says."""
+
+    def alone(rows: Batch) -> Params:
+        fast, memory = params, update.begin(params)
+        for _ in range(steps):
+            fast = update(fast, torch.func.grad(loss)(fast, rows), memory, 0.0)
+        return fast
+
+    return torch.func.vmap(alone)(support)
 
 
 def errors(own: Params, query: Batch) -> Array:

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.io import savemat
 
+from acclimate.domains.exam import Probabilities
+from acclimate.domains.problem import Claim, Problem
+from acclimate.domains.rowview import RowRecipe
+from acclimate.domains.sample import Rows
+from acclimate.domains.schema import ColumnType
+from acclimate.domains.source import Source
+from acclimate.domains.view import RowView
+from acclimate.models.mixed import MixedNetwork
+from acclimate.models.updates import Update
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
 from acclimate.strategies.meta.attention import KEY, QUERY
-from benchmarks import fewshot
+from acclimate.strategies.meta.inner import Adam, Descent
+from acclimate.strategies.meta.maml import Maml
+from acclimate.strategies.parameter.pretrain import begun
+from acclimate.strategies.strategy import Strategy
+from benchmarks import fewshot, fewshot_rows, fewshot_sinusoids, stopped
 
 torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
 
@@ -60,7 +78,20 @@ def test_a_task_is_served_by_what_was_kept_as_the_formula_says(masked: bool) -> 
             torch.testing.assert_close(own[name][task], value[-1], atol=1e-5, rtol=1e-4)
 
 
-def test_schools_are_read_and_compared_with_fine_tuning(tmp_path: Path) -> None:
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One choice of passes: the others are what takes long."""
+
+    def strategy(name: str) -> Strategy:
+        found = stopped.strategy(name)
+        if isinstance(found, stopped.Stopped):
+            return replace(found, choices=((1, 0.3),))
+        return found
+
+    monkeypatch.setattr(fewshot_rows, "strategy", strategy)
+
+
+def test_schools_are_read_and_compared_with_fine_tuning(tmp_path: Path, once: None) -> None:
     g = np.random.default_rng(0)
     x, y = (np.empty((1, 110), object) for _ in range(2))
     for k in range(110):
@@ -68,12 +99,127 @@ def test_schools_are_read_and_compared_with_fine_tuning(tmp_path: Path) -> None:
         x[0, k], y[0, k] = values, values[:, :1] * 2 + g.normal(size=(24, 1))
     file = tmp_path / "s.mat"
     savemat(file, {"X": x, "Y": y})
-    cells = fewshot.read_schools(file)
+    cells = fewshot_rows.read_schools(file)
     assert len(cells) == 110 and list(cells[0].columns.columns) == ["x0", "x1", "x2"]
     words = ("--part", "schools", "--schools", str(file), "--arm", "target-only")
     lines = list(fewshot.run(asked(*words)))
-    assert [line.arm for line in lines] == ["finetune", "target-only"]
+    assert [line.arm for line in lines] == ["finetune-stopped", "target-only"]
     assert lines[0].low is None and lines[1].low < lines[1].high  # type: ignore[operator]
     apart = lines[1].value - lines[0].value  # type: ignore[operator]
     assert (lines[1].low + lines[1].high) / 2 == pytest.approx(apart)  # type: ignore[operator]
     assert all(line.n == 2 for line in lines)
+
+
+def test_reptile_is_tuned_on_tasks_that_are_neither_taught_nor_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seeds: list[int] = []
+    kept = sinusoid.tasks
+
+    def seen(n: int, shots: int, queries: int, seed: int) -> Any:
+        seeds.append(seed)
+        return kept(n, shots, queries, seed)
+
+    monkeypatch.setattr(sinusoid, "tasks", seen)
+    (line,) = fewshot.run(asked("--part", "sinusoid", "--learner", "reptile"))
+    told = capsys.readouterr().err.strip().splitlines()
+    errors = [float(each.rpartition(" ")[2]) for each in told]
+    assert len(errors) == 4
+    best = fewshot_sinusoids.REPTILES[int(np.argmin(errors))]
+    assert str(line.arm).endswith(fewshot_sinusoids.told(best))
+    # Asked, held for validation, and taught from there on.
+    assert seeds[:2] == [1, 5_000] and set(seeds[2:]) == set(range(10_000, 10_020))
+
+
+@pytest.mark.parametrize("update", [Descent(0.1), Adam(0.1)])
+def test_a_task_descends_as_it_would_alone(update: Update) -> None:
+    params = sinusoid.fresh(0)
+    support, _ = sinusoid.tasks(3, 10, 1, 4)
+    ends = sinusoid.descended_by(update, params, support, 3)
+    rows = {name: value[1] for name, value in support.items()}
+    fast, memory = params, update.begin(params)
+    for _ in range(3):
+        fast = update(fast, torch.func.grad(sinusoid.loss)(fast, rows), memory, 0.0)
+    for name, value in fast.items():
+        torch.testing.assert_close(ends[name][1], value, atol=1e-5, rtol=1e-4)
+
+
+TEXTS = {"good": "很好很喜欢", "bad": "很差不要买"}
+
+
+def opinions(tmp_path: Path, own: str = "丙") -> Path:
+    g = np.random.default_rng(0)
+    rows = ["cat,label,review"]
+    for cat in "甲乙丙":
+        for k in range(60):
+            label = k % 2
+            said = TEXTS["good" if label else "bad"] + "".join(g.choice([*"书衣果机"], 4))
+            rows.append(f"{cat},{label},{said}{k}{own if cat == '丙' else cat}")
+    file = tmp_path / "reviews.csv"
+    file.write_text("\n".join(rows), encoding="utf-8")
+    return file
+
+
+def test_reviews_are_compared_with_fine_tuning_that_stops(tmp_path: Path, once: None) -> None:
+    words = ("--part", "reviews", "--reviews", str(opinions(tmp_path)), "--draws", "2")
+    lines = list(fewshot.run(asked(*words, "--arm", "source-only")))
+    arms = [(line.arm, line.metric) for line in lines]
+    assert arms[:2] == [("finetune-stopped", "log-loss"), ("finetune-stopped", "accuracy")]
+    assert {arm for arm, _ in arms} == {"finetune-stopped", "source-only"}
+    # Two targets of three, each the mean of its two draws.
+    assert all(line.n == 2 for line in lines)
+
+
+def test_texts_of_the_target_teach_nothing_and_its_labels_are_balanced(tmp_path: Path) -> None:
+    found = []
+    for own in ("丙", "书书书书"):
+        table = fewshot_rows.drawn(pl.read_csv(opinions(tmp_path, own)), 40, 0)
+        assert table.group_by("cat").len()["len"].to_list() == [40, 40, 40]
+        found.append(fewshot_rows.as_numbers(table, "丙"))
+    assert found[0]["甲"].columns.equals(found[1]["甲"].columns)
+    assert not found[0]["丙"].columns.equals(found[1]["丙"].columns)
+    taught, rest = fewshot_rows.balanced(found[0]["丙"], 5, np.random.default_rng(1))
+    label = found[0]["丙"].label
+    assert label is not None and np.bincount(label[taught]).tolist() == [5, 5]
+    assert sorted([*taught, *rest]) == list(range(40))
+
+
+def test_intervals_are_of_the_difference_over_targets() -> None:
+    told = {("finetune-stopped", "mse"): [1.0, 2.0, 4.0], ("maml", "mse"): [0.5, 2.5, 1.0]}
+    seconds = {"finetune-stopped": 1.0, "maml": 2.0}
+    first, second = fewshot_rows.mean_lines("made", told, seconds, 0)
+    assert first.low is None and second.value == pytest.approx(4 / 3)
+    # Differences −.5, .5, −3: mean −1, deviation 1.8028; t of 2 degrees 4.3027.
+    assert (second.low, second.high) == pytest.approx((-5.4784, 3.4784), abs=1e-3)
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_fine_tuning_stops_where_held_out_rows_say(flipped: bool) -> None:
+    """Labels that sources know already need no passes; flipped ones need all of them."""
+    g = np.random.default_rng(3)
+
+    def rows(n: int, flip: bool) -> Rows:
+        x = g.normal(size=(n, 2))
+        label = ((x[:, 0] > 0) != flip).astype(np.int64)
+        frame = pl.DataFrame(x, schema=["a", "b"])
+        return Rows(frame, dict.fromkeys("ab", ColumnType.NUMERIC), ("0", "1"), label)
+
+    sources = (Source("s", rows(300, False)),)
+    bare = Problem("t", rows(40, flipped), sources, Claim.NEW, RowRecipe())
+    strategy = stopped.Stopped(choices=((0, 0.3), (2, 1.0)))
+    arm = Arm(strategy, MixedNetwork())
+    problem = arm.encoded(bare)
+    start = begun(problem, MixedNetwork(), Rng.of(0))
+    passes, _ = strategy.best(problem, start, Rng.of(1))
+    assert passes == (2 if flipped else 0)
+    fitted = arm.fit(bare, Rng.of(0))
+    answer = fitted.predict(bare.fit)
+    before = start.predict(cast(RowView, problem.view(bare.fit)))
+    assert isinstance(answer, Probabilities) and isinstance(before, Probabilities)
+    assert bool((answer.p == before.p).all()) is not flipped
+
+
+def test_joint_descent_is_maml_without_its_rounds() -> None:
+    found = stopped.strategy("joint-descent")
+    assert isinstance(found, Maml) and found == replace(Maml(), rounds=0)
+    assert stopped.strategy("pooled").kind == "pooled"
