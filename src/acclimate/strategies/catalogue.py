@@ -38,10 +38,12 @@ from acclimate.strategies.feature.coral import Coral
 from acclimate.strategies.feature.deepcoral import DeepCoral
 from acclimate.strategies.feature.discrepancy import Dan, Jan
 from acclimate.strategies.feature.jda import Jda
+from acclimate.strategies.feature.monge import LinearTransport
 from acclimate.strategies.feature.msda import Denoise, Msda
 from acclimate.strategies.feature.several import Mdan
 from acclimate.strategies.feature.subspace import SubspaceAlignment
 from acclimate.strategies.feature.tca import Tca
+from acclimate.strategies.feature.transport import Transport
 from acclimate.strategies.instance.kmm import Kmm
 from acclimate.strategies.instance.multisource import MultiSourceTrAdaBoost
 from acclimate.strategies.instance.sources import EvidenceWeights
@@ -108,6 +110,10 @@ STRATEGIES: tuple[Strategy, ...] = (
     Chain((Tca(), Pooled())),
     Chain((Jda(), SourceOnly())),
     Chain((Jda(), Pooled())),
+    Chain((LinearTransport(), SourceOnly())),
+    Chain((LinearTransport(), Pooled())),
+    Chain((Transport(), SourceOnly())),
+    Chain((Transport(), Pooled())),
     Chain((Msda(), SourceOnly())),
     Chain((Msda(), Pooled())),
     Chain((DensityRatio(), SourceOnly())),
