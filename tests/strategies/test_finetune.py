@@ -162,7 +162,7 @@ def test_sources_are_pretrained_on_once_for_all_folds_and_settings(
 
 def test_pretraining_counts_rows_by_the_weights_of_their_source() -> None:
     asked = problem()
-    weight = np.arange(600) % 3.0
+    weight = np.arange(600, dtype=np.float64) % 3
     found = tensors(pretrained(asked.weighed({"us": weight}), MODEL, RNG))
     stacked = stack([asked.source_view(source) for source in asked.sources])
     prepared, own = MODEL.prepare(stacked), Rng.of(3).child("pretrain")  # type: ignore[arg-type]
