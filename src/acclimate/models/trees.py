@@ -336,7 +336,9 @@ def _matrix(view: RowView, text: Ints) -> Any:
     """[numeric | codes | text columns], dense unless there is text."""
     import scipy.sparse as sp
 
-    dense = np.hstack([view.numeric, view.codes.astype(np.float64)])
+    dense = view.numeric  # copied for each prediction it would cost as much as a tree's answer
+    if view.codes.shape[1]:
+        dense = np.hstack([dense, view.codes.astype(np.float64)])
     if view.sparse is None or not len(text):
         return dense
     columns = sp.csr_array(view.sparse)[:, text]

@@ -169,16 +169,15 @@ class TrAdaBoost(Adapt):
             tick()
             key = rng.child(f"round/{number}")
             fitted = whole.fit(w, key, tick)
-            p = np.empty((n_t, both.n_classes))
-            if fold is None:
-                p = answers(fitted, target)
+            said = answers(fitted, both)
+            p = said[:n_t].copy()
             for each, (learner, asked) in enumerate(blind):
                 found = learner.fit(w, key.child(f"fold/{each}"), tick)
                 p[asked] = answers(found, take_rows(target, asked))
             wrong = np.concatenate(
                 [
                     1 - p[np.arange(n_t), both.label[:n_t]],
-                    1 - answers(fitted, source)[np.arange(n_s), both.label[n_t:]],
+                    1 - said[n_t:][np.arange(n_s), both.label[n_t:]],
                 ]
             )
             error = target_error(w[:n_t], wrong[:n_t])
