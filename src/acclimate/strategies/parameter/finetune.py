@@ -79,10 +79,11 @@ class FineTune(GoOn):
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         if self.layers != "all":
             return (self, replace(self, rate=1.0), replace(self, rate=3.0))
-        slower, faster = replace(self, rate=0.1), replace(self, rate=1.0)
+        # One pass: with ten labels the network's own eight forget what the sources know.
+        shorter, faster = replace(self, epochs=1), replace(self, rate=1.0)
         if self.gradual:
-            return (self, slower, faster)
-        return (self, slower, faster, replace(self, falling=FALLING))
+            return (self, shorter, faster)
+        return (self, shorter, faster, replace(self, falling=FALLING))
 
     def stages(self, start: Trainable) -> tuple[Tuning, ...]:
         """One training, or one for each layer that is let go."""
