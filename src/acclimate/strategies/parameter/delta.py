@@ -51,13 +51,14 @@ class Delta(GoOn):
     alpha   ≥ 0, on the scale of mean loss: pull of the features to the source network's
     beta    ≥ 0, on the same scale: pull of the head to 0
     rate    > 0, factor on the network's own rate
-    epochs  ≥ 0, passes over the target, or None for the network's own number
+    epochs  ≥ 0, passes over the target, or None for the network's own number, with which
+            few labels are learned by heart
     """
 
     alpha: float = 1.0
     beta: float = 0.01
     rate: float = 0.3
-    epochs: int | None = None
+    epochs: int | None = 2
 
     kind: ClassVar[str] = "delta"
     complexity: ClassVar[int] = 6

@@ -35,13 +35,14 @@ class FineTune(GoOn):
     rate     > 0, factor on the network's own rate
     falling  > 0, at most 1: factor on the rate for each layer further from the head
     epochs   ≥ 0, passes over the target, or None for the network's own number;
-             0 is source-only
+             0 is source-only.  Two: with few labels the network's own eight forget what
+             the source knows
     """
 
     layers: Literal["all", "head"] | int = "all"
     rate: float = 0.3
     falling: float = 1.0
-    epochs: int | None = None
+    epochs: int | None = 2
     gradual: bool = False
 
     kind: ClassVar[str] = "finetune"
@@ -79,11 +80,10 @@ class FineTune(GoOn):
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         if self.layers != "all":
             return (self, replace(self, rate=1.0), replace(self, rate=3.0))
-        # One pass: with ten labels the network's own eight forget what the sources know.
-        shorter, faster = replace(self, epochs=1), replace(self, rate=1.0)
+        longer, faster = replace(self, epochs=None), replace(self, rate=1.0)
         if self.gradual:
-            return (self, shorter, faster)
-        return (self, shorter, faster, replace(self, falling=FALLING))
+            return (self, longer, faster)
+        return (self, longer, faster, replace(self, falling=FALLING))
 
     def stages(self, start: Trainable) -> tuple[Tuning, ...]:
         """One training, or one for each layer that is let go."""

@@ -32,13 +32,14 @@ class L2SP(GoOn):
     alpha   ≥ 0, on the scale of mean loss: pull of the body to the source's
     beta    ≥ 0, on the same scale: pull of the head to 0
     rate    > 0, factor on the network's own rate
-    epochs  ≥ 0, passes over the target, or None for the network's own number
+    epochs  ≥ 0, passes over the target, or None for the network's own number, with which
+            few labels are learned by heart
     """
 
     alpha: float = 0.1
     beta: float = 0.01
     rate: float = 0.3
-    epochs: int | None = None
+    epochs: int | None = 2
 
     kind: ClassVar[str] = "l2-sp"
     complexity: ClassVar[int] = 6

@@ -41,13 +41,14 @@ class Lora(GoOn):
     rank    r ≥ 1; what a matrix of m × n entries learns has r · (m + n)
     alpha   > 0; its changes count α/r, so that another rank needs no other rate
     rate    > 0, factor on the network's own rate
-    epochs  ≥ 0, passes over the target, or None for the network's own number
+    epochs  ≥ 0, passes over the target, or None for the network's own number, with which
+            few labels are learned by heart
     """
 
     rank: int = 4
     alpha: float = 8.0
     rate: float = 0.3
-    epochs: int | None = None
+    epochs: int | None = 2
 
     kind: ClassVar[str] = "lora"
     complexity: ClassVar[int] = 5
