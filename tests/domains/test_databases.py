@@ -344,5 +344,5 @@ def test_databases_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -
         sqlite(tmp_path / folder / "shop.db")
     urls = [f"sqlite:///{tmp_path}/{folder}/shop.db" for folder in ("jp", "us")]
     assert [domain.name for domain in open_markets(urls, None)] == ["jp-shop", "us-shop"]
-    with pytest.raises(UsageError, match="found jp-shop twice"):
+    with pytest.raises(UsageError, match="Expected sources other than the target; found"):
         open_markets([urls[0], urls[0]], None)

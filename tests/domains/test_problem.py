@@ -15,6 +15,7 @@ from acclimate.tasks.task import Posed
 def test_a_problem_has_no_place_for_choose_or_judge() -> None:
     assert {each.name for each in fields(Problem)} == {
         "target", "fit", "sources", "claim", "recipe", "unlabelled", "encoder",
+        "facts", "levels",
     }  # fmt: skip
 
 

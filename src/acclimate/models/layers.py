@@ -101,7 +101,7 @@ def rows_at(table: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     As `F.embedding`, whose gradient takes five times as long to add up the same numbers
     in the same order.
     """
-    return table.index_select(0, at.flatten()).view(*at.shape, -1)
+    return table.index_select(0, at.flatten()).view(*at.shape, table.shape[-1])
 
 
 def features(params: Params, batch: Batch) -> torch.Tensor:

@@ -113,5 +113,6 @@ def _plain(value: Any) -> dict[str, Any]:
                 f"{n} {part.kind}": _plain(part) for n, part in enumerate(setting)
             }
         elif setting is not None and not isinstance(setting, np.ndarray):
-            found[each.name] = setting
+            # JSON has lists alone, and settings are compared with those of an artifact.
+            found[each.name] = list(setting) if isinstance(setting, tuple) else setting
     return found

@@ -83,7 +83,24 @@ class ItemGraph(Adapt):
         own = model.fit(model.prepare(view), rng=rng, tick=tick)
         assert own.matrix is not None
         matrix = own.matrix @ self.spreading(problem, tick)
-        return replace(own, matrix=np.asarray(matrix, np.float32))
+        standing = own.popularity
+        assert standing is not None
+        taken = self.taken(problem)
+        # Less than one user of the target in all: it breaks ties only.
+        standing = standing + taken / (1.0 + taken.sum())
+        return replace(own, matrix=np.asarray(matrix, np.float32), popularity=standing)
+
+    def taken(self, problem: Problem) -> Array:
+        """(n_items,) users of all sources who took each item of the encoder."""
+        encoder = problem.encoder
+        assert isinstance(encoder, ItemEncoder)
+        settings, total = (
+            SourceSettings.for_recipe(problem.recipe),
+            np.zeros(len(encoder.known)),
+        )
+        for source in problem.sources:
+            total += map_items(source.derive(taken_together, settings), encoder).popularity
+        return total
 
     def spreading(self, problem: Problem, tick: Tick = idle) -> Array:
         """(n_items, n_items) what scores are multiplied by, from the right.
