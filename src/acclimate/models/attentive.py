@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from acclimate.arrays import Array, Tensor
+from acclimate.arrays import Tensor
 from acclimate.domains.exam import Prediction
-from acclimate.models.model import Model, State, Tick, idle
+from acclimate.models.made import Made
+from acclimate.models.model import Model, State
 from acclimate.models.network import no_torch
-from acclimate.rng import Rng
 
 GRADIENT = "gradient."
 
 
 @dataclass(frozen=True)
-class Attentive:
+class Attentive(Made):
     """A network fitted for its target, and what adapts it to another.
 
     served     the network at θ_t
@@ -45,28 +45,12 @@ class Attentive:
     masked: bool = True
 
     kind: ClassVar[str] = "attentive"
-    form: ClassVar[str] = "rows"
 
     def why_not(self) -> str | None:
         return no_torch()
 
-    def grid(self) -> tuple[Attentive, ...]:
-        return (self,)
-
     def prepare(self, view: Any) -> Any:
         return self.start.prepare(view)
-
-    def fit(
-        self,
-        prepared: Any,
-        *,
-        weight: Array | None = None,
-        start: Any = None,
-        prior: Any = None,
-        rng: Rng,
-        tick: Tick = idle,
-    ) -> Attentive:
-        raise AssertionError("an attentive network is adapted by a strategy, not fitted")
 
     def predict(self, query: Any, context: Any = None) -> Prediction:
         answer: Prediction = self.served.predict(query, context)

@@ -18,7 +18,8 @@ from acclimate.arrays import Array, Ints
 from acclimate.domains.exam import Numbers, Prediction, Probabilities, RowAnswer
 from acclimate.domains.view import RowView, Views
 from acclimate.models.linear import Linear, LinearPrior
-from acclimate.models.model import Model, State, Tick, idle
+from acclimate.models.made import Made
+from acclimate.models.model import Model, State
 from acclimate.rng import Rng
 
 LEAST = 1e-9  # probabilities are kept this far from 0 before their logarithm
@@ -31,7 +32,7 @@ HELD = 1e6
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(Made):
     """Fitted members and how much each is worth.
 
     members      fitted models of rows
@@ -48,28 +49,6 @@ class Ensemble:
     median: bool = False
 
     kind: ClassVar[str] = "ensemble"
-    form: ClassVar[str] = "rows"
-
-    def why_not(self) -> str | None:
-        return None
-
-    def grid(self) -> tuple[Ensemble, ...]:
-        return (self,)
-
-    def prepare(self, view: Any) -> Any:
-        return view
-
-    def fit(
-        self,
-        prepared: Any,
-        *,
-        weight: Array | None = None,
-        start: Any = None,
-        prior: Any = None,
-        rng: Rng,
-        tick: Tick = idle,
-    ) -> Ensemble:
-        raise AssertionError("an ensemble is put together by strategies, not fitted by itself")
 
     def predict(self, query: RowView | Views, context: Any = None) -> RowAnswer:
         """(n, n_classes), or (n,) numbers: the members' weighted mean."""

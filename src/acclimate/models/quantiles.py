@@ -22,12 +22,12 @@ import numpy as np
 
 from acclimate.arrays import Array
 from acclimate.domains.exam import Numbers
-from acclimate.models.model import Model, State, Tick, idle
-from acclimate.rng import Rng
+from acclimate.models.made import Made
+from acclimate.models.model import Model, State
 
 
 @dataclass(frozen=True)
-class Quantiles:
+class Quantiles(Made):
     """A fitted model of numbers, and how far its answers are off.
 
     mean     gives the number expected
@@ -40,28 +40,6 @@ class Quantiles:
     offsets: tuple[float, ...] = ()
 
     kind: ClassVar[str] = "quantiles"
-    form: ClassVar[str] = "rows"
-
-    def why_not(self) -> str | None:
-        return None
-
-    def grid(self) -> tuple[Quantiles, ...]:
-        return (self,)
-
-    def prepare(self, view: Any) -> Any:
-        return view
-
-    def fit(
-        self,
-        prepared: Any,
-        *,
-        weight: Array | None = None,
-        start: Any = None,
-        prior: Any = None,
-        rng: Rng,
-        tick: Tick = idle,
-    ) -> Quantiles:
-        raise AssertionError("arms put quantiles around a model that is fitted already")
 
     def around(self, away: Array) -> Quantiles:
         """The same with the offsets that errors on held-out rows show.
