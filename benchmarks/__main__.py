@@ -20,6 +20,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.cross_market",
         "one market learns from the others",
     ),
+    "wsdm22": (
+        "benchmarks.wsdm22",
+        "given candidates, all markets, few rows",
+    ),
     "cross_border": ("benchmarks.cross_border", "countries of one shop learn from its home"),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),

@@ -17,7 +17,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_ONLY_IF_SET = ("verdict", "ratio", "peer", "why")
+_ONLY_IF_SET = ("verdict", "ratio", "peer", "why", "fitted_on")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Line:
     verdict         an answer with its numbers, on lines that carry one
     ratio, peer     times as fast as which other library, on lines about speed
     why             why there is no value, on lines of arms that do not apply or did not end
+    fitted_on       what else an arm was fitted on, where that is more than training rows
     """
 
     benchmark: str
@@ -56,9 +57,10 @@ class Line:
     ratio: float | None = None
     peer: str | None = None
     why: str | None = None
+    fitted_on: str | None = None
 
     def as_row(self) -> dict[str, Any]:
-        """The fourteen common keys, and verdict, ratio, peer and why where they are set."""
+        """The fourteen common keys, and those of `_ONLY_IF_SET` where they are set."""
         row = {}
         for key, value in asdict(self).items():
             if value is None and key in _ONLY_IF_SET:

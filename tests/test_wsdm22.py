@@ -1,0 +1,109 @@
+"""The WSDM Cup protocol on a made folder: candidates ranked, scores written without truth."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from acclimate.errors import UsageError
+from benchmarks import wsdm22
+
+ARMS = ["target-only/popularity", "pooled/popularity"]
+ITEMS = [f"i{number}" for number in range(130)]
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(text.encode()))
+
+
+def market(folder: Path, name: str, seed: int) -> None:
+    """Users take four of a dozen liked items; what is right is the first of these."""
+    draw = np.random.default_rng(seed)
+    rows = [
+        (f"{name}u{user}", ITEMS[item])
+        for user in range(30)
+        for item in draw.choice(np.arange(1, 12), 4, replace=False)
+    ]
+    text = "".join(f"{user}\t{item}\t5.0\n" for user, item in rows)
+    write(folder / name / "train.tsv.gz", "userId\titemId\trating\n" + text)
+    repeated = "".join(f"{user}\t{item}\t1.0\n" for user, item in rows[:20])
+    write(folder / name / "train_5core.tsv.gz", "userId\titemId\trating\n" + repeated)
+    lists = "".join(f"{name}u{user}\t{','.join(ITEMS[::-1][:100])}\n" for user in range(5))
+    write(folder / name / "valid_run.tsv.gz", lists + f"{name}new\t{','.join(ITEMS[:100])}\n")
+    right = "".join(f"{name}u{user}\t{ITEMS[40]}\t1\n" for user in range(5))
+    rest = f"{name}new\t{ITEMS[99]}\t1\n"
+    write(folder / name / "valid_qrel.tsv.gz", "userId\titemId\trating\n" + right + rest)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for seed, name in enumerate(("aa", "bb")):
+        market(tmp_path, name, seed)
+    return tmp_path
+
+
+def asked(folder: Path, *words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    wsdm22.add_arguments(parser)
+    arms = [word for arm in ARMS for word in ("--arm", arm)]
+    return parser.parse_args(["--data", str(folder), "--target", "aa", *arms, *words])
+
+
+def test_repeats_count_once_and_users_without_rows_are_asked(folder: Path) -> None:
+    found = wsdm22.read(folder, "aa", None, 1.0)
+    fit = found.problem.fit
+    assert fit.n == 120
+    assert [source.name for source in found.problem.sources] == ["bb"]
+    assert found.case.query.users.tolist() == [*(f"aau{n}" for n in range(5)), "aanew"]
+    names = found.problem.fit.items[found.case.query.candidates[5]]
+    assert names.tolist() == ITEMS[:100]
+    assert found.case.truth.user.tolist() == [0, 1, 2, 3, 4, 5]
+    wanted = found.problem.fit.items[found.case.truth.item]
+    assert wanted.tolist() == [ITEMS[40]] * 5 + [ITEMS[99]]
+
+
+def test_a_share_of_the_rows_is_the_same_draw_every_time(folder: Path) -> None:
+    once = wsdm22.read(folder, "aa", None, 0.3)
+    again = wsdm22.read(folder, "aa", None, 0.3)
+    assert once.problem.fit.n == 36
+    assert once.problem.fit.fingerprint == again.problem.fit.fingerprint
+    assert once.problem.sources[0].n == 120
+    assert once.case.query.candidates.tolist() == again.case.query.candidates.tolist()
+
+
+def test_every_arm_has_a_line_and_ties_count_against_us(folder: Path) -> None:
+    lines = {line.arm: line for line in wsdm22.run(asked(folder))}
+    assert set(lines) == {*ARMS, "verdict"}
+    # Nobody ever took what is right: it ties with most candidates and comes last of them.
+    assert [lines[arm].value for arm in ARMS] == [0.0, 0.0]
+    assert lines["verdict"].verdict is not None
+
+
+def test_scores_are_written_where_nobody_knows_what_is_right(folder: Path) -> None:
+    (folder / "aa" / "valid_qrel.tsv.gz").unlink()
+    out = folder / "scores.csv"
+    lines = list(wsdm22.run(asked(folder, "--out", str(out))))
+    assert {line.metric for line in lines} == {"ndcg@10 on folds"}
+    written = pl.read_csv(out)
+    assert written.columns == ["user_id", "item_id", "score"]
+    assert written.height == 600
+    assert written["item_id"].to_list()[-100:] == ITEMS[:100]
+    assert written["score"].is_finite().all()
+
+
+def test_it_says_which_markets_and_arms_there_are(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"Expected markets among aa, bb in .*; found cc"):
+        wsdm22.read(folder, "cc", None, 1.0)
+    with pytest.raises(UsageError, match=r"Expected arms among .*; found a/b"):
+        list(wsdm22.run(asked(folder, "--arm", "a/b")))
+    with pytest.raises(UsageError, match=r"a fraction above 0 and up to 1; found 0.0"):
+        list(wsdm22.run(asked(folder, "--fraction", "0")))
+    (folder / "aa" / "valid_run.tsv.gz").unlink()
+    with pytest.raises(UsageError, match=r"candidates are to be ranked; found neither"):
+        wsdm22.read(folder, "aa", None, 1.0)
