@@ -40,11 +40,12 @@ def algorithm_1(
     guess: Any = None
     for _ in range(rounds):
         e = np.r_[np.full(n, 1 / n), np.full(m, -1 / m)]
-        M = np.outer(e, e)
+        M = 3 * np.outer(e, e)  # as many classes
         for c in range(3) if guess is not None else ():
             mine = guess == c
             e = np.r_[(ys == c) / (ys == c).sum(), -1.0 * mine / max(mine.sum(), 1)]
             M += np.outer(e, e) if mine.any() else 0
+        M /= np.linalg.norm(M)
         left = read @ M @ read.T + lam * np.eye(len(read))
         # The k smallest solutions of left A = XHXᵀ A Φ are the largest of the reverse.
         A = eigh(read @ H @ read.T, left)[1][:, ::-1][:, :k]
@@ -81,13 +82,18 @@ def test_a_class_without_guessed_rows_has_no_term() -> None:
     xs = np.array([[0.0, 0], [2, 0], [10, 10], [12, 12]])
     labels = np.array([0, 0, 1, 1])
     xt = np.array([[1.0, 1], [3, 1]])
-    none = differences(xs, labels, xt, None)
-    np.testing.assert_array_equal(none, [[4.0], [4.5]])
-    np.testing.assert_array_equal(
-        differences(xs, labels, xt, np.array([0, 0])), [[4.0, -1.0], [4.5, -1.0]]
-    )
-    both = differences(xs, labels, xt, np.array([0, 1]))
-    np.testing.assert_array_equal(both, [[4.0, 0.0, 8.0], [4.5, -1.0, 10.0]])
+    overall = np.r_[0.25, 0.25, 0.25, 0.25, -0.5, -0.5]
+    first, second = np.r_[0.5, 0.5, 0, 0, -0.5, -0.5], np.r_[0, 0, 0.5, 0.5, 0, 0]
+    for guesses, weights in (
+        (None, [overall]),
+        (np.array([0, 0]), [overall, first]),
+        (np.array([0, 1]), [overall, first * [1, 1, 1, 1, 2, 0], second - [0, 0, 0, 0, 0, 1]]),
+    ):
+        weights[0] = np.sqrt(2) * weights[0]
+        M = sum(np.outer(e, e) for e in weights)
+        both = np.r_[xs, xt]
+        expected = both.T @ np.column_stack(weights) / np.sqrt(np.linalg.norm(M))
+        np.testing.assert_allclose(differences(xs, labels, xt, guesses), expected, atol=1e-12)
 
 
 def test_blocks_of_rows_find_the_nearest_of_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,13 @@ Source: Long, Wang, Ding, Sun & Yu, ICCV 2013, equations 5 to 8 and Algorithm 1:
 components of TCA, with a term for each class.  The target's classes are guessed by the
 nearest source row among the components of the round before; the first round has none.
 
-Departures are those of `components`: lengths of directions and of rows, landmarks.  A class
-that no target row is guessed to be of has no term in that round.  The rounds end early where
-guesses repeat, as nothing would change any more.  All sources together are one side, and
-target rows with a label are guessed like others.  Text stays as it is.
+Departures are those of `components`: lengths of directions and of rows, landmarks.  As in the
+authors' published program, and not in the paper, the two sides' means weigh as much as all
+classes together, and the matrix M of all terms is divided by its Frobenius norm, so that λ
+means the same for few rows as for many: the published figures need both.  A class that no
+target row is guessed to be of has no term in that round.  The rounds end early where guesses
+repeat, as nothing would change any more.  All sources together are one side, and target rows
+with a label are guessed like others.  Text stays as it is.
 """
 
 from __future__ import annotations
@@ -109,17 +112,27 @@ def joint_components(
 
 
 def differences(source: Array, labels: Ints, target: Array, guesses: Ints | None) -> Array:
-    """(d, 1 + classes) source mean less target mean, of all rows and of each class.
+    """(d, 1 + classes) D with D Dᵀ = XMXᵀ: source mean less target mean of all rows, times
+    the root of the number of classes, and of each class; all over the root of ‖M‖.
 
     guesses  (n_target,) classes, None where there are none yet; a class that one side lacks
              is left out
+
+    M is a sum of outer products of weights of rows, those of two classes without a row in
+    common; ‖M‖ is that of the products of these weights with each other, `shared`.
     """
-    found = [source.mean(axis=0) - target.mean(axis=0)]
-    for each in np.unique(labels) if guesses is not None else ():
+    known = np.unique(labels)
+    overall = 1 / len(source) + 1 / len(target)
+    found = [np.sqrt(len(known)) * (source.mean(axis=0) - target.mean(axis=0))]
+    shared = [len(known) * overall]
+    for each in known if guesses is not None else ():
         if (guesses == each).any():
             theirs, mine = source[labels == each], target[guesses == each]
             found.append(theirs.mean(axis=0) - mine.mean(axis=0))
-    return np.column_stack(found)
+            shared.append(1 / len(theirs) + 1 / len(mine))
+    across = 2 * (len(shared) - 1) * len(known) * overall**2
+    norm = np.sqrt(np.square(shared).sum() + across)
+    return np.column_stack(found) / np.sqrt(norm)
 
 
 def nearest(asked: Array, known: Array, labels: Ints, tick: Tick = idle) -> Ints:
