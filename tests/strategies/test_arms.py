@@ -27,3 +27,13 @@ def test_a_model_of_another_form_is_answered_with_those_that_serve() -> None:
 def test_a_chain_that_the_catalogue_lacks_can_be_asked_for() -> None:
     kinds = {arm.strategy.kind for arm in arms("rows", ("coral + finetune",))}
     assert "coral + finetune" in kinds and "finetune" not in kinds
+
+
+def test_a_model_that_waits_is_tried_by_its_name_alone() -> None:
+    unasked = {arm.model.kind for arm in arms("items")}
+    assert {"popularity", "item-knn", "ease", "stack"} <= unasked
+    assert not unasked & {"rp3beta", "graph-filter"}
+    assert {arm.model.kind for arm in arms("items", None, ("rp3beta", "ease"))} == {
+        "rp3beta",
+        "ease",
+    }

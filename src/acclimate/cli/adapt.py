@@ -44,7 +44,8 @@ def adapt(
         list[str] | None, typer.Option(help="A strategy to try besides the baselines; repeat.")
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="A model to try; all that serve the task.")
+        list[str] | None,
+        typer.Option(help="A model to try; all that serve the task and wait for no name."),
     ] = None,
     split: Annotated[str | None, typer.Option(help="auto, time, last or random.")] = None,
     when_unsure: Annotated[

@@ -37,6 +37,11 @@ class ItemGram:
     rows: Sparse
     last: Ints | None = None
 
+    @property
+    def matrix(self) -> Sparse:
+        """Its rows, under the name that a view has for them."""
+        return self.rows
+
 
 @dataclass(frozen=True)
 class ItemQuery:
@@ -53,6 +58,17 @@ class ItemQuery:
 def gram_of(view: ItemView) -> ItemGram:
     """G = XᵀX of the interactions, dense."""
     return ItemGram(view.gram, view.popularity, view.standing, view.matrix, view.last)
+
+
+def power(count: Tensor, exponent: float) -> Array:
+    """count ^ exponent, and 0 where nothing was counted.
+
+    count  (n,) ≥ 0
+    """
+    found: Array = np.zeros(len(count))
+    some = np.asarray(count) > 0
+    found[some] = np.asarray(count, np.float64)[some] ** exponent
+    return found
 
 
 def rank(

@@ -120,6 +120,13 @@ class Costly(Protocol):
     effort: ClassVar[int]
 
 
+@runtime_checkable
+class Waits(Protocol):
+    """A plan tries it unasked only where this is true; it waits for its name otherwise."""
+
+    unasked: ClassVar[bool]
+
+
 class Prior(Protocol):
     """What a source says about parameters, as sure as one wants it to be."""
 

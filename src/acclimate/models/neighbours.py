@@ -1,31 +1,39 @@
 """Item-kNN: recommend what resembles the items in a history.
 
+    cosine  s_ij = G_ij / (√(G_ii G_jj) + shrink)
+    iou     s_ij = G_ij / (G_ii + G_jj − G_ij + shrink),   G = XᵀX
+
 Source: Sarwar et al., WWW 2001 (cosine, the k most similar items), with the
-shrinkage of Bell & Koren, ICDM 2007: s_ij = G_ij / (√(G_ii G_jj) + shrink).
+shrinkage of Bell & Koren, ICDM 2007; Jaccard, New Phytologist 1912, for the users of both
+over the users of either (intersection over union).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
 
 from acclimate.arrays import Array, Sparse
-from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
-from acclimate.models.items import ItemGram, ItemQuery, gram_of, rank
-from acclimate.models.model import State, Tick, idle
+from acclimate.errors import StrategyError
+from acclimate.models.items import ItemGram, gram_of
+from acclimate.models.itemweights import ItemWeights
+from acclimate.models.model import Tick, idle
 from acclimate.rng import Rng
+
+MEASURES = ("cosine", "iou")
 
 
 @dataclass(frozen=True)
-class ItemKnn:
-    """Cosine neighbours.
+class ItemKnn(ItemWeights):
+    """Neighbours by users in common.
 
     neighbours  ≥ 1, kept per item
     shrink      ≥ 0, users; larger trusts rare pairs less
+    measure     "cosine" or "iou"
     similarity  (n_items, n_items) CSR after fitting; column j holds the neighbours of j
     popularity  (n_items,) breaks ties and serves users without a history
     """
@@ -34,12 +42,17 @@ class ItemKnn:
     shrink: float = 10.0
     similarity: Sparse | None = None
     popularity: Array | None = None
+    measure: Literal["cosine", "iou"] = "cosine"
 
     kind: ClassVar[str] = "item-knn"
-    form: ClassVar[str] = "items"
 
-    def why_not(self) -> str | None:
-        return None
+    def __post_init__(self) -> None:
+        if self.neighbours < 1 or not 0 <= self.shrink < np.inf or self.measure not in MEASURES:
+            raise StrategyError(
+                "Expected at least one neighbour, a finite shrink of at least 0 and a measure "
+                f"among {', '.join(MEASURES)}; found {self.neighbours}, {self.shrink} and "
+                f"{self.measure!r}."
+            )
 
     def grid(self) -> tuple[ItemKnn, ...]:
         return tuple(
@@ -61,12 +74,7 @@ class ItemKnn:
         rng: Rng,
         tick: Tick = idle,
     ) -> ItemKnn:
-        norm = np.sqrt(np.diag(prepared.gram))
-        bottom = np.outer(norm, norm)
-        bottom += self.shrink
-        # An item nobody took resembles nothing.
-        bottom[bottom == 0] = 1.0
-        dense = prepared.gram / bottom
+        dense = self._similar(np.asarray(prepared.gram, np.float64))
         np.fill_diagonal(dense, 0.0)
         items = len(dense)
         if self.neighbours < items:
@@ -75,32 +83,15 @@ class ItemKnn:
             dense[dense < edge[:, items - self.neighbours]] = 0.0
         return replace(self, similarity=sp.csr_array(dense), popularity=prepared.standing)
 
-    def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
-        assert self.similarity is not None and self.popularity is not None
-        assert context is not None
-        return rank(self.scores, context, query, self.popularity)
-
-    def scores(self, histories: Sparse) -> Array:
-        """(n, n_items) of every item for each history."""
-        assert self.similarity is not None
-        scores: Array = (histories @ self.similarity).toarray()
-        return scores
-
-    def state(self) -> State:
-        assert self.similarity is not None and self.popularity is not None
-        meta = {"neighbours": self.neighbours, "shrink": self.shrink}
-        tensors = {
-            "data": self.similarity.data,
-            "indices": self.similarity.indices,
-            "indptr": self.similarity.indptr,
-            "popularity": self.popularity,
-        }
-        return State(self.kind, meta, tensors)
-
-    @classmethod
-    def restore(cls, state: State) -> ItemKnn:
-        tensors = state.tensors
-        items = len(tensors["popularity"])
-        parts = (tensors["data"], tensors["indices"], tensors["indptr"])
-        similarity = sp.csr_array(parts, shape=(items, items))
-        return cls(similarity=similarity, popularity=tensors["popularity"], **state.meta)
+    def _similar(self, gram: Array) -> Array:
+        """(n_items, n_items) of every pair."""
+        users = np.diag(gram)
+        if self.measure == "cosine":
+            bottom = np.sqrt(np.outer(users, users))
+        else:
+            bottom = users[:, None] + users - gram
+        bottom += self.shrink
+        # An item nobody took resembles nothing.
+        bottom[bottom == 0] = 1.0
+        similar: Array = gram / bottom
+        return similar

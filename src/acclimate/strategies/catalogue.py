@@ -16,9 +16,10 @@ from acclimate.models.attentive import Attentive
 from acclimate.models.ease import Ease
 from acclimate.models.ensemble import Ensemble
 from acclimate.models.experts import Mmoe, Ple
+from acclimate.models.graphfilter import GraphFilter
 from acclimate.models.linear import Linear
 from acclimate.models.mixed import MixedNetwork
-from acclimate.models.model import Model
+from acclimate.models.model import Model, Waits
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
 from acclimate.models.quantiles import Quantiles
@@ -26,6 +27,7 @@ from acclimate.models.ranker import Stack
 from acclimate.models.stitch import CrossStitch
 from acclimate.models.tagger import Tagger
 from acclimate.models.trees import Trees
+from acclimate.models.walks import Rp3Beta
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.blend import Blend
@@ -85,7 +87,9 @@ EVERY = "every"
 MODELS: tuple[Model, ...] = (
     Popularity(),
     ItemKnn(),
+    Rp3Beta(),
     Ease(),
+    GraphFilter(),
     Stack(),
     Linear(),
     Trees(),
@@ -230,7 +234,7 @@ def arms(
     wanted  kinds of strategies to keep, None for those a plan tries unasked, or "every"
             for the whole catalogue; the three baselines stay.  Kinds joined by " + " are
             a chain, whether it is in the catalogue or not
-    fitted  kinds of models to keep, or None for all
+    fitted  kinds of models to keep, or None for those a plan tries unasked
 
     Raises UsageError for a kind that is not known, and where no model serves the form.
     """
@@ -242,7 +246,9 @@ def arms(
         asked = {name: named(name) for name in names}
         kept = [*{strategy.kind: strategy for strategy in asked.values()}.values()]
     fitting = [model for model in models().values() if model.form == form]
-    if fitted is not None:
+    if fitted is None:
+        fitting = [model for model in fitting if not isinstance(model, Waits) or model.unasked]
+    else:
         serving = [model.kind for model in fitting]
         unknown = [kind for kind in fitted if kind not in serving]
         if unknown or not fitted:
