@@ -1,4 +1,4 @@
-"""The page on recommendation models has a section for each, and says what waits for its name."""
+"""The page on recommendation models has a section for each, and says what waits to be named."""
 
 from __future__ import annotations
 
