@@ -36,7 +36,7 @@ from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess as measure
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import examine
-from acclimate.plans.plan import Plan, plan
+from acclimate.plans.plan import Plan, plan, require_teacher
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import attempt, run
 from acclimate.plans.vote import vote
@@ -128,6 +128,7 @@ def _adapt(
     left_out = [each.sentence for each in agreed if each.contradicts]
     known = arms(posed.task.form, options.strategies, options.models)
     planned = plan(posed.problem, known, gap, left_out)
+    require_teacher(planned, posed.problem)
     listen("plan", planned)
     procedure = _procedure(options, task, target_domain, source_domains, planned)
 

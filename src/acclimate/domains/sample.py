@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from acclimate.domains.sentences import Sentences
 
 
+OWN = "label"  # the other label that holds a source's own classes; no column is called so
+
+
 @dataclass(frozen=True)
 class Rows:
     """Feature rows under one vocabulary of columns and classes.
@@ -41,7 +44,8 @@ class Rows:
     time     (n,) float seconds since 1970, NaN where unknown, or None
     ahead    (n,) seconds by which the market's clocks are ahead of UTC, or None: not at all
     also     n rows of other labels by name, as text, null where unknown; or None.  They
-             are no features: strategies that learn several tasks together read them
+             are no features: strategies that learn several tasks together read them.  Rows
+             of a source that tells other classes apart than the target hold them as `OWN`
     """
 
     columns: pl.DataFrame
@@ -61,6 +65,11 @@ class Rows:
     def numbers(self) -> bool:
         """Whether the label is a number, and no class."""
         return not self.classes
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether what they are labelled by are classes of another set than `classes`."""
+        return self.also is not None and OWN in self.also.columns
 
     @property
     def clock(self) -> Array | None:

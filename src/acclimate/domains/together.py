@@ -177,7 +177,8 @@ def _classes(one: Domain, other: Domain) -> Iterator[Finding]:
             "warning",
             "rows",
             f"{one.name} and {other.name} share no class: {_some(sorted(mine))} beside "
-            f"{_some(sorted(theirs))}. Write the label alike in both.",
+            f"{_some(sorted(theirs))}. Write the label alike in both, or learn how they are "
+            "related by co-tuning.",
         )
 
 

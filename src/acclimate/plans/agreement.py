@@ -32,6 +32,7 @@ from acclimate.models.trees import Trees
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import SourceOnly
+from acclimate.strategies.strategy import tells_others
 from acclimate.tasks.scores import roc_auc
 
 # One-sided 0.5 %: a source is only left out where chance hardly explains it.
@@ -118,7 +119,7 @@ def agreeing(problem: Problem, found: Sequence[Agreement]) -> Problem:
 def _agreement(
     problem: Problem, source: Source, fit: Rows, rng: Rng, tick: Tick
 ) -> Agreement | None:
-    if not source.seen:
+    if not source.seen or tells_others(source):
         return None
     assert fit.label is not None
     alone = problem.with_sources([source])

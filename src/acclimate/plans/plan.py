@@ -10,9 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from acclimate.domains.problem import Problem
+from acclimate.domains.sample import OWN, Rows
+from acclimate.errors import TaskError
 from acclimate.gaps.gap import Gap
 from acclimate.models.model import Costly, Network
 from acclimate.strategies.arm import Arm
+from acclimate.strategies.multitask.lessons import column
+from acclimate.strategies.relation.cotuning import CoTuning
+from acclimate.strategies.strategy import tells_others
 
 # Above this proxy A-distance (0 … 2) the domains are told apart easily enough
 # for knowledge in parameters to need adapting before it fits.
@@ -69,6 +74,26 @@ def plan(
             refused.append(Refusal(arm.strategy.kind, arm.model.kind, why))
     steps.sort(key=lambda step: _order(step.arm))
     return Plan(tuple(steps), tuple(refused))
+
+
+def require_teacher(planned: Plan, problem: Problem) -> None:
+    """Raises TaskError where sources tell other classes apart and nothing learns from them."""
+    sources = [source for source in problem.sources if tells_others(source)]
+    tried = any(step.arm.strategy.transfers for step in planned.steps)
+    if tried or not sources or len(sources) < len(problem.sources):
+        return
+    fit, samples = problem.fit, [source.sample for source in sources]
+    assert isinstance(fit, Rows)
+    theirs = {v for s in samples if isinstance(s, Rows) for v in column(s, OWN).drop_nulls()}
+    asked = [each for each in planned.refused if each.strategy == CoTuning.kind]
+    whys = "; ".join(f"{each.strategy}/{each.model}: {each.why}" for each in asked)
+    raise TaskError(
+        f"Expected sources to share classes with target {problem.target!r}; found "
+        f"{', '.join(fit.classes[:5])} in the target and {', '.join(sorted(theirs)[:5])} in "
+        "the sources. Map one label to the other where they mean the same; where they do not, "
+        "learn how they are related: --strategy co-tuning"
+        + (f" (asked for, but {whys})." if whys else ".")
+    )
 
 
 def formed(arm: Arm, problem: Problem) -> tuple[list[Arm], str | None]:

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.sample import Rows
 from acclimate.domains.sentences import Sentences
 from acclimate.domains.source import Source
 from acclimate.models.model import Model, Tick, Weighted, idle
@@ -35,6 +36,7 @@ class Strategy(ABC):
     hands_on     whether the next step of a chain can go on from the model it fits
     unasked      whether a plan tries it without being told to; the others wait for their
                  name, or "every", among the strategies asked for
+    relates      whether it learns from sources that tell other classes apart
     """
 
     kind: ClassVar[str]
@@ -46,6 +48,7 @@ class Strategy(ABC):
     needs_labels: ClassVar[bool] = True
     hands_on: ClassVar[bool] = True
     unasked: ClassVar[bool] = True
+    relates: ClassVar[bool] = False
 
     def why_not(self, problem: Problem, model: Model) -> str | None:
         """A reason this strategy does not apply here, or None.
@@ -71,6 +74,11 @@ class Strategy(ABC):
         missing = sorted(self.reads - source.shares)
         if missing:
             return f"source {source.name!r} does not share its {' or '.join(missing)}"
+        if not self.relates and tells_others(source):
+            return (
+                f"source {source.name!r} tells other classes apart than the target, which "
+                "co-tuning alone learns from"
+            )
         return None
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
@@ -93,6 +101,11 @@ class Strategy(ABC):
         self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
     ) -> tuple[Problem, Model]:
         """Take an encoded problem and a model one step on."""
+
+
+def tells_others(source: Source) -> bool:
+    """Whether a source tells other classes apart than the target, and none of its own."""
+    return source.seen and isinstance(source.sample, Rows) and source.sample.elsewhere
 
 
 def teaches_nothing(source: Source) -> str | None:

@@ -98,7 +98,7 @@ class Classify:
         tables = [rows_table(domain) for domain in (target, *sources)]
         if not tables[0]["label"].count():
             return self._unlabelled(target, sources, given)
-        own = self._classes(target.name, tables)
+        own = self._classes(target.name, tables[0])
         require_common_classes(target.name, own, given)
         types = shared_types([target, *sources], self.also, given)
         missed = columns_said(target.name, types, given)
@@ -110,10 +110,12 @@ class Classify:
         # A class that sources saw only after the clock is not known yet.
         known = [source.before(parts.clock) for source in sources]
         told = classes_told(given)
-        classes = tuple(sorted(set(own).union(*map(labels_of, known), *told)))
+        apart = [s.name for s in sources if (their := labels_of(s)) and not their & set(own)]
+        alike = [labels_of(each) for each in known if each.name not in apart]
+        classes = tuple(sorted(set(own).union(*alike, *told)))
         mine = rows_of(tables[0], types, classes, zone, self.also)
         task, notes = self._settle(target.name, classes, positions(mine.label)[parts.fit])
-        kept = sources_of(known, types, classes, self.also) + artifacts_of(given)
+        kept = sources_of(known, types, classes, self.also, apart) + artifacts_of(given)
         end = tables[0]["time"].max() if "time" in tables[0].columns else None
         last = [source.before(end if isinstance(end, datetime) else None) for source in sources]
         labelled = np.concatenate([parts.fit, parts.choose, parts.judge])
@@ -132,7 +134,7 @@ class Classify:
         whole = replace(
             problem,
             fit=mine.take(np.sort(labelled)),
-            sources=sources_of(last, types, classes, self.also) + artifacts_of(given),
+            sources=sources_of(last, types, classes, self.also, apart) + artifacts_of(given),
         )
         exam = Exam(
             (mine.take(parts.choose).case(),) if len(parts.choose) else (),
@@ -140,6 +142,11 @@ class Classify:
         )
         notes = [*parts.notes, *copies, *notes, f"{len(parts.judge):,} rows to judge on"]
         notes += left_out(sources, problem, "labelled rows")
+        notes += [
+            f"{name} tells other classes apart than {target.name}: co-tuning alone learns "
+            "from it"
+            for name in apart
+        ]
         notes += [*missed, *unchecked(target.name, given)]
         if parts.clock is not None:
             notes.append(f"nothing after {parts.clock:%Y-%m-%d %H:%M} reaches a fit")
@@ -185,15 +192,15 @@ class Classify:
         ]
         return Posed(task, problem, Exam((), ()), problem, tuple(notes))
 
-    def _classes(self, target: str, tables: Sequence[pl.DataFrame]) -> tuple[str, ...]:
+    def _classes(self, target: str, table: pl.DataFrame) -> tuple[str, ...]:
         """The target's own classes, all of them: which labels there are is no secret."""
-        mine = set(tables[0]["label"].drop_nulls().unique().to_list())
+        mine = set(table["label"].drop_nulls().unique().to_list())
         if len(mine) == 1:
             raise TaskError(
                 f"Expected at least two classes in target {target!r}; found only "
                 f"{next(iter(mine))!r}. Check the label column, or label rows of another class."
             )
-        labelled = tables[0].height - tables[0]["label"].null_count()
+        labelled = table.height - table["label"].null_count()
         if len(mine) > MANY_NUMBERS and numbers(pl.Series([*mine])).share == 1:
             raise TaskError(
                 f"Expected classes in target {target!r}; found {len(mine):,} different "
@@ -206,13 +213,6 @@ class Classify:
                 f"different labels in {labelled:,} rows, as of a number or an id. Predict a "
                 "number with --task regress, name another column with --label, or write the "
                 "number as a few ranges."
-            )
-        theirs = set().union(*(table["label"].drop_nulls().unique() for table in tables[1:]))
-        if theirs and not (mine & theirs):
-            raise TaskError(
-                f"Expected sources to share classes with target {target!r}; found "
-                f"{', '.join(sorted(mine)[:5])} in the target and "
-                f"{', '.join(sorted(theirs)[:5])} in the sources. Map one label to the other."
             )
         return tuple(sorted(mine))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from acclimate.domains.domain import Domain
-from acclimate.domains.sample import Rows
+from acclimate.domains.sample import OWN, Rows
 from acclimate.domains.schema import ColumnType
 from acclimate.domains.source import Source, shared
 from acclimate.domains.values import canonical, typed
@@ -95,15 +96,25 @@ def sources_of(
     types: Mapping[str, ColumnType],
     classes: tuple[str, ...],
     also: Sequence[str] = (),
+    elsewhere: Sequence[str] = (),
 ) -> tuple[Source, ...]:
-    """Each domain's labelled rows; one of which nothing is known yet is left out."""
+    """Each domain's labelled rows; one of which nothing is known yet is left out.
+
+    elsewhere  names of domains that tell other classes apart: their rows have no label
+               here, and their own one among the other labels
+    """
     found = []
     for domain in domains:
         # A source of which nothing was known at the clock has an empty table.
-        zone = domain.schema.declared.timezone
-        rows = rows_of(domain.tables["rows"], types, classes, zone, also)
+        zone, table = domain.schema.declared.timezone, domain.tables["rows"]
+        rows = rows_of(table, types, classes, zone, also)
         assert rows.label is not None
         labelled = np.flatnonzero(rows.label >= 0)
+        if domain.name in elsewhere:
+            own = canonical(table["label"]).alias(OWN).to_frame()
+            others = own if rows.also is None else own.hstack(rows.also)
+            rows = replace(rows, label=None, also=others)
+            labelled = np.flatnonzero(table["label"].is_not_null().to_numpy())
         if len(labelled):
             shares = shared(domain.schema.declared.shares)
             found.append(Source(domain.name, rows.take(labelled), shares))

@@ -3,9 +3,10 @@
     minimise  mean CE(target head(f(x)), y) + λ · mean CE(source head(f(x)), p(y_s | y))
     p(y_s | y = c) = mean over target rows x of class c of  softmax(source scores(x) / T)
 
-The sources' label set is another than the target's: another label of their rows, such as
-the kind of a product where the target is asked whether it is sent back.  Both heads sit on
-one body; the target's alone is served.
+The sources' label set is another than the target's: their own label where it shares no
+class with it, or another label of their rows, such as the kind of a product where the
+target is asked whether it is sent back.  Both heads sit on one body; the target's alone is
+served.
 
 Source: You, Kou, Long & Wang, "Co-Tuning for transfer learning", NeurIPS 2020, eq. 2 and 3;
 the relation by its direct approach (Algorithm 1).  T: Guo, Pleiss, Sun & Weinberger, ICML
@@ -69,6 +70,7 @@ class CoTuning(Adapt):
     statistics: ClassVar[Statistics] = Statistics.SOURCES
     complexity: ClassVar[int] = 7
     unasked: ClassVar[bool] = False
+    relates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (0 <= self.strength < math.inf and self.rate > 0):
