@@ -1,7 +1,7 @@
 """Peers in environments of their own: installed once, asked as programs of theirs.
 
 A peer's program is a file in `benchmarks/programs`, which knows nothing of ours: it takes
-the scale and the number of threads and prints one JSON object with `seconds` and `quality`.
+the scale and the number of threads and prints one JSON object: the fields of a `Lap`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def interpreter(name: str, *installs: Sequence[str]) -> Path:
     return python
 
 
-def asked(python: Path, program: str, scale: int, threads: int, *words: str) -> Lap:
+def asked(python: Path, program: str, scale: float, threads: int, *words: str) -> Lap:
     """A lap of a peer's program, told `words` besides.  Raises NoPeer where it fails."""
     limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     done = subprocess.run(
@@ -66,4 +66,4 @@ def asked(python: Path, program: str, scale: int, threads: int, *words: str) -> 
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise NoPeer(f"{program} failed: {last[:200]}")
     answer = json.loads(done.stdout.strip().splitlines()[-1])
-    return Lap(float(answer["seconds"]), answer.get("quality"))
+    return Lap(**answer)

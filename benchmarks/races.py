@@ -1,7 +1,7 @@
 """Races: ours against a peer on the same made data, in turn, in one run.
 
 A module `benchmarks/speed_*.py` names its races in `RACES`; `benchmarks speed` runs them.
-A runner gets the scale (1, 4, 16 times the rows) and the number of threads and returns how
+A runner gets the scale (how many times the rows) and the number of threads and returns how
 long the work took and how good its result is, without what both sides need alike (making
 data, compiling once).
 """
@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 from threadpoolctl import threadpool_limits
 
 from benchmarks.line import Line, peak_mb
+from benchmarks.programs.watch import Watch
 
-Runner: TypeAlias = "Callable[[int, int], Lap]"
+Runner: TypeAlias = "Callable[[float, int], Lap]"
 THREADS = (1, 2)
 
 
@@ -25,13 +26,22 @@ THREADS = (1, 2)
 class Lap:
     """One run of one side.
 
-    seconds  > 0, of the work alone
-    quality  what must be equal within 1 % for the ratio to count; None where the two do
-             the same sums and a test holds them to it
+    seconds    > 0, of the work alone, by the clock
+    quality    what must be equal within 1 % for the ratio to count; None where the two do
+               the same sums and a test holds them to it
+    processor  > 0, the same by the processor, which other work on the machine hardly moves
+    peak_mb    largest resident memory of its process, where it had one of its own
     """
 
     seconds: float
     quality: float | None = None
+    processor: float | None = None
+    peak_mb: float | None = None
+
+    @classmethod
+    def of(cls, watch: Watch, quality: float, times: float = 1.0) -> Lap:
+        """What a watch saw of work done `times` times over."""
+        return cls(watch.seconds / times, quality, watch.processor / times)
 
 
 class NoPeer(Exception):
@@ -49,7 +59,7 @@ class Race:
     goal      how many times as fast we mean to be
     recorded  the peer's seconds at scale 1 as measured before, for where it cannot be had
     lower     whether a lower quality is the better one (an error)
-    scales    times the rows that ours is also run at, to show how it grows
+    scales    times the rows at which ours shows how it grows, the fewest first
     """
 
     arm: str
@@ -59,12 +69,13 @@ class Race:
     goal: float
     recorded: float | None = None
     lower: bool = False
-    scales: tuple[int, ...] = (1, 4, 16)
+    scales: tuple[float, ...] = (1, 4, 16)
 
 
 def run(race: Race, rounds: int, seed: int) -> Iterator[Line]:
     """The ratio, ours on one and two threads, and how ours grows."""
     common: dict[str, Any] = {"benchmark": "speed", "arm": race.arm, "seed": seed, "n": rounds}
+    other = common | {"arm": f"{race.arm} by {race.peer}"}
     laps: dict[tuple[str, int], list[Lap]] = {}
     why = ""
     for _ in range(rounds):
@@ -76,29 +87,42 @@ def run(race: Race, rounds: int, seed: int) -> Iterator[Line]:
                 laps.setdefault(("theirs", threads), []).append(_lap(race.theirs, 1, threads))
             except NoPeer as error:
                 why = str(error)
+    memory = round(peak_mb())
     ours = {t: median(lap.seconds for lap in laps["ours", t]) for t in THREADS}
-    theirs = {t: _seconds(laps.get(("theirs", t), [])) for t in THREADS}
+    theirs = {t: _median(laps.get(("theirs", t), []), "seconds") for t in THREADS}
     for threads in THREADS:
         at = f"{threads} thread{'s' * (threads > 1)}"
-        yield Line(data=at, metric="seconds", value=ours[threads], **common)
+        yield Line(data=at, metric="seconds", value=ours[threads], peak_mb=memory, **common)
         if theirs[threads] is not None:
-            name = f"{race.arm} by {race.peer}"
-            yield Line(
-                data=at, metric="seconds", value=theirs[threads], **common | {"arm": name}
-            )
+            most = _median(laps["theirs", threads], "peak_mb")
+            yield Line(data=at, metric="seconds", value=theirs[threads], peak_mb=most, **other)
     known = [each for each in theirs.values() if each is not None]
     against = min(known) if known else race.recorded
+    ratio = None if against is None else against / min(ours.values())
+    reason = why or unequal(race, laps)
     yield Line(
         data="better thread setting of each",
         metric="ratio",
-        value=None if against is None else against / min(ours.values()),
-        ratio=None if against is None else against / min(ours.values()),
+        value=ratio,
+        ratio=ratio,
         reference=race.goal,
         peer=race.peer if known else f"{race.peer}, as recorded on another day",
-        peak_mb=round(peak_mb()),
-        why=why or unequal(race, laps),
+        peak_mb=memory,
+        why=reason,
         **common,
     )
+    mine, peers = (_median(laps.get((who, 1), []), "processor") for who in ("ours", "theirs"))
+    if mine is not None and peers is not None:
+        yield Line(
+            data="one thread each, by the processor",
+            metric="ratio",
+            value=peers / mine,
+            ratio=peers / mine,
+            reference=race.goal,
+            peer=race.peer,
+            why=reason,
+            **common,
+        )
     yield Line(
         data="two threads against one",
         metric="ratio",
@@ -106,10 +130,19 @@ def run(race: Race, rounds: int, seed: int) -> Iterator[Line]:
         reference=1.0,
         **common,
     )
-    for scale in race.scales[1:]:
-        grown = _lap(race.ours, scale, 1).seconds
-        value = grown / ours[1]
-        yield Line(data=f"{scale} times the rows", metric="growth", value=value, **common)
+    first: float | None = None
+    for scale in race.scales:
+        lap = _lap(race.ours, scale, 1)
+        took = lap.processor or lap.seconds
+        first = first or took
+        yield Line(
+            data=f"{scale / race.scales[0]:g} times the rows",
+            metric="growth",
+            value=took / first,
+            seconds=lap.seconds,
+            peak_mb=round(peak_mb()),
+            **common,
+        )
 
 
 def unequal(race: Race, laps: dict[tuple[str, int], list[Lap]]) -> str | None:
@@ -128,10 +161,11 @@ def unequal(race: Race, laps: dict[tuple[str, int], list[Lap]]) -> str | None:
     return f"the ratio does not count: our quality {a:.4f} is behind the peer's {b:.4f}"
 
 
-def _lap(runner: Runner, scale: int, threads: int) -> Lap:
+def _lap(runner: Runner, scale: float, threads: int) -> Lap:
     with threadpool_limits(threads):
         return runner(scale, threads)
 
 
-def _seconds(laps: list[Lap]) -> float | None:
-    return median(lap.seconds for lap in laps) if laps else None
+def _median(laps: list[Lap], what: str) -> float | None:
+    known = [found for lap in laps if (found := getattr(lap, what)) is not None]
+    return median(known) if known else None

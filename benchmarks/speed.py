@@ -1,12 +1,15 @@
 """How fast the strategies are, as a ratio to a peer on the same data in the same run.
 
 Every race is run in turn, ours and theirs, on one thread and on two; the ratio is of each
-side's better setting.  It does not count where our result is more than 1 % worse.
+side's better setting.  It does not count where our result is more than 1 % worse.  Of
+several races each has a process of its own, so that the peak of its memory is its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -37,9 +40,33 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
             f"Expected races among {', '.join(known)} and at least one round; found "
             f"{', '.join(unknown) or 'none'} and {args.rounds}."
         )
-    for name in args.arm or known:
+    arms = args.arm or list(known)
+    for name in arms:
         print(name, file=sys.stderr)
-        yield from raced(known[name], args.rounds, args.seed)
+        if len(arms) == 1:
+            yield from raced(known[name], args.rounds, args.seed)
+        else:
+            yield from alone(name, args.rounds, args.seed)
+
+
+def alone(arm: str, rounds: int, seed: int) -> Iterator[Line]:
+    """The lines of one race, run in a process of its own.
+
+    Raises CalledProcessError where that fails; what it said is on stderr.
+    """
+    words = alone_by(arm, rounds, seed)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for text in process.stdout:
+            yield Line(**json.loads(text))
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, words)
+
+
+def alone_by(arm: str, rounds: int, seed: int) -> list[str]:
+    """The words of that process."""
+    asked = ["--arm", arm, "--rounds", str(rounds), "--seed", str(seed), "--json"]
+    return [sys.executable, "-m", "benchmarks", NAME, *asked]
 
 
 def races() -> dict[str, Race]:

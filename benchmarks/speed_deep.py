@@ -7,7 +7,6 @@ against the peer's 64 and 32.  Encoding is timed with the fit, as the peer is gi
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import polars as pl
@@ -24,7 +23,8 @@ from acclimate.strategies.arm import Arm
 from acclimate.strategies.feature.adversarial import Dann
 from benchmarks.peers import asked, interpreter
 from benchmarks.programs.shift_data import ASKED, BATCH, COLUMNS, EPOCHS, made
-from benchmarks.races import Lap, Race
+from benchmarks.programs.watch import Watch
+from benchmarks.races import Lap, Race, Runner
 
 PEER = "skada 0.6.0"
 NETWORK = MixedNetwork(
@@ -32,7 +32,7 @@ NETWORK = MixedNetwork(
 )
 
 
-def dann(scale: int, threads: int) -> Lap:
+def dann(scale: float, threads: int) -> Lap:
     """A lap of ours: encoding, and the fit."""
     xs, ys, xt, yt = made(scale)
     fit = rows(xt[:0], yt[:0])
@@ -40,12 +40,11 @@ def dann(scale: int, threads: int) -> Lap:
     held = rows(xt[-ASKED:], yt[-ASKED:])
     source = Source("source", rows(xs, ys))
     problem = Problem("target", fit, (source,), Claim.NEW, RowRecipe(), seen)
-    start = time.perf_counter()
-    fitted = Arm(Dann(strength=0.1), NETWORK).fit(problem, Rng.of(0))
-    seconds = time.perf_counter() - start
+    with Watch() as watch:
+        fitted = Arm(Dann(strength=0.1), NETWORK).fit(problem, Rng.of(0))
     answer = fitted.predict(held)
     assert isinstance(answer, Probabilities)
-    return Lap(seconds, float((answer.p.argmax(1) == held.label).mean()))
+    return Lap.of(watch, float((answer.p.argmax(1) == held.label).mean()))
 
 
 def rows(x: Any, y: Any) -> Rows:
@@ -55,14 +54,18 @@ def rows(x: Any, y: Any) -> Rows:
     return Rows(frame, dict.fromkeys(names, ColumnType.NUMERIC), ("no", "yes"), y)
 
 
-def theirs(scale: int, threads: int) -> Lap:
-    """A lap of the peer's, in an environment of its own."""
-    python = interpreter(
-        "skada",
-        ["torch>=2.6,<2.14", "numpy", "scikit-learn", "POT", "tqdm", "tabulate"],
-        ["--no-deps", "skada==0.6.0", "skorch"],
-    )
-    return asked(python, "skada_dann.py", scale, threads)
+def theirs(program: str) -> Runner:
+    """Laps of the peer's, in an environment of its own."""
+
+    def lap(scale: float, threads: int) -> Lap:
+        python = interpreter(
+            "skada",
+            ["torch>=2.6,<2.14", "numpy", "scikit-learn", "POT", "tqdm", "tabulate"],
+            ["--no-deps", "skada==0.6.0", "skorch"],
+        )
+        return asked(python, program, scale, threads)
+
+    return lap
 
 
-RACES = (Race("dann", PEER, dann, theirs, goal=1.7, recorded=3.0),)
+RACES = (Race("dann", PEER, dann, theirs("skada_dann.py"), goal=1.7, recorded=3.0),)

@@ -11,12 +11,12 @@ import json
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from benchmarks.peers import HOME, INSTALL_SECONDS, PROGRAMS, RUN_SECONDS, interpreter
+from benchmarks.programs.watch import Watch
 from benchmarks.races import Lap, NoPeer, Race
 
 RELEASE = "0.2.0"
@@ -25,20 +25,20 @@ STEPS = 400  # of ours a lap: at a few hundred a second, long enough to be timed
 
 
 @cache
-def _made(scale: int, inner: int) -> tuple[object, object, object]:
+def _made(scale: float, inner: int) -> tuple[object, object, object]:
     """The rows, a compiled step and where it begins; compiled once for all laps."""
     from acclimate.strategies.meta.compiled import compiled, compiler
     from acclimate.strategies.meta.inner import Inner, across
     from benchmarks import sinusoid
 
-    drawn = sinusoid.Drawn(32 * scale, 5 if inner == 1 else 10, 10, 0)
+    drawn = sinusoid.Drawn(round(32 * scale), 5 if inner == 1 else 10, 10, 0)
     params = sinusoid.fresh(0)
     make = across if compiler() is None else compiled
     step = make(sinusoid.loss, Inner(0.01, inner), list(params), drawn.rows)
     return drawn, step, params
 
 
-def ours(scale: int, threads: int, inner: int) -> Lap:
+def ours(scale: float, threads: int, inner: int) -> Lap:
     """A lap of ours, in the one training loop."""
     from acclimate.models.network import Batch, Losses, Params, train
     from benchmarks import sinusoid
@@ -54,17 +54,16 @@ def ours(scale: int, threads: int, inner: int) -> Lap:
 
     update = sinusoid.Constant(1e-3)
     drawn.seed = 0
-    begin = time.perf_counter()
-    train(told, params, batches=drawn.batches(), steps=FIRST, update=update)
-    print(f"first {FIRST} steps: {time.perf_counter() - begin:.1f} s", file=sys.stderr)
+    with Watch() as watch:
+        train(told, params, batches=drawn.batches(), steps=FIRST, update=update)
+    print(f"first {FIRST} steps: {watch.seconds:.1f} s", file=sys.stderr)
     drawn.seed = 0
-    begin = time.perf_counter()
-    train(step, params, batches=drawn.batches(), steps=STEPS, update=update)
-    seconds = (time.perf_counter() - begin) / STEPS * 100
-    return Lap(seconds, sum(losses) / len(losses))
+    with Watch() as watch:
+        train(step, params, batches=drawn.batches(), steps=STEPS, update=update)
+    return Lap.of(watch, sum(losses) / len(losses), STEPS / 100)
 
 
-def learn2learn(scale: int, threads: int, inner: int) -> Lap:
+def learn2learn(scale: float, threads: int, inner: int) -> Lap:
     """A lap of learn2learn, in an environment of its own on this PyTorch.
 
     Raises NoPeer where its source release cannot be had.
@@ -90,7 +89,7 @@ def learn2learn(scale: int, threads: int, inner: int) -> Lap:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise NoPeer(f"maml_learn2learn.py failed: {last[:200]}")
     answer = json.loads(done.stdout.strip().splitlines()[-1])
-    return Lap(float(answer["seconds"]), float(answer["quality"]))
+    return Lap(**answer)
 
 
 def _release(python: Path, home: Path) -> None:
@@ -120,7 +119,6 @@ def _race(arm: str, inner: int, recorded: float) -> Race:
         goal=25.0,
         recorded=recorded,
         lower=True,
-        scales=(1, 4),
     )
 
 

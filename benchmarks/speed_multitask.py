@@ -7,7 +7,6 @@ one expert of each task's own and two shared, as the peer is run.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -33,7 +32,8 @@ from benchmarks.programs.tasks_data import (
     auc,
     made,
 )
-from benchmarks.races import Lap, Race
+from benchmarks.programs.watch import Watch
+from benchmarks.races import Lap, Race, Runner
 
 PEER = "torch-rechub 0.9.0"
 SPECIFICATION = MixedNetwork(
@@ -53,10 +53,10 @@ def ple() -> tuple[JointSharing, JointNetwork]:
     return PleSharing(levels=1), network
 
 
-def ours(made_of: Callable[[], tuple[JointSharing, JointNetwork]]) -> Callable[..., Lap]:
+def ours(made_of: Callable[[], tuple[JointSharing, JointNetwork]]) -> Runner:
     """A lap of ours: the loop that strategies train in, over the stream tasks share."""
 
-    def lap(scale: int, threads: int) -> Lap:
+    def lap(scale: float, threads: int) -> Lap:
         strategy, network = made_of()
         codes, numbers, labels = made(scale)
 
@@ -67,18 +67,18 @@ def ours(made_of: Callable[[], tuple[JointSharing, JointNetwork]]) -> Callable[.
 
         fit, held = slice(None, -ASKED), slice(-ASKED, None)
         lessons = [Lesson(f"label {task}", view(fit, task)) for task in (0, 1)]
-        taught, seconds = epochs(strategy, network, lessons)
+        taught, watch = epochs(strategy, network, lessons)
         scores = [taught[task].predict(view(held, task)).p[:, 1] for task in (0, 1)]
         found = [auc(labels[held, task], scores[task]) for task in (0, 1)]
-        return Lap(seconds, float(np.mean(found)))
+        return Lap.of(watch, float(np.mean(found)), EPOCHS)
 
     return lap
 
 
 def epochs(
     strategy: JointSharing, network: JointNetwork, lessons: list[Lesson]
-) -> tuple[list[MixedNetwork], float]:
-    """The network of each task, and seconds an epoch of the loop alone."""
+) -> tuple[list[MixedNetwork], Watch]:
+    """The network of each task, and what all epochs of the loop took."""
     rng, names = Rng.of(0), ("rows", "task 1")
     prepared = [network.prepare(lesson.view) for lesson in lessons]
     streams = strategy.streams(network, names, prepared, lessons)
@@ -89,23 +89,22 @@ def epochs(
     losses = strategy.losses(network, dict.fromkeys(names, 1.0), network.heads())
     # Once before the clock starts: the optimiser's first step imports what it needs.
     network.learn(prepared[0], losses, streams, Tuning(), begun=begun, steps=1, rng=rng)
-    start = time.perf_counter()
-    learned = network.learn(
-        prepared[0], losses, streams, Tuning(), begun=begun, steps=steps, rng=rng
-    )
-    seconds = (time.perf_counter() - start) / EPOCHS
+    with Watch() as watch:
+        learned = network.learn(
+            prepared[0], losses, streams, Tuning(), begun=begun, steps=steps, rng=rng
+        )
     assert isinstance(learned, Trainable)
     params = learned.parameters()
     plain = {name: value for name, value in params.items() if "/" not in name}
     mine = {name: params[f"task 1/{name}"] for name in network.heads()}
     first = network.holding(prepared[0], plain)
-    return [first, network.at(1).holding(prepared[1], plain | mine)], seconds
+    return [first, network.at(1).holding(prepared[1], plain | mine)], watch
 
 
-def theirs(program: str) -> Callable[[int, int], Lap]:
+def theirs(program: str) -> Runner:
     """A lap of the peer's, in an environment of its own."""
 
-    def lap(scale: int, threads: int) -> Lap:
+    def lap(scale: float, threads: int) -> Lap:
         python = interpreter(
             "rechub",
             ["torch>=2.6,<2.14", "numpy", "pandas", "scikit-learn", "tqdm"],

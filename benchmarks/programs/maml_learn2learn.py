@@ -7,17 +7,16 @@ FOLDER holds the unpacked source release.  Only the algorithm is imported, for t
 as a whole wants gym, torchvision and extensions that do not build on current Pythons.
 """
 
-import json
 import math
 import sys
-import time
 import types
 
 import torch
 import torch.nn.functional as F
+from watch import Watch, tell
 
 SCALE, THREADS, FOLDER, INNER = (
-    int(sys.argv[1]),
+    int(float(sys.argv[1])),
     int(sys.argv[2]),
     sys.argv[3],
     int(sys.argv[4]),
@@ -70,7 +69,6 @@ def step(seed: int) -> float:
 
 
 losses = [step(seed) for seed in range(2)]
-begin = time.perf_counter()
-losses += [step(seed) for seed in range(2, STEPS)]
-seconds = (time.perf_counter() - begin) / (STEPS - 2) * 100
-print(json.dumps({"seconds": seconds, "quality": sum(losses) / STEPS}))
+with Watch() as watch:
+    losses += [step(seed) for seed in range(2, STEPS)]
+tell(watch, sum(losses) / STEPS, (STEPS - 2) / 100)

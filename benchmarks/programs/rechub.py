@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import sys
 import tempfile
-import time
 
 import numpy as np
 from tasks_data import (
@@ -25,6 +23,7 @@ from tasks_data import (
     auc,
     made,
 )
+from watch import Watch, tell
 
 
 def main(kind: str) -> None:
@@ -35,7 +34,7 @@ def main(kind: str) -> None:
     from torch_rechub.trainers import MTLTrainer
     from torch_rechub.utils.data import TorchDataset
 
-    scale, threads = int(sys.argv[1]), int(sys.argv[2])
+    scale, threads = float(sys.argv[1]), int(sys.argv[2])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     codes, numbers, labels = made(scale)
@@ -63,13 +62,12 @@ def main(kind: str) -> None:
             device="cpu",
             model_path=folder,
         )
-        start = time.perf_counter()
-        for _ in range(EPOCHS):
-            trainer.train_one_epoch(batches)
-        seconds = (time.perf_counter() - start) / EPOCHS
+        with Watch() as watch:
+            for _ in range(EPOCHS):
+                trainer.train_one_epoch(batches)
     model.eval()
     with torch.no_grad():
         asked = {k: torch.as_tensor(v) for k, v in columns(slice(-ASKED, None)).items()}
         scores = model(asked).numpy()
     found = [auc(labels[-ASKED:, task], scores[:, task]) for task in range(2)]
-    print(json.dumps({"seconds": seconds, "quality": float(np.mean(found))}))
+    tell(watch, float(np.mean(found)), EPOCHS)

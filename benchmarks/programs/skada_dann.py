@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 
 import numpy as np
-from shift_data import ASKED, BATCH, COLUMNS, EPOCHS, RATE, made
+from shift_data import ASKED, BATCH, COLUMNS, EPOCHS, RATE, made, sides
+from watch import Watch, tell
 
 
 def main() -> None:
@@ -16,7 +15,7 @@ def main() -> None:
     import torch
     from skada.deep import DANN
 
-    scale, threads = int(sys.argv[1]), int(sys.argv[2])
+    scale, threads = float(sys.argv[1]), int(sys.argv[2])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     xs, ys, xt, yt = made(scale)
@@ -46,17 +45,12 @@ def main() -> None:
         verbose=0,
         optimizer=torch.optim.Adam,
     )
-    seen = xt[:-ASKED]
-    x = np.vstack([xs, seen])
-    y = np.r_[ys, np.full(len(seen), -1)]
-    domain = np.r_[np.ones(len(xs), int), -np.ones(len(seen), int)]
-    start = time.perf_counter()
-    model.fit(x, y, sample_domain=domain)
-    seconds = time.perf_counter() - start
+    x, y, domain = sides(xs, ys, xt[:-ASKED])
+    with Watch() as watch:
+        model.fit(x, y, sample_domain=domain)
     asked = xt[-ASKED:]
     answer = model.predict(asked, sample_domain=-np.ones(ASKED, int), allow_source=True)
-    quality = float((np.asarray(answer).ravel() == yt[-ASKED:]).mean())
-    print(json.dumps({"seconds": seconds, "quality": quality}))
+    tell(watch, float((np.asarray(answer).ravel() == yt[-ASKED:]).mean()))
 
 
 main()

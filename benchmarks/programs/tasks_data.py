@@ -11,13 +11,13 @@ COLUMNS, NUMBERS, LEVELS = 20, 20, 1000
 EPOCHS, BATCH, WIDTH, EXPERTS, LAYERS, TOWER = 3, 2048, 16, 4, (128, 64), 32
 
 
-def made(scale: int) -> tuple[Any, Any, Any]:
+def made(scale: float) -> tuple[Any, Any, Any]:
     """Codes (n, 20), numbers (n, 20) and labels (n, 2); the last 20,000 rows are to be asked.
 
     Both labels follow the same sum of effects; the second has a product of its own.
     """
     g = np.random.default_rng(0)
-    n = scale * ROWS + ASKED
+    n = round(scale * ROWS) + ASKED
     codes = g.integers(0, LEVELS, (n, COLUMNS))
     numbers = g.standard_normal((n, NUMBERS)).astype(np.float32)
     effects = g.standard_normal((COLUMNS, LEVELS)) * 0.4

@@ -107,6 +107,16 @@ def test_coral_s_map_is_skada_s_as_the_identity_vanishes() -> None:
     apart = np.sqrt((40 / 39) * (59 / 60))
     expected = theirs.cov_source_inv_sqrt_ @ theirs.cov_target_sqrt_ * apart
     np.testing.assert_allclose(ours, expected, rtol=1e-6)
+    # They leave both sides around 0, we around the target's mean.
+    moved = CoralTransformer(1e-12).fit_transform(x, sample_domain=domain)
+    around = theirs.transform(x, sample_domain=domain, allow_source=True) + x[domain < 0].mean(
+        0
+    )
+    np.testing.assert_allclose(moved[domain < 0], around[domain < 0], atol=1e-9)
+    centre = x[domain < 0].mean(axis=0)
+    np.testing.assert_allclose(
+        moved[domain > 0] - centre, (around[domain > 0] - centre) * apart, atol=1e-6
+    )
 
 
 def test_what_cannot_be_moved_is_refused() -> None:

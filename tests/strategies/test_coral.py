@@ -47,8 +47,9 @@ MIX_T = np.array([[0.5, 0.0, 0.2], [0.9, 1.5, 0.0], [0.0, -0.4, 1.0]])
 
 
 def test_recolour_matches_target_covariance_as_shrink_vanishes() -> None:
-    xs, xt = normal(300, 1, MIX_S), normal(200, 2, MIX_T)
+    xs, xt = normal(300, 1, MIX_S, shift=-1.0), normal(200, 2, MIX_T, shift=2.0)
     moved = recolour(xs, xt, 1e-9)
+    np.testing.assert_allclose(moved.mean(axis=0), xt.mean(axis=0), atol=1e-9)
     np.testing.assert_allclose(np.cov(moved.T), np.cov(xt.T), atol=1e-6)
     assert np.abs(np.cov(xs.T) - np.cov(xt.T)).max() > 0.5
 
@@ -68,9 +69,10 @@ def test_recolour_is_algorithm_1_with_the_identity_added_to_both_covariances() -
     np.testing.assert_allclose(recolour(xs, xt), by_hand / np.sqrt(2), atol=1e-12)
 
 
-def test_a_large_shrink_moves_nothing() -> None:
-    xs, xt = normal(50, 1, MIX_S), normal(60, 2, MIX_T)
-    np.testing.assert_allclose(recolour(xs, xt, 1e12), xs, atol=1e-8)
+def test_a_large_shrink_moves_nothing_but_the_mean() -> None:
+    xs, xt = normal(50, 1, MIX_S), normal(60, 2, MIX_T, shift=3.0)
+    moved = recolour(xs, xt, 1e12)
+    np.testing.assert_allclose(moved, xs - xs.mean(axis=0) + xt.mean(axis=0), atol=1e-8)
     thin = sp.csr_array(np.abs(xs) * (xs > 0))
     np.testing.assert_allclose(
         rescale(thin, sp.csr_array(xt), 1e12).toarray(), thin.toarray(), atol=1e-8

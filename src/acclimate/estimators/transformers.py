@@ -82,7 +82,7 @@ class ByDomain(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class CoralTransformer(ByDomain):
-    """Give rows of sources the target's covariance; rows of the target stay as they are.
+    """Give rows of sources the target's mean and covariance; the target's stay as they are.
 
     shrink  > 0, weight of the identity in both covariances
     """
@@ -93,10 +93,11 @@ class CoralTransformer(ByDomain):
     def _learn(self, target: Array, sources: dict[int, Array]) -> dict[int, Affine]:
         if not (np.isfinite(self.shrink) and self.shrink > 0):
             raise InputError(f"Expected a finite shrink above 0, found {self.shrink}.")
-        zero = np.zeros(target.shape[1])
+        zero, centre = np.zeros(target.shape[1]), target.mean(axis=0)
         maps = {-1: Affine(zero, np.eye(target.shape[1]), zero)}
         for number, x in sources.items():
-            maps[number] = Affine(zero, recolouring(x, target, self.shrink), zero)
+            matrix = recolouring(x, target, self.shrink)
+            maps[number] = Affine(x.mean(axis=0), matrix, centre)
         return maps
 
 

@@ -1,6 +1,7 @@
-"""CORAL: recolour source features to share the target's covariance.
+"""CORAL: recolour source features to share the target's mean and covariance.
 
-Source: Sun, Feng & Saenko, AAAI 2016, Algorithm 1 (arXiv:1511.05547).
+Source: Sun, Feng & Saenko, AAAI 2016, Algorithm 1 (arXiv:1511.05547), whose features have
+mean 0 on either side: rows are moved from the source's mean to the target's.
 Departures: `shrink` scales the identity term, which the paper fixes at 1; sparse
 text is rescaled column by column, by the roots of its variances alone, because a
 covariance of 131,072 columns fits nowhere and recolouring would make it dense,
@@ -30,7 +31,7 @@ from acclimate.strategies.strategy import Reshape, Strategy
 
 @dataclass(frozen=True)
 class Coral(Reshape):
-    """Align second moments.  Cheap, needs no target labels, ignores label shift.
+    """Align two moments.  Cheap, needs no target labels, ignores label shift.
 
     shrink  > 0, unitless; larger moves features less
     """
@@ -75,7 +76,7 @@ class Coral(Reshape):
 
 
 def recoloured(source: RowView, target: RowView, shrink: float) -> RowView:
-    """A source's view with the target's covariance: dense columns in full, text by column."""
+    """A source's view with the target's moments: dense columns in full, text by column."""
     numeric = source.numeric
     if numeric.shape[1]:
         numeric = recolour(numeric, target.numeric, shrink)
@@ -86,16 +87,18 @@ def recoloured(source: RowView, target: RowView, shrink: float) -> RowView:
 
 
 def recolour(xs: Array, xt: Array, shrink: float = 1.0) -> Array:
-    """Give source rows the target's covariance.
+    """Give source rows the target's mean and covariance.
 
     xs       (n_source, d)  numeric view of the source
     xt       (n_target, d)  numeric view of the target, same columns
     shrink   > 0            weight of the identity in both covariances
-    returns  (n_source, d)
+    returns  (n_source, d)  (xs − μ_s) C_s^(−½) C_t^(½) + μ_t
 
     Raises StrategyError if either side has fewer than two rows.
     """
-    moved: Array = xs @ recolouring(xs, xt, shrink)
+    A = recolouring(xs, xt, shrink)
+    moved: Array = xs @ A
+    moved += xt.mean(axis=0) - xs.mean(axis=0) @ A
     return moved
 
 
