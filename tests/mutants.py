@@ -4,29 +4,26 @@
 and runs the tests named beside each.  It fails where they pass all the same, where an
 edit no longer fits the file, and where they fail without any edit.
 
-    python -m tests.mutants [METHOD …]
+    python -m tests.mutants [METHOD …] [--from NUMBER]
+
+The numbers printed are those of the list, so that a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.forks import Run, fork_runs
+
 ROOT = Path(__file__).parent.parent
 LIST = Path(__file__).with_name("mutants.toml")
-COPIED = ("src", "tests", "benchmarks", "examples", "docs", "pyproject.toml", "README.md")
-AT_ONCE = 2
-FAILED = 1  # what pytest exits with where a test failed; other codes say it could not run
+PASSED, FAILED, HUNG = 0, 1, None  # pytest's exit codes; others say it could not run
+HALVES = 2  # of the unbroken tests, run at once
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,11 @@ class Mutant:
             return None
         return f"expected the text to replace once in {self.file}, found it {count} times"
 
+    def run(self) -> Run:
+        """Its tests on a tree that holds it."""
+        text = (ROOT / self.file).read_text("utf-8")
+        return Run(self.tests, {self.file: text.replace(self.before, self.after)})
+
 
 def mutants() -> list[Mutant]:
     """Every mutant of the list."""
@@ -58,73 +60,57 @@ def mutants() -> list[Mutant]:
     return [Mutant(**(each | {"tests": tuple(each["tests"])})) for each in listed]
 
 
-def survival(mutant: Mutant) -> str | None:
-    """Why a mutant was not caught, or None where its tests fail as they should."""
-    if (why := mutant.unfit()) is not None:
-        return why
-    with copied() as tree:
-        file = tree / mutant.file
-        file.write_text(file.read_text("utf-8").replace(mutant.before, mutant.after), "utf-8")
-        return verdict(tested(tree, mutant.tests))
-
-
-def verdict(done: subprocess.CompletedProcess[str]) -> str | None:
+def verdict(code: int | None, said: str) -> str | None:
     """What a run of pytest on a broken tree says against the tests, or None."""
-    if done.returncode == FAILED:
+    if code == FAILED:
         return None
-    if done.returncode == 0:
+    if code == PASSED:
         return "its tests pass all the same"
-    return f"its tests could not be run (exit code {done.returncode}): {done.stdout[-300:]}"
+    if code is HUNG:
+        return "its tests did not end in time"
+    return f"its tests could not be run (exit code {code}): {said[-300:]}"
 
 
-@contextmanager
-def copied() -> Iterator[Path]:
-    """A copy of what tests read, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        tree = Path(folder) / "tree"
-        tree.mkdir()
-        ignored = shutil.ignore_patterns("__pycache__", "results", "*.egg-info")
-        for name in COPIED:
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, tree / name, ignore=ignored)
-            else:
-                shutil.copy(ROOT / name, tree / name)
-        yield tree
+def survivals(chosen: Sequence[Mutant]) -> Iterator[tuple[Mutant, str | None]]:
+    """Each mutant as it ends, and why it was not caught, or None."""
+    fit = [mutant for mutant in chosen if mutant.unfit() is None]
+    yield from ((mutant, mutant.unfit()) for mutant in chosen if mutant not in fit)
+    for number, code, said in fork_runs(ROOT, [mutant.run() for mutant in fit]):
+        yield fit[number], verdict(code, said)
 
 
-def tested(tree: Path, tests: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run tests of a tree on its own sources."""
-    data = os.environ.get("ACCLIMATE_DATA", str(ROOT.parent / "shared" / "data"))
-    own = {"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
-        cwd=tree,
-        env={**os.environ, **own, "ACCLIMATE_DATA": data, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def unbroken(chosen: Sequence[Mutant]) -> str:
+    """What pytest says where tests fail without any mutant; empty where they pass."""
+    tests = sorted({test for mutant in chosen for test in mutant.tests})
+    parts = [tuple(tests[start::HALVES]) for start in range(HALVES)]
+    # A test's own limit holds for every test of a part.
+    runs = [Run(part, {}, limit_seconds=30 * 60) for part in parts if part]
+    return "".join(said[-2000:] for _, code, said in fork_runs(ROOT, runs) if code != PASSED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 where every mutant was caught."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("method", nargs="*", help="only these methods")
-    asked = parser.parse_args(arguments).method
-    chosen = [mutant for mutant in mutants() if not asked or mutant.method in asked]
+    parser.add_argument("--from", type=int, default=1, dest="first", metavar="NUMBER")
+    asked = parser.parse_args(arguments)
+    whole = mutants()
+    chosen = [
+        m for m in whole[asked.first - 1 :] if not asked.method or m.method in asked.method
+    ]
     if not chosen:
-        print(f"Expected methods of {LIST.name}, found {', '.join(asked)}.", file=sys.stderr)
+        wanted = ", ".join(asked.method) or f"number {asked.first}"
+        print(f"Expected methods of {LIST.name}, found {wanted}.", file=sys.stderr)
         return 2
-    with copied() as tree:
-        unbroken = tested(tree, sorted({test for mutant in chosen for test in mutant.tests}))
-    if unbroken.returncode:
-        print(f"The tests fail without any mutant:\n{unbroken.stdout[-2000:]}", file=sys.stderr)
+    if said := unbroken(chosen):
+        print(f"The tests fail without any mutant:\n{said}", file=sys.stderr)
         return 1
     survived = 0
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for mutant, why in zip(chosen, pool.map(survival, chosen), strict=True):
-            survived += why is not None
-            print(f"{mutant.method:24} {'caught' if why is None else 'SURVIVED: ' + why}")
+    for mutant, why in survivals(chosen):
+        survived += why is not None
+        number = whole.index(mutant) + 1
+        answer = "caught" if why is None else "SURVIVED: " + why
+        print(f"{number:3} {mutant.method:24} {answer}", flush=True)
     print(f"{len(chosen) - survived} of {len(chosen)} mutants caught")
     return 1 if survived else 0
 
