@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from acclimate.domains.view import RowView
 from acclimate.errors import BudgetError, StrategyError
 from acclimate.models import design as design_module
 from acclimate.models import newton
-from acclimate.models.design import Layout, design, stack_views
+from acclimate.models.design import Layout, design, stack_views, text_scale
 from acclimate.models.linear import Linear, LinearPrior
 from acclimate.models.model import Model, State, Weighted, WithPrior
 from acclimate.rng import Rng
@@ -115,6 +116,34 @@ def test_the_order_of_rows_does_not_matter(order: list[int], penalty: float) -> 
         learned(model.fit(model.prepare(shuffled), rng=RNG)),
         atol=1e-6,
     )
+
+
+def test_a_text_is_worth_as_much_as_ten_columns_by_hand() -> None:
+    text = sp.csr_array(np.array([[3.0, 4.0], [0.0, 0.0], [1.0, 0.0], [2.0, 2.0]]))
+    numeric, label = np.array([[1.0], [-1.0], [2.0], [0.5]]), np.array([0, 1, 1, 0])
+    view = RowView(numeric, np.zeros((4, 0), np.int64), (), text, label, 2)
+    # Norms² 25, 1 and 8; a row without text says nothing, and one of weight 0 neither.
+    assert text_scale(design(view), np.ones(4)) == pytest.approx(34 / 30, rel=1e-12)
+    weight = np.array([1.0, 5.0, 2.0, 0.0])
+    assert text_scale(design(view), weight) == pytest.approx(27 / 30, rel=1e-12)
+    bare = replace(view, sparse=None)
+    assert text_scale(design(bare), weight) == 1.0
+    # It holds the text's columns alone, and a prior is as sure of them as that.
+    fitted = Linear().fit(Linear().prepare(view), weight=weight, rng=RNG)
+    np.testing.assert_allclose(
+        np.asarray(fitted.as_prior().precision)[:, 0], [0.1, 1.0, 0.9, 0.9]
+    )
+
+
+@pytest.mark.parametrize("times", [0.05, 20.0])
+def test_what_a_text_is_weighed_by_changes_no_answer(times: float) -> None:
+    view, model = made(text=400), Linear()
+    assert view.sparse is not None
+    other = replace(view, sparse=sp.csr_array(times * view.sparse))
+    one, two = (
+        model.fit(model.prepare(each), rng=RNG).predict(each).p for each in (view, other)
+    )
+    np.testing.assert_allclose(one, two, atol=1e-7)
 
 
 def test_a_larger_penalty_gives_smaller_coefficients() -> None:

@@ -11,6 +11,7 @@ from acclimate.arrays import Array
 from acclimate.domains.view import RowView
 from acclimate.models.linear import Linear
 from acclimate.rng import Rng
+from tests.models.designs import worth
 
 
 def made(n: int, n_classes: int, text: int, seed: int) -> RowView:
@@ -50,12 +51,16 @@ def test_linear_finds_the_minimum_that_scikit_learn_finds(
     fitted = model.fit(model.prepare(view), weight=weight, rng=Rng.of(0))
     assert fitted.fitted is not None and view.label is not None
 
+    # Columns divided by √s and held by λ are columns held by λs.
+    own = columns(view)
+    roots = np.ones(own.shape[1])
+    roots[own.shape[1] - text :] = np.sqrt(worth(view, weight))
     theirs = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=20_000)
-    theirs.fit(columns(view), view.label, sample_weight=weight)
+    theirs.fit(own / roots, view.label, sample_weight=weight)
     coefficients = fitted.fitted.coefficients
     intercept = theirs.intercept_ - (theirs.intercept_.mean() if n_classes > 2 else 0.0)
-    np.testing.assert_allclose(coefficients[1:].T, theirs.coef_, atol=1e-4)
+    np.testing.assert_allclose(coefficients[1:].T * roots, theirs.coef_, atol=1e-4)
     np.testing.assert_allclose(coefficients[0], intercept, atol=1e-4)
     np.testing.assert_allclose(
-        fitted.predict(view).p, theirs.predict_proba(columns(view)), atol=1e-5
+        fitted.predict(view).p, theirs.predict_proba(own / roots), atol=1e-5
     )

@@ -21,6 +21,7 @@ DENSE_COLUMNS = 256  # Cholesky beats products with a sparse matrix up to about 
 DENSE_ENTRIES = 50_000_000  # 400 MB of float64
 FILLED = 2 / 3  # of a matrix, above which its zeros cost less than the places of the others
 FEW_COLUMNS = 1_000  # a design of fewer is solved as it is, however few its rows
+TEXT_WORTH = 10  # standardised columns: what a text is worth; 20 lose on long reviews
 FEW_ROWS = 5_000  # above, the eigenvectors of all products of rows cost more than they save
 
 
@@ -186,6 +187,19 @@ def design(view: RowView) -> Design:
             blocks.append(sp.csr_array(text[:, columns[last:] - layout.text_offset]))
         matrix = sp.csr_array(sp.hstack(blocks, format="csr"))
     return Design(matrix, columns, layout, view.label, view.n_classes)
+
+
+def text_scale(prepared: Design, weight: Array) -> float:
+    """What a penalty on a text's columns is beside that on others: mean ‖text‖² / 10.
+
+    weight   (n,) ≥ 0; the mean is over rows that have a text
+    returns  > 0; 1 without any text
+    """
+    from_text = np.searchsorted(prepared.columns, prepared.layout.text_offset)
+    text = prepared.matrix[:, from_text:]
+    squares = np.asarray((text * text).sum(axis=1), np.float64).ravel()
+    mass = float(weight @ (squares > 0))
+    return float(weight @ squares) / mass / TEXT_WORTH if mass > 0 else 1.0
 
 
 def stack_views(views: Sequence[RowView]) -> RowView:

@@ -1,9 +1,15 @@
 """Linear: penalised logistic regression by Newton's method; ridge regression of numbers.
 
-Minimises  Σ wᵢ·logloss(xᵢ, yᵢ) + (λ/2)‖β‖² + ½ Σ πⱼ(βⱼ − mⱼ)²,  where λ leaves the
+Minimises  Σ wᵢ·logloss(xᵢ, yᵢ) + (λ/2) Σ sⱼβⱼ² + ½ Σ πⱼ(βⱼ − mⱼ)²,  where λ leaves the
 intercept alone and the last sum is the prior, if there is one: π is its precision
 and m its mean, the intercept included.  A binary model has one column of
 coefficients, the logit of class 1; any other has one a class.
+
+sⱼ is 1, but of a text's columns  s = mean ‖text of a row‖² / 10.  Under a Gaussian prior of
+precision λs (Hoerl & Kennard 1970) the score of a row has the variance ‖x‖²/(λs): a text
+then moves scores as far as 10 standardised columns do, however many terms it has and
+whatever they are weighed by.  With s = 1, a text of norm 1 moved them as far as one column,
+and answers stayed near the base rate.
 
 Of numbers the loss is ½(yᵢ − xᵢβ)², and the minimiser a closed form (`models.ridge`).
 Penalty and precision are then worth the information of so many rows on a standardised
@@ -35,6 +41,7 @@ from acclimate.models.design import (
     require_numbers,
     require_weight,
     share_with_absent,
+    text_scale,
 )
 from acclimate.models.model import State, Tick, idle
 from acclimate.models.newton import chances, minimise
@@ -71,19 +78,22 @@ class LinearFit:
     coefficients  (width, k); k is n_classes, but 1 for two classes and for numbers
     classes       (n_classes,) whether the class is known; empty for numbers
     absent        the constant probability of each class that is not
+    text_scale    s ≥ 0 of its text's columns
     """
 
     layout: Layout
     coefficients: Array
     classes: Bools
     absent: float
+    text_scale: float = 1.0
 
 
 @dataclass(frozen=True)
 class Linear:
     """L2-penalised logistic regression; ridge regression where the label is a number.
 
-    penalty  > 0, on the scale of summed loss: 1/C in other libraries, α of their ridge
+    penalty  > 0, on the scale of summed loss: 1/C in other libraries, α of their ridge; of a
+             text, times what its columns are worth
     """
 
     penalty: float = 1.0
@@ -141,6 +151,8 @@ class Linear:
             target = require_numbers(prepared.label)
         precision = np.full((layout.width, n_columns), float(self.penalty))
         precision[0] = 0.0
+        scale = text_scale(prepared, weight)
+        precision[layout.text_offset :] *= scale
         centre = np.zeros_like(precision)
         if prior is not None:
             certainty = _certainty(prior, precision.shape)
@@ -162,7 +174,7 @@ class Linear:
             part = np.ix_(prepared.columns, np.flatnonzero(told))
             position = np.cumsum(classes) - 1
             shown = _one_hot(position[label], int(told.sum()))
-            turned = prepared.turned if prior is None else None
+            turned = prepared.turned if prior is None and not layout.text else None
             if turned is not None:
                 firm = np.full((turned.rows.shape[1], shown.shape[1]), float(self.penalty))
                 firm[0] = 0.0
@@ -173,7 +185,7 @@ class Linear:
                 coefficients[part] = minimise(
                     prepared.matrix, shown, weight, centre[part], precision[part], tick, begin
                 )
-        return replace(self, fitted=LinearFit(layout, coefficients, classes, absent))
+        return replace(self, fitted=LinearFit(layout, coefficients, classes, absent, scale))
 
     def predict(self, query: RowView, context: Any = None) -> RowAnswer:
         """(n, n_classes), or (n,) numbers, for any rows encoded as those of the fit were."""
@@ -186,8 +198,8 @@ class Linear:
     def as_prior(self) -> LinearPrior:
         """What this fitted model says to another fit, at strength 1.
 
-        Every coefficient is equally sure, and the intercept a tenth as sure: base
-        rates differ between markets more than what drives them.  The source's own
+        Every coefficient is as sure as the penalty holds it, and the intercept a tenth as
+        sure: base rates differ between markets more than what drives them.  The source's own
         curvature as precision (Laplace) lost to this on made domains with drifting
         coefficients, flipped signs and other base rates, and won only where rare
         categories alone had changed.
@@ -195,6 +207,7 @@ class Linear:
         fitted = self._known()
         precision = np.ones_like(fitted.coefficients)
         precision[0] = INTERCEPT_CERTAINTY
+        precision[fitted.layout.text_offset :] = fitted.text_scale
         return LinearPrior(fitted.coefficients, precision, fitted.classes)
 
     def _known(self) -> LinearFit:
@@ -210,6 +223,7 @@ class Linear:
             "levels": list(layout.levels),
             "text": layout.text,
             "absent": fitted.absent,
+            "text_scale": fitted.text_scale,
         }
         tensors: dict[str, Tensor] = {
             "coefficients": fitted.coefficients,
@@ -226,6 +240,7 @@ class Linear:
             np.asarray(state.tensors["coefficients"], np.float64),
             np.asarray(state.tensors["classes"]).astype(bool),
             float(meta["absent"]),
+            float(meta.get("text_scale", 1.0)),
         )
         return cls(float(meta["penalty"]), fitted)
 
