@@ -146,7 +146,12 @@ def write(
 
 
 def asked_first(target: Domain, rows: Sequence[int]) -> pl.DataFrame:
-    """The target's rows to label first, with the number of each in its table, from 1."""
+    """The target's rows to label first, with the number of each in its table, from 1.
+
+    The number's column is `row`, with as many `_` behind as tell it from the table's own.
+    """
     table = target.tables["rows"].drop("label", strict=False)
-    chosen = table[list(rows)]
-    return chosen.insert_column(0, pl.Series("row", [row + 1 for row in rows]))
+    name = "row"
+    while name in table.columns:
+        name += "_"
+    return table[list(rows)].insert_column(0, pl.Series(name, [row + 1 for row in rows]))

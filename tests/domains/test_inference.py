@@ -32,6 +32,14 @@ def type_of(values: Sequence[object], name: str = "x") -> ColumnType:
     return understand(frame, "rows", {"time": "stamp"}).types[name]
 
 
+def test_a_column_that_numbers_the_rows_is_an_id_whatever_its_name() -> None:
+    assert type_of(range(N)) == ColumnType.ID
+    assert type_of([str(1_000 + i) for i in range(N)]) == ColumnType.ID
+    assert type_of([2 * i for i in range(N)]) == ColumnType.NUMERIC
+    assert type_of([*range(N - 1), N + 5]) == ColumnType.NUMERIC
+    assert type_of(range(19)) == ColumnType.NUMERIC  # too few to tell
+
+
 # Roles ------------------------------------------------------------------------
 
 USERS = [
@@ -310,9 +318,9 @@ def test_values_give_a_type(values: Sequence[object], expected: ColumnType) -> N
         ("device_id", [f"D{i // 2}" for i in range(N)], ColumnType.CATEGORY),
         ("Unnamed: 0", list(range(N)), ColumnType.ID),
         ("price_index", [i + 0.5 for i in range(N)], ColumnType.NUMERIC),
-        ("number_of_items", list(range(N)), ColumnType.NUMERIC),
+        ("number_of_items", list(range(N, 0, -1)), ColumnType.NUMERIC),
         ("seen_at", [1_424_818_500 + i for i in range(N)], ColumnType.TIME),
-        ("amount", [1_424_818_500 + i for i in range(N)], ColumnType.NUMERIC),
+        ("amount", [1_424_818_500 - i for i in range(N)], ColumnType.NUMERIC),
         ("session_time", [i * 3.5 for i in range(N)], ColumnType.NUMERIC),
     ],
 )
