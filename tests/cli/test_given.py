@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from acclimate.domains.domain import Domain
+from acclimate.domains.schema import Schema
 from acclimate.release import asked_first
 from tests.cli.calls import LABEL, Answer, Call, Markets, events, rows
 from tests.shifted import TRUTH_HELPS, market
@@ -156,7 +157,7 @@ def test_without_labels_what_helps_is_provisional_and_rows_to_label_are_listed(
 
 def test_the_number_of_a_row_to_label_stands_beside_a_column_of_that_name() -> None:
     table = pl.DataFrame({"row": [7.0, 8.0, 9.0], "row_": ["a", "b", "c"], "label": [None] * 3})
-    first = asked_first(Domain("new", {"rows": table}), [2, 0])
+    first = asked_first(Domain("new", {"rows": table}, Schema({})), [2, 0])
     assert first.to_dict(as_series=False) == {
         "row__": [3, 1],
         "row": [9.0, 7.0],
