@@ -72,7 +72,7 @@ def _whole(series: pl.Series) -> bool:
 
 
 def _numbers_the_rows(series: pl.Series) -> bool:
-    """Whether each whole number is the one above it plus one: a place in a file tells nothing."""
+    """Whether each whole number is the one above it plus one: such places tell nothing."""
     values = numbers(series).values
     steps = values.diff().drop_nulls()
     counts = len(steps) == len(values) - 1 and bool((steps == 1).all())
