@@ -48,6 +48,7 @@ from benchmarks.line import Line, peak_mb
 
 NAME = "wsdm22"
 K = 10
+TRIED = ("item-prior", "market-stack")  # beside target-only and pooled
 NEGATIVES = 99  # of the published lists, and of the questions that tuning asks
 DRAW = 0  # of the rows that --fraction keeps
 
@@ -142,7 +143,7 @@ def _lines(args: argparse.Namespace) -> Iterator[Line]:
 
 
 def _arms(wanted: Sequence[str] | None) -> list[Arm]:
-    every = [arm for arm in arms("items") if arm.strategy.kind != "source-only"]
+    every = [arm for arm in arms("items", TRIED) if arm.strategy.kind != "source-only"]
     if wanted is None:
         return every
     unknown = sorted(set(wanted) - {arm.name for arm in every})

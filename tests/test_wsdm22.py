@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from acclimate.domains.sample import Interactions
 from acclimate.errors import UsageError
 from benchmarks import wsdm22
 
@@ -61,10 +62,12 @@ def test_repeats_count_once_and_users_without_rows_are_asked(folder: Path) -> No
     assert fit.n == 120
     assert [source.name for source in found.problem.sources] == ["bb"]
     assert found.case.query.users.tolist() == [*(f"aau{n}" for n in range(5)), "aanew"]
-    names = found.problem.fit.items[found.case.query.candidates[5]]
+    assert isinstance(fit, Interactions)
+    names = fit.items[found.case.query.candidates[5]]
     assert names.tolist() == ITEMS[:100]
-    assert found.case.truth.user.tolist() == [0, 1, 2, 3, 4, 5]
-    wanted = found.problem.fit.items[found.case.truth.item]
+    truth = found.case.truth
+    assert truth.user is not None and truth.user.tolist() == [0, 1, 2, 3, 4, 5]
+    wanted = fit.items[truth.item]
     assert wanted.tolist() == [ITEMS[40]] * 5 + [ITEMS[99]]
 
 

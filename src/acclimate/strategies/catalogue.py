@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 
 from acclimate.domains.moved import Affine, Move
 from acclimate.errors import UsageError
+from acclimate.models.across import Across
 from acclimate.models.attention import Mtan
 from acclimate.models.attentive import Attentive
 from acclimate.models.ease import Ease
@@ -78,6 +79,7 @@ from acclimate.strategies.parameter.prior import SourcePrior
 from acclimate.strategies.relation.cotuning import CoTuning
 from acclimate.strategies.relation.itemgraph import ItemGraph
 from acclimate.strategies.relation.itemprior import ItemItemPrior
+from acclimate.strategies.relation.marketstack import MarketStack
 from acclimate.strategies.relation.smoothing import GraphSmoothing, LevelColumns
 from acclimate.strategies.strategy import Adapt, Strategy
 
@@ -104,6 +106,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     SourcePrior(),
     ItemItemPrior(),
     ItemGraph(),
+    MarketStack(),
     GraphSmoothing(),
     Chain((Coral(), SourceOnly())),
     Chain((Coral(), Pooled())),
@@ -175,6 +178,7 @@ STRATEGIES: tuple[Strategy, ...] = (
 )
 
 MADE: tuple[Model, ...] = (
+    Across(),
     Ensemble(),
     Quantiles(),
     Attentive(),

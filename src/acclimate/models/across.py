@@ -1,0 +1,326 @@
+"""Across: LightGBM ranks what a user may take next by what every market says of it.
+
+Source: Burges, "From RankNet to LambdaRank to LambdaMART", MSR-TR-2010-82, as LightGBM's
+`lambdarank`, over statistics and scores that have not seen the label, as in Wolpert, "Stacked
+generalization", Neural Networks 5 (1992).
+
+What each of some users took last is hidden, fold by fold (`models.hiding`), and trees learn
+to put it before other items.  Two questions are learned apart, as they are asked apart: which
+of given candidates, drawn at random, as protocols with sampled negatives ask; and which item
+of the whole catalogue, among those that single scores name.
+
+Each has to earn its place: taught by one half of the users, trees must beat the best single
+score on the other half by more than a standard error, or that score answers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from acclimate.arrays import Array, Ints, Sparse, Tensor
+from acclimate.domains.exam import Ranking
+from acclimate.domains.view import ItemView
+from acclimate.models.hiding import Known, Lesson, Reach, Taken, drawn
+from acclimate.models.items import BLOCK, ItemQuery, best
+from acclimate.models.model import State, Tick, idle
+from acclimate.models.ranker import _ask, _read, _threads, _ticking
+from acclimate.models.voices import Effects, Market, Order
+from acclimate.rng import Rng
+
+FEW = 20  # hidden items among the candidates; from fewer nothing is learned
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How candidates of one kind of question are ordered.
+
+    column  the feature that orders them best by itself
+    model   LightGBM's own text, or "" where that feature answers alone
+    """
+
+    column: int
+    model: str = field(default="", repr=False)
+
+    @cached_property
+    def booster(self) -> Any:
+        """Read from `model` and never from training, so that a restored fit agrees."""
+        return _read(self.model)
+
+    def score(self, features: Array) -> Array:
+        """(p,) higher is better."""
+        if not self.model or not len(features):
+            return features[:, self.column].astype(np.float64)
+        return _ask(self.booster, features)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What `Across` learns from: the target's events, and each source's counts."""
+
+    taken: Taken
+    sources: tuple[Market, ...]
+
+
+@dataclass(frozen=True)
+class Across:
+    """A LambdaRank stack over markets.
+
+    reach   of the single scores
+    names   ≥ 1, items that each single score names for a user of the whole catalogue
+    users   ≥ 0, at most so many hide an item
+    folds   ≥ 2, each of which counts everything once more
+    leaves  ≥ 2, of each tree
+    rate    0 < rate ≤ 1, learning rate
+    rounds  > 0, trees
+    """
+
+    reach: Reach = field(default_factory=Reach)
+    names: int = 30
+    users: int = 6000
+    folds: int = 4
+    leaves: int = 15
+    rate: float = 0.07
+    rounds: int = 100
+    known: Known | None = field(default=None, repr=False, compare=False)
+    given: Judgement | None = field(default=None, repr=False, compare=False)
+    named: Judgement | None = field(default=None, repr=False, compare=False)
+
+    kind: ClassVar[str] = "across"
+    form: ClassVar[str] = "items"
+    effort: ClassVar[int] = 1
+
+    def why_not(self) -> str | None:
+        return None
+
+    def grid(self) -> tuple[Across, ...]:
+        return (self,)
+
+    def prepare(self, view: Any) -> Any:
+        return view
+
+    def fit(
+        self,
+        prepared: Evidence,
+        *,
+        weight: Array | None = None,
+        start: Any = None,
+        prior: Any = None,
+        rng: Rng,
+        tick: Tick = idle,
+    ) -> Across:
+        """Hide and learn to find, then count everything; `rng` says whose items hide."""
+        given, named = self.lessons(prepared, rng, tick)
+        known = Known.of(prepared.taken, prepared.sources, self.reach, tick)
+        ordering = known.ordering
+        return replace(
+            self,
+            known=known,
+            given=self._judge(given, ordering, rng.child("given"), tick),
+            named=self._judge(named, ordering, rng.child("named"), tick),
+        )
+
+    def lessons(self, prepared: Evidence, rng: Rng, tick: Tick = idle) -> tuple[Lesson, Lesson]:
+        """Among items drawn at random, and among those that single scores name."""
+        taken = prepared.taken
+        rows = taken.rows
+        folds = taken.hide(self.users, self.folds, rng.child("hide").generator())
+        given, named = [], []
+        for number, events in enumerate(folds):
+            if not len(events):
+                continue
+            rest = taken.without(events)
+            known = Known.of(rest, prepared.sources, self.reach, tick)
+            user, item = taken.user[events], taken.item[events]
+            histories, last = rest.rows[user], rest.last[user]
+            generator = rng.child(f"drawn/{number}").generator()
+            place, column = drawn(rows, user, item, generator)
+            given.append(_lesson(known, histories, last, place, column, item, tick))
+            place, column = _named(known, histories, self.names, tick)
+            named.append(_lesson(known, histories, last, place, column, item, tick))
+        return Lesson.joined(given), Lesson.joined(named)
+
+    def _judge(self, lesson: Lesson, ordering: Ints, rng: Rng, tick: Tick) -> Judgement:
+        """Trees where they beat the best single score, else that score."""
+        gains = [lesson.gain(lesson.features[:, column]).mean() for column in ordering]
+        alone = int(ordering[int(np.argmax(gains))])
+        if lesson.found.sum() < FEW:
+            return Judgement(alone)
+        half = rng.child("halves").generator().permutation(np.arange(lesson.users) % 2)
+        gain = np.zeros(lesson.users)
+        for side in (0, 1):
+            model = self._boost(lesson.of(half != side), rng, tick)
+            if not model:
+                return Judgement(alone)
+            score = np.full(len(lesson.user), -np.inf)
+            asked = half[lesson.user] == side
+            score[asked] = _ask(_read(model), lesson.features[asked])
+            gain[half == side] = lesson.gain(score)[half == side]
+        better = gain - lesson.gain(lesson.features[:, alone])
+        if better.mean() <= better.std(ddof=1) / np.sqrt(lesson.users):
+            return Judgement(alone)
+        return Judgement(alone, self._boost(lesson, rng, tick))
+
+    def _boost(self, lesson: Lesson, rng: Rng, tick: Tick) -> str:
+        """The text of trees that put what was hidden first; "" where nothing was found."""
+        import lightgbm
+
+        taught = np.isin(lesson.user, lesson.user[lesson.found])
+        n = int(taught.sum())
+        if not n:
+            return ""
+        parameters: dict[str, Any] = {
+            "objective": "lambdarank",
+            "lambdarank_truncation_level": 20,
+            "num_leaves": self.leaves,
+            "learning_rate": self.rate,
+            "min_data_in_leaf": max(1, min(100, n // 50)),
+            "feature_fraction": 0.4,
+            "lambda_l2": 5.0,
+            "max_bin": 63,
+            "seed": rng.child("trees").seed,
+            "num_threads": _threads(n),
+            "deterministic": True,
+            # By column, each histogram is summed by one thread: any number gives the same.
+            "force_col_wise": True,
+            "verbosity": -1,
+        }
+        pairs = lightgbm.Dataset(
+            lesson.features[taught],
+            lesson.found[taught].astype(np.float64),
+            group=np.unique(lesson.user[taught], return_counts=True)[1],
+            params=parameters,
+        )
+        booster = lightgbm.train(
+            parameters, pairs, num_boost_round=self.rounds, callbacks=[_ticking(tick)]
+        )
+        text: str = booster.model_to_string()
+        return text
+
+    def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
+        """Candidates by what was learned of given ones; else the best of those named."""
+        assert context is not None
+        items = context.matrix.shape[1]
+        last = context.last
+        if last is None:
+            last = np.full(context.matrix.shape[0], -1)
+        blocks = []
+        for start in range(0, context.matrix.shape[0], BLOCK):
+            of = slice(start, start + BLOCK)
+            histories = context.matrix[of]
+            histories.sort_indices()
+            if query.candidates is None:
+                blocks.append(self._whole(histories, last[of], min(query.k, items)))
+            else:
+                blocks.append(self._among(histories, last[of], query.candidates[of]))
+        found = [np.concatenate(each) for each in zip(*blocks, strict=True)] if blocks else None
+        if found is None:
+            empty = (0, query.k)
+            return Ranking(np.empty(empty, np.int64), np.empty(empty), items)
+        return Ranking(found[0], found[1], items, pool=query.candidates is not None)
+
+    def _among(self, histories: Sparse, last: Ints, lists: Ints) -> tuple[Ints, Array]:
+        """The candidates as they were given, and a score of each."""
+        assert self.known is not None and self.given is not None
+        user, place = np.nonzero(lists >= 0)
+        item = lists[user, place]
+        features = self.known.features(histories, last, user, item)
+        scores = np.full(lists.shape, -np.inf)
+        scores[user, place] = self.given.score(features)
+        return lists, scores
+
+    def _whole(self, histories: Sparse, last: Ints, k: int) -> tuple[Ints, Array]:
+        """The k best new items: those named as they are judged, then all markets' popular."""
+        assert self.known is not None and self.named is not None
+        known = self.known
+        own, pooled = known.markets[0].count, known.markets[-1].count
+        standing = own + pooled / (1.0 + pooled.sum())
+        user, item = known.named(histories, max(self.names, k))
+        score = self.named.score(known.features(histories, last, user, item))
+        # Ranks instead of scores: no answer looks at who else is asked.
+        favoured = np.argsort(-standing, kind="stable")
+        below = np.empty(len(standing))
+        below[favoured] = -1.0 - np.arange(len(standing))
+        scores = np.tile(below, (len(last), 1))
+        order = np.lexsort((standing[item], score, user))
+        rank = np.empty(len(order))
+        rank[order] = np.arange(len(order))
+        first = np.searchsorted(user, user)
+        scores[user, item] = rank - first
+        scores[histories.nonzero()] = -np.inf
+        return best(scores, favoured, k)
+
+    def state(self) -> State:
+        assert self.known is not None and self.given is not None and self.named is not None
+        known = self.known
+        meta = {name: getattr(self, name) for name in _SETTINGS}
+        meta["reach"] = vars(self.reach).copy()
+        judges = {"given": self.given, "named": self.named}
+        meta |= {name: judge.column for name, judge in judges.items()}
+        text = {
+            name: np.frombuffer(judge.model.encode(), np.uint8)
+            for name, judge in judges.items()
+        }
+        tensors: dict[str, Tensor] = dict(vars(known.order)) | text
+        for number, model in enumerate(known.models):
+            tensors |= {f"{name}{number}": value for name, value in vars(model).items()}
+        children = {
+            str(number): State("market", {}, market.tensors())
+            for number, market in enumerate(known.markets)
+        }
+        return State(self.kind, meta, tensors, children)
+
+    @classmethod
+    def restore(cls, state: State, parts: Mapping[str, Any] | None = None) -> Across:
+        tensors, meta = state.tensors, dict(state.meta)
+        markets = [
+            Market.restore(state.children[str(number)].tensors)
+            for number in range(len(state.children))
+        ]
+        models = [
+            Effects(tensors[f"items{n}"].astype(np.int64), tensors[f"matrix{n}"])
+            for n in (0, 1)
+        ]
+        order = Order(tensors["usual"].astype(float), tensors["latest"].astype(float))
+        text = {
+            name: np.asarray(tensors[name], np.uint8).tobytes().decode()
+            for name in ("given", "named")
+        }
+        return cls(
+            reach=Reach(**meta.pop("reach")),
+            known=Known(tuple(markets), tuple(models), order),
+            given=Judgement(int(meta.pop("given")), text["given"]),
+            named=Judgement(int(meta.pop("named")), text["named"]),
+            **meta,
+        )
+
+
+_SETTINGS = ("names", "users", "folds", "leaves", "rate", "rounds")
+
+
+def _named(known: Known, histories: Sparse, n: int, tick: Tick) -> tuple[Ints, Ints]:
+    """`Known.named` of many histories, block by block."""
+    users, items = [], []
+    for start in range(0, histories.shape[0], BLOCK):
+        tick()
+        user, item = known.named(histories[start : start + BLOCK], n)
+        users.append(user + start)
+        items.append(item)
+    return np.concatenate(users), np.concatenate(items)
+
+
+def _lesson(
+    known: Known,
+    histories: Sparse,
+    last: Ints,
+    user: Ints,
+    column: Ints,
+    hidden: Ints,
+    tick: Tick,
+) -> Lesson:
+    features = known.features(histories, last, user, column, tick)
+    return Lesson(user, features, column == hidden[user], len(hidden))

@@ -1,0 +1,175 @@
+"""Market stack: trees rank a user's next items by what the target and every source say.
+
+The model is `models.across`; of each source only who took what together is read.  Before
+anything is learned, sources are ranked: on what some users took last, hidden, each is asked
+to order it among items drawn at random, first alone and then together with the target's own
+counts.  A source that makes the target's own order worse by more than a standard error is
+refused.
+
+Source: the stacks of the WSDM Cup 2022 on cross-market recommendation, of which Bonab et
+al., CIKM 2021, describe the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from acclimate.arrays import Array, Strings
+from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.sample import Interactions, Sample
+from acclimate.domains.source import NoSettings, Source, gives
+from acclimate.domains.view import ItemEncoder
+from acclimate.models.across import Across, Evidence
+from acclimate.models.hiding import Lesson, Taken, drawn
+from acclimate.models.model import Model, Tick, idle
+from acclimate.models.ranker import Stack
+from acclimate.models.voices import Market, voices
+from acclimate.rng import Rng
+from acclimate.strategies.strategy import Adapt
+
+ASKED = 2000  # users whose hidden item tells sources apart
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a source gives away: who took what together, on its own vocabulary."""
+
+    items: Strings
+    market: Market
+
+
+@gives("gram")
+def counts(sample: Sample, settings: NoSettings) -> Counts:
+    """A source's counts of pairs of items; a recipe for `Source.derive`."""
+    assert isinstance(sample, Interactions)
+    shape = (len(sample.users), len(sample.items))
+    rows = sp.csr_array((np.ones(sample.n), (sample.user, sample.item)), shape=shape)
+    rows.sum_duplicates()
+    rows.data[:] = 1.0
+    return Counts(sample.items, Market.of(rows))
+
+
+def mapped(given: Counts, encoder: ItemEncoder) -> Market:
+    """A source's counts in the target's vocabulary; what it lacks was never taken there."""
+    column = encoder.columns_of(given.items)
+    theirs = np.flatnonzero(column >= 0)
+    size = len(encoder.known)
+    pairs = sp.coo_array(given.market.together[theirs][:, theirs])
+    mine = column[theirs]
+    together = sp.csr_array(
+        (pairs.data, (mine[pairs.row], mine[pairs.col])), shape=(size, size)
+    )
+    together.sort_indices()
+    count = np.zeros(size)
+    count[mine] = given.market.count[theirs]
+    return Market(together, count)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a source orders what users of the target took last, nDCG@10 among drawn items.
+
+    alone   by the source's counts
+    own     by the target's
+    both    by both as one market
+    error   standard error of `both` − `own`
+    """
+
+    name: str
+    alone: float
+    own: float
+    both: float
+    error: float
+
+    @property
+    def harms(self) -> bool:
+        return self.both < self.own - self.error
+
+
+@dataclass(frozen=True)
+class MarketStack(Adapt):
+    """A re-ranker over statistics of every market that does not harm."""
+
+    kind: ClassVar[str] = "market-stack"
+    reads: ClassVar[frozenset[str]] = frozenset({"gram"})
+    statistics: ClassVar[Statistics] = Statistics.BOTH
+    complexity: ClassVar[int] = 4
+    hands_on: ClassVar[bool] = False
+    unasked: ClassVar[bool] = False
+
+    def refuses(self, problem: Problem, model: Model) -> str | None:
+        if not isinstance(model, Stack):
+            return f"{model.kind} ranks nothing anew that markets could say more about"
+        return None
+
+    def models(self, model: Model) -> tuple[Model, ...]:
+        """One: settings are the same for every market, and a fit answers by folds already."""
+        return (model,)
+
+    def step(
+        self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
+    ) -> tuple[Problem, Model]:
+        taken, sources = evidence(problem)
+        ranked = standings(taken, problem.sources, sources, rng.child("sources"), tick)
+        kept = [s for s, each in zip(sources, ranked, strict=True) if not each.harms]
+        fitted = Across().fit(Evidence(taken, tuple(kept)), rng=rng, tick=tick)
+        return problem.knowing(*said(ranked)), fitted
+
+    def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
+        return self.step(problem, model, rng, tick)[1]
+
+
+def evidence(problem: Problem) -> tuple[Taken, list[Market]]:
+    """The target's events in the encoder's columns, and every source's counts."""
+    encoder, fit = problem.encoder, problem.fit
+    assert isinstance(encoder, ItemEncoder) and isinstance(fit, Interactions)
+    column = encoder.columns_of(fit.items)[fit.item]
+    kept = column >= 0
+    taken = Taken(fit.user[kept], column[kept], (len(fit.users), len(encoder.known)))
+    given = [source.derive(counts, NoSettings()) for source in problem.sources]
+    return taken, [mapped(each, encoder) for each in given]
+
+
+def standings(
+    taken: Taken,
+    sources: tuple[Source, ...],
+    markets: list[Market],
+    rng: Rng,
+    tick: Tick = idle,
+) -> list[Standing]:
+    """How each source stands, by the summed cosine to what hidden items' users took before."""
+    events = taken.hide(ASKED, 1, rng.child("hide").generator())[0]
+    rest = taken.without(events)
+    user, item = taken.user[events], taken.item[events]
+    place, column = drawn(taken.rows, user, item, rng.child("drawn").generator())
+    histories, own = rest.rows[user], Market.of(rest.rows)
+
+    def gain(market: Market) -> Array:
+        tick()
+        score = voices(market, histories, place, column, tick)[:, :1]
+        return Lesson(place, score, column == item[place], len(item)).gain(score[:, 0])
+
+    mine = gain(own)
+    found = []
+    for source, market in zip(sources, markets, strict=True):
+        more = gain(own.plus([market])) - mine
+        error = float(more.std(ddof=1) / np.sqrt(len(more))) if len(more) > 1 else 0.0
+        at = float(mine.mean())
+        found.append(
+            Standing(source.name, float(gain(market).mean()), at, at + more.mean(), error)
+        )
+    return found
+
+
+def said(ranked: list[Standing]) -> list[str]:
+    """A sentence a source, the one that orders best alone first."""
+    return [
+        f"{each.name!r} orders held-out items with nDCG@10 {each.alone:.3f} alone, and "
+        f"{each.both:.3f} together with the target's own {each.own:.3f}: "
+        f"{'refused' if each.harms else 'kept'}"
+        for each in sorted(ranked, key=lambda each: -each.alone)
+    ]

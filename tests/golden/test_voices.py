@@ -1,0 +1,193 @@
+"""What markets say for a candidate, against the definitions written out; and what is hidden
+from whom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from acclimate.arrays import Array
+from acclimate.models import across
+from acclimate.models.across import Across, Evidence
+from acclimate.models.ease import solve
+from acclimate.models.hiding import NEGATIVES, Lesson, Reach, Taken, drawn
+from acclimate.models.voices import STATISTICS, Effects, Market, Order, voices
+from acclimate.rng import Rng
+
+KEY = Rng.of(0)
+N = 9
+
+
+def rows(seed: int, users: int, items: int = N) -> Array:
+    matrix = (np.random.default_rng(seed).random((users, items)) < 0.4).astype(float)
+    matrix[0] = 0.0
+    return matrix
+
+
+def taken(seed: int, users: int, items: int = N) -> Taken:
+    """Events in a random order."""
+    user, item = np.nonzero(rows(seed, users, items))
+    order = np.random.default_rng(seed + 1).permutation(len(user))
+    return Taken(user[order], item[order], (users, items))
+
+
+def test_statistics_are_those_of_their_definitions() -> None:
+    X, H = rows(1, 40), rows(2, 6)
+    X[:, 8] = 0.0  # an item nobody took
+    G = X.T @ X
+    count = np.diag(G)
+    user, item = np.nonzero(H == 0)
+    found = voices(Market.of(sp.csr_array(X)), sp.csr_array(H), user, item)
+    for row, (u, i) in enumerate(zip(user, item, strict=True)):
+        history = np.flatnonzero(H[u])
+        both, mine, theirs = G[history, i], max(count[i], 1), np.maximum(count[history], 1)
+        cosine = np.sort(both / np.sqrt(mine * theirs))
+        wanted = [0.0] * 9
+        if len(history):
+            wanted = [
+                cosine.sum(),
+                cosine.max(),
+                cosine[-2:].mean(),
+                cosine.mean(),
+                np.median(cosine),
+                (both / (mine + theirs - both)).sum(),
+                (both / theirs).sum(),
+                (both / theirs).max(),
+                (both > 0).sum(),
+            ]
+        np.testing.assert_allclose(found[row], [*wanted, count[i]], rtol=1e-5)
+    assert found.shape == (len(user), len(STATISTICS))
+
+
+def test_pairs_are_the_same_however_many_are_looked_up_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    market, H = Market.of(sp.csr_array(rows(1, 40))), rows(2, 6)
+    user, item = np.nonzero(H == 0)
+    whole = voices(market, sp.csr_array(H), user, item)
+    monkeypatch.setattr("acclimate.models.voices.AT_ONCE", 3)
+    assert (voices(market, sp.csr_array(H), user, item) == whole).all()
+
+
+def test_markets_as_one_are_the_market_of_all_their_rows() -> None:
+    one, other = rows(1, 30), rows(2, 20)
+    both = Market.of(sp.csr_array(one)).plus([Market.of(sp.csr_array(other))])
+    whole = Market.of(sp.csr_array(np.vstack([one, other])))
+    assert (both.together.toarray() == whole.together.toarray()).all()
+    assert (both.count == whole.count).all()
+    assert not both.together.diagonal().any()
+
+
+def test_effects_are_ease_over_the_items_taken_most() -> None:
+    X, H = rows(1, 60), rows(2, 5)
+    market = Market.of(sp.csr_array(X))
+    whole = Effects.of(market, 3.0, N)
+    B = solve(X.T @ X, 3.0)
+    np.testing.assert_allclose(whole.scores(sp.csr_array(H)), H @ B, atol=1e-5)
+    few = Effects.of(market, 3.0, 4)
+    most = np.sort(np.argsort(-X.sum(axis=0), kind="stable")[:4])
+    assert few.items.tolist() == most.tolist()
+    wanted = np.zeros((5, N))
+    wanted[:, most] = H[:, most] @ solve(X[:, most].T @ X[:, most], 3.0)
+    np.testing.assert_allclose(few.scores(sp.csr_array(H)), wanted, atol=1e-5)
+    user, item = np.nonzero(H == 0)
+    pairs = few.pairs(sp.csr_array(H), user, item)
+    np.testing.assert_allclose(pairs, wanted[user, item], atol=1e-5)
+
+
+def test_places_in_order_by_hand() -> None:
+    # Events in order: items 1, 0, 1, 2 at 1/8, 3/8, 5/8, 7/8; item 3 was never taken.
+    order = Order.of(np.array([1, 0, 1, 2]), 4)
+    assert order.usual.tolist() == [0.375, 0.375, 0.875, -1.0]
+    assert order.latest.tolist() == [0.375, 0.625, 0.875, -1.0]
+    found = order.columns(np.array([1, -1]), np.array([0, 1]), np.array([2, 0]))
+    assert found.tolist() == [[0.875, 0.875, 0.5], [0.375, 0.375, 1.375]]
+
+
+def test_negatives_are_new_to_their_user_and_come_once() -> None:
+    whole = taken(3, 8, 400)
+    events = whole.hide(8, 1, KEY.generator())[0]
+    user, item = whole.user[events], whole.item[events]
+    place, column = drawn(whole.rows, user, item, KEY.generator())
+    assert (np.diff(place) >= 0).all()
+    dense = whole.rows.toarray()
+    for number, (who, what) in enumerate(zip(user, item, strict=True)):
+        theirs = column[place == number]
+        assert theirs[0] == what and len(set(theirs)) == len(theirs)
+        assert not dense[who, theirs[1:]].any()
+        assert 30 < len(theirs) <= NEGATIVES + 1
+
+
+def test_each_user_hides_what_came_last_in_one_fold() -> None:
+    whole = taken(3, 20)
+    folds = whole.hide(100, 3, KEY.generator())
+    events = np.concatenate(folds)
+    assert (whole.last[whole.user[events]] == whole.item[events]).all()
+    assert sorted(whole.user[events]) == sorted(set(whole.user))
+    rest = whole.without(folds[0])
+    assert len(rest.user) == len(whole.user) - len(folds[0])
+    assert not rest.rows[whole.user[folds[0]], whole.item[folds[0]]].any()
+
+
+def test_nothing_that_is_learned_from_has_seen_what_is_hidden() -> None:
+    """Whatever a user's hidden item is, features of every candidate are the same."""
+    whole = taken(5, 40)
+    source = Market.of(sp.csr_array(rows(6, 30)))
+    last = whole.hide(1000, 1, KEY.generator())[0]
+    dense = whole.rows.toarray()
+    other = replace(whole, item=whole.item.copy())
+    for event in last:
+        free = np.flatnonzero(dense[whole.user[event]] == 0)
+        if len(free):
+            other.item[event] = free[0]
+    assert (other.item != whole.item).sum() > 30
+    model = Across(reach=Reach(5.0, 6), folds=1, names=N)
+    for mine, theirs in zip(
+        model.lessons(Evidence(whole, (source,)), KEY),
+        model.lessons(Evidence(other, (source,)), KEY),
+        strict=True,
+    ):
+        columns = [
+            {(u, *map(float, f[-5:])): f for u, f in zip(each.user, each.features, strict=True)}
+            for each in (mine, theirs)
+        ]
+        shared = set(columns[0]) & set(columns[1])
+        assert len(shared) > 60
+        for key in shared:
+            assert (columns[0][key] == columns[1][key]).all()
+    named = [
+        model.lessons(Evidence(each, (source,)), KEY)[1].features for each in (whole, other)
+    ]
+    assert (named[0] == named[1]).all()
+
+
+def test_gain_is_ndcg_with_ties_against_us() -> None:
+    lesson = Lesson(
+        np.array([0, 0, 0, 1, 1]),
+        np.zeros((5, 1)),
+        np.array([True, False, False, False, True]),
+        3,
+    )
+    gain = lesson.gain(np.array([2.0, 2.0, 1.0, 0.0, 3.0]))
+    assert gain == pytest.approx([1 / np.log2(3), 1.0, 0.0])
+
+
+def test_trees_that_find_nothing_leave_the_best_score_to_answer() -> None:
+    draw = np.random.default_rng(0)
+    user = np.repeat(np.arange(60), 12)
+    found = np.tile(np.arange(12) == 0, 60)
+    good = found + 0.8 * draw.random(720)
+    noise = draw.random((720, 3))
+    lesson = Lesson(user, np.column_stack([noise, good]), found, 60)
+    told = Across()._judge(lesson, np.array([0, 3]), KEY, lambda: None)
+    assert (told.column, told.model) == (3, "")
+    two = np.column_stack([noise, found + draw.random(720) * 2, found + draw.random(720) * 2])
+    more = Lesson(np.repeat(np.arange(60), 12), two, found, 60)
+    # What either says alone, both say better: now trees earn their place.
+    told = Across(leaves=4)._judge(more, np.array([3, 4]), KEY, lambda: None)
+    assert told.model
+    assert told.score(two).shape == (720,)
+    assert across.FEW == 20
