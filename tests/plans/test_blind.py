@@ -22,6 +22,7 @@ from acclimate.tasks.classify import Classify
 from tests.strategies.shapes import RNG, market, problem, rows, table
 
 ALONE = Arm(SourceOnly(), Linear())
+LOSS = Classify("label")
 
 
 def without_labels(*sources: Rows) -> Problem:
@@ -59,29 +60,31 @@ def test_rows_that_weigh_nothing_decide_nothing() -> None:
     first = np.repeat([1.0, 0.0], 100)
     half = given.with_sources([replace(given.sources[0], weight=first)])
     # Both halves together tell nothing; the first alone is clear.
-    mixed, clear = (blind(ALONE, each, RNG, idle)[0].model for each in (given, half))
+    mixed, clear = (blind(ALONE, LOSS, each, RNG, idle)[0].model for each in (given, half))
     assert isinstance(mixed, Linear) and isinstance(clear, Linear)
     assert mixed.penalty > clear.penalty
 
 
-def test_the_choice_is_that_of_cross_validation_by_hand() -> None:
-    source = noisy(90, 3, 12, 1.0)
+def test_the_choice_is_that_of_cross_validation_by_hand_in_the_tasks_metric() -> None:
+    source = noisy(90, 6, 12, 1.0)
     empty = source.take(np.empty(0, np.int64))
     given = ALONE.encoded(problem(empty, source, unlabelled=source.unlabelled(), on=None))
     folds = source.folds(FOLDS, RNG.child("folds"))
-    scores = []
-    for model in Linear().grid():
-        total = 0.0
+    grid = Linear().grid()
+    likelihood, right = np.zeros(len(grid)), np.zeros(len(grid))
+    for at, model in enumerate(grid):
         for rest, case in folds:
             fitted = model.fit(model.prepare(rows(given.view(rest))), rng=RNG)
             answer = fitted.predict(rows(given.view(case.query)))
             assert isinstance(answer, Probabilities) and case.truth.label is not None
             p: Array = answer.p
-            total += float(np.log(p[np.arange(len(p)), case.truth.label]).sum())
-        scores.append(total)
-    chosen, tried = blind(ALONE, given, RNG, idle)
-    assert tried == len(Linear().grid())
-    assert chosen.model == Linear().grid()[int(np.argmax(scores))]
+            likelihood[at] += float(np.log(p[np.arange(len(p)), case.truth.label]).sum())
+            right[at] += float((p.argmax(axis=1) == case.truth.label).sum())
+    assert likelihood.argmax() != right.argmax()
+    for task, scores in ((LOSS, likelihood), (Classify("label", "accuracy"), right)):
+        chosen, tried = blind(ALONE, task, given, RNG, idle)
+        assert tried == len(grid)
+        assert chosen.model == grid[int(np.argmax(scores))]
 
 
 @pytest.mark.parametrize("kind", ["coral + source-only", "density-ratio + source-only"])
@@ -93,7 +96,7 @@ def test_steps_before_the_model_are_taken_first(kind: str) -> None:
 def test_an_arm_that_does_more_than_serve_a_model_stays_as_it_is() -> None:
     given = without_labels(market(80, 4))
     arm = Arm(named("source-only + pooled"), Linear())
-    assert blind(arm, arm.encoded(given), RNG, idle) == (arm, 0)
+    assert blind(arm, LOSS, arm.encoded(given), RNG, idle) == (arm, 0)
     hidden = [replace(source, shares=frozenset({"moments"})) for source in given.sources]
     encoded = ALONE.encoded(given).with_sources(hidden)
-    assert blind(ALONE, encoded, RNG, idle) == (ALONE, 0)
+    assert blind(ALONE, LOSS, encoded, RNG, idle) == (ALONE, 0)

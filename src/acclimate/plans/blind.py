@@ -2,7 +2,7 @@
 
 Before: no row of the target has a label, so that nothing of the target can be folded.
 After: the model has the settings that serve source rows best which it was not fitted on,
-weighed as the arm weighs them; the strategy keeps its own.
+weighed as the arm weighs them, by the metric of the task; the strategy keeps its own.
 
 Source: importance-weighted cross-validation, Sugiyama, Krauledat & Müller, JMLR 8 (2007),
 985–1005, with the weights of the arm's own steps, and all equal where it has none.
@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from acclimate.arrays import Ints
-from acclimate.domains.exam import Probabilities
+from acclimate.arrays import Array, Ints
+from acclimate.domains.exam import Probabilities, Truth
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows, spread
 from acclimate.domains.view import RowView
@@ -25,15 +25,17 @@ from acclimate.strategies.baselines import SourceOnly
 from acclimate.strategies.chain import Chain
 from acclimate.strategies.stacking import row_weights, source_views, stack
 from acclimate.strategies.strategy import Adapt
-from acclimate.verdicts.validators import importance_weighted
+from acclimate.tasks.task import Task
 
 FOLDS = 3
 
 
-def blind(arm: Arm, problem: Problem, rng: Rng, tick: Tick) -> tuple[Arm, int]:
+def blind(arm: Arm, task: Task, problem: Problem, rng: Rng, tick: Tick) -> tuple[Arm, int]:
     """The arm with the settings of its model that sources prefer, and how many were tried.
 
     problem  encoded with the arm's statistics
+
+    Rows of a fold are scored together with those of all others, each by its weight.
 
     An arm that does more than serve a model of the sources' rows, or whose sources show
     none, stays as it is.  Steps before the model read no labels, so they are taken once,
@@ -58,13 +60,14 @@ def blind(arm: Arm, problem: Problem, rng: Rng, tick: Tick) -> tuple[Arm, int]:
     fold = spread(_units(problem), view.label, FOLDS, rng.child("folds"))
     if not fold.any():
         return arm, 0
-    total = np.zeros(len(models))
+    order: list[Ints] = []
+    answers: list[list[Array]] = [[] for _ in models]
     for number in range(int(fold.max()) + 1):
         rest, out = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         if not weight[rest].sum() or not weight[out].sum():
             continue
+        order.append(out)
         asked = take_rows(view, out)
-        assert asked.label is not None
         prepared: list[tuple[type[Model], object]] = []
         for at, model in enumerate(models):
             tick()
@@ -75,9 +78,18 @@ def blind(arm: Arm, problem: Problem, rng: Rng, tick: Tick) -> tuple[Arm, int]:
             )
             answer = fitted.predict(asked)
             assert isinstance(answer, Probabilities)
-            score = importance_weighted(answer.p, asked.label, weight[out])
-            total[at] += float(weight[out].sum()) * score
-    return arm.with_model(models[int(np.argmax(total))]), len(models)
+            answers[at].append(answer.p)
+    if not order:
+        return arm, 0
+    rows = np.concatenate(order)
+    truth = Truth(np.arange(len(rows)), view.label[rows])
+    scores = [
+        task.metric.sign * task.score(Probabilities(np.concatenate(p)), truth, weight[rows][None])[0]
+        for p in answers
+    ]
+    # A single class has no area under a curve; such a setting is not preferred.
+    best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
+    return arm.with_model(models[best]), len(models)
 
 
 def _units(problem: Problem) -> Ints:

@@ -64,7 +64,7 @@ def tune(
     models = arm.strategy.models(arm.model)
     variants = len(models) + len(arm.strategy.grid(problem)) - 1
     if not problem.labelled:
-        arm, tried = blind(arm, problem, rng.child("blind"), tick)
+        arm, tried = blind(arm, task, problem, rng.child("blind"), tick)
         return Tuned(arm, None, None, tried)
     if not folds:
         return Tuned(arm, None, None, 0)

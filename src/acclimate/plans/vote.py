@@ -1,12 +1,15 @@
 """Without target labels nothing can be judged: validators vote, and labels are asked for.
 
 Before: the runner fitted every arm that does without target labels.  After: what
-ships is the arm that most validators put above serving the sources' model as it is, the
-importance-weighted risk among them and by more than its error, or that model where every
-validator puts it above all others, provisionally; else that model ships and the answer is
+ships, provisionally, is the best of the arms whose answers make a better round trip than
+those of the sources' model as it is (`plans.roundtrip`), and which the risk or the mean of
+all arms is more with; without such an arm the one that most validators put above that
+model, the importance-weighted risk among them and by more than its error, or that model
+where every validator puts it above all others; else that model ships and the answer is
 not-enough-data.  Either way a list says which rows to label first.
 
-Two of the validators look at the target's rows alone and pull against each other: what
+The risk is taken on rows of the sources, where adapting to another market costs something;
+the round trip asks what the answers to the target's rows are worth.  Two of the validators look at the target's rows alone and pull against each other: what
 makes answers surer makes them less alike.  So both together can hardly prefer an arm to
 one that is vague, and one of them is enough (docs/log.md has the figures).
 """
@@ -27,6 +30,7 @@ from acclimate.errors import AcclimateError
 from acclimate.models.model import Tick, idle
 from acclimate.plans.budget import OutOfBudget
 from acclimate.plans.examine import Examined
+from acclimate.plans.roundtrip import RoundTrip, round_trips
 from acclimate.plans.runner import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted
@@ -64,6 +68,7 @@ class Ballot:
     p       (n, k) its answers to the target's rows
     gain    (m,) log probability of each held-out source row's class, or None
     weight  (m,) of these rows, or None
+    trip    how its answers travel, or None where they do not
     """
 
     trial: Trial
@@ -71,11 +76,15 @@ class Ballot:
     p: Array
     gain: Array | None = None
     weight: Array | None = None
+    trip: RoundTrip | None = None
 
     def named(self) -> dict[str, float]:
         """Each score by the validator's name."""
         names = VALIDATORS[len(VALIDATORS) - len(self.scores) :]
-        return dict(zip(names, map(float, self.scores), strict=True))
+        found = dict(zip(names, map(float, self.scores), strict=True))
+        if self.trip is not None:
+            found |= {"return": float(self.trip.home.mean()), "agreement": self.trip.agrees}
+        return found
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ def vote(
 
     The arms are fitted once more, on the sources without a fifth of their rows, on
     which the importance-weighted risk is taken; source-only arms first, as they are what
-    there is to beat.
+    there is to beat.  Then once more on their answers to the target's rows.
     """
     rows = problem.unlabelled
     assert isinstance(rows, Rows)
@@ -114,12 +123,17 @@ def vote(
         return Examined(verdict, first, first, {})
     baseline = max(alone, key=lambda ballot: float(ballot.scores[0]))
     others = [ballot for ballot in ballots if ballot is not baseline]
+    home = [ballot for ballot in others if travels(ballot, baseline)]
     better = [ballot for ballot in others if prefers(ballot, baseline)]
-    settled = bool(better) or all((b.scores <= baseline.scores).all() for b in others)
-    chosen = _likeliest(better) if better else baseline
-    chosen = chosen if settled else _first(others)
+    settled = bool(home or better) or all((b.scores <= baseline.scores).all() for b in others)
+    if home:
+        chosen = _furthest(home)
+    elif better:
+        chosen = _likeliest(better)
+    else:
+        chosen = baseline if settled else _first(others)
     if settled and others:
-        verdict = _settled(chosen, baseline, task, rows, len(others))
+        verdict = _settled(chosen, baseline, task, rows, len(others), bool(home))
     else:
         verdict = _undecided(
             chosen.trial, baseline.trial, task, rows, _dispute(baseline, len(others))
@@ -132,6 +146,16 @@ def vote(
     first_rows = label_first([ballot.p for ballot in ballots], asked, rows)
     votes = {ballot.trial.arm.name: ballot.named() for ballot in ballots}
     return Examined(verdict, baseline.trial, chosen.trial, {}, first_rows, votes)
+
+
+def travels(ballot: Ballot, baseline: Ballot) -> bool:
+    """Whether an arm's answers make a better round trip than another one's, by more than
+    its error, and its risk is less or more of its answers are those of all arms' mean."""
+    ours, theirs = ballot.trip, baseline.trip
+    if ours is None or theirs is None or not ours.beats(theirs):
+        return False
+    less = ballot.gain is not None and ballot.scores[0] > baseline.scores[0]
+    return bool(less or ours.agrees > theirs.agrees)
 
 
 def prefers(ballot: Ballot, baseline: Ballot) -> bool:
@@ -213,7 +237,9 @@ def _ballots(
             ballots.append(_ballot(trial, fitted, rows, held))
     except OutOfBudget:
         pass
-    return ballots
+    arms, answers = [b.trial.arm for b in ballots], [b.p for b in ballots]
+    trips = round_trips(arms, answers, rows, problem, rng.child("back"), tick)
+    return [replace(b, trip=trip) for b, trip in zip(ballots, trips, strict=True)]
 
 
 def _ballot(trial: Trial, fitted: Fitted, rows: Rows, held: HeldSource | None) -> Ballot:
@@ -252,7 +278,21 @@ def _likeliest(ballots: Sequence[Ballot]) -> Ballot:
 
 def _first(ballots: Sequence[Ballot]) -> Ballot:
     """The ballot with the best mean rank over validators; simpler ones first."""
-    scores = np.stack([ballot.scores for ballot in ballots])  # (arms, validators)
+    return _best_ranked(ballots, [ballot.scores for ballot in ballots])
+
+
+def _furthest(ballots: Sequence[Ballot]) -> Ballot:
+    """The ballot with the best mean rank over risk, round trip and agreement."""
+    scores = []
+    for ballot in ballots:
+        assert ballot.trip is not None
+        risk = [] if ballot.gain is None else [float(ballot.scores[0])]
+        scores.append(np.array([*risk, float(ballot.trip.home.mean()), ballot.trip.agrees]))
+    return _best_ranked(ballots, scores)
+
+
+def _best_ranked(ballots: Sequence[Ballot], each: Sequence[Array]) -> Ballot:
+    scores = np.stack(each)  # (arms, what ranks them)
     rank = (scores[:, None] < scores[None]).sum(axis=1).mean(axis=1)
     simple = [ballot.trial.arm.strategy.complexity for ballot in ballots]
     return ballots[int(np.lexsort((simple, rank))[0])]
@@ -266,19 +306,27 @@ def _dispute(baseline: Ballot, others: int) -> str:
     return f"the {count} validators do not agree that {which} is better"
 
 
-def _settled(chosen: Ballot, baseline: Ballot, task: Task, rows: Rows, others: int) -> Verdict:
+def _settled(
+    chosen: Ballot, baseline: Ballot, task: Task, rows: Rows, others: int, home: bool
+) -> Verdict:
     over = baseline.trial.arm.name
     if chosen is baseline:
         over = "the other arm" if others == 1 else f"each of {others} other arms"
         above = len(chosen.scores)
     else:
         above = int((chosen.scores > baseline.scores).sum())
+    why = f"{above} of {len(chosen.scores)} validators prefer it to {over}"
+    if home and chosen.trip is not None and baseline.trip is not None:
+        ours, theirs = chosen.trip.home.mean(), baseline.trip.home.mean()
+        why = (
+            f"learning from its answers gives {ours:.1%} of the sources' rows their own label, "
+            f"from those of {over} {theirs:.1%}"
+        )
     found = provisional(
         arm=chosen.trial.arm.name,
         baseline=baseline.trial.arm.name,
         metric=task.metric.name,
-        reason=f"there are no target labels to judge it on, but {above} of "
-        f"{len(chosen.scores)} validators prefer it to {over}; {_wanted(rows)}",
+        reason=f"there are no target labels to judge it on, but {why}; {_wanted(rows)}",
         unit=_unit(rows),
     )
     return replace(found, units_wanted=WANTED)

@@ -131,8 +131,9 @@ def differences(source: Array, labels: Ints, target: Array, guesses: Ints | None
             found.append(theirs.mean(axis=0) - mine.mean(axis=0))
             shared.append(1 / len(theirs) + 1 / len(mine))
     across = 2 * (len(shared) - 1) * len(known) * overall**2
-    norm = np.sqrt(np.square(shared).sum() + across)
-    return np.column_stack(found) / np.sqrt(norm)
+    norm = float(np.sqrt(np.square(shared).sum() + across))
+    scaled: Array = np.column_stack(found) / np.sqrt(norm)
+    return scaled
 
 
 def nearest(asked: Array, known: Array, labels: Ints, tick: Tick = idle) -> Ints:
