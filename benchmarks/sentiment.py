@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from acclimate.domains.exam import Exam
 from acclimate.domains.problem import Claim, Problem
 from acclimate.domains.sample import Rows
 from acclimate.domains.source import Source
 from acclimate.plans.budget import Budget
 from acclimate.plans.plan import plan
-from acclimate.plans.runner import Trial, attempt, interval
+from acclimate.plans.runner import interval
 from acclimate.plans.vote import vote
 from acclimate.rng import Rng
 from acclimate.settings import settings
 from acclimate.strategies.catalogue import EVERY, arms
 from acclimate.tasks.classify import Classify
 from acclimate.verdicts.verdict import Verdict
+from benchmarks.blindly import once
 from benchmarks.counts import Counts, read
 from benchmarks.line import Line, peak_mb
 
@@ -119,29 +119,23 @@ def of_pair(
         names[1], nothing, (Source(names[0], theirs),), Claim.NEW, recipe, seen.unlabelled()
     )
     planned = plan(problem, arms("rows", wanted, ("linear",)), [])
-    budget, exam = Budget(1e9), Exam((), ())
-    trials = []
+    found = []
     for step in planned.steps:
         print(f"{names[0]} to {names[1]}: {step.arm.name}", file=sys.stderr)
-        trials.append(attempt(step, task, problem, exam, budget, rng))
-    voted = vote(trials, task, problem, rng, budget.tick)
+        found.append(once(step, task, problem, rng))
+    voted = vote([trial for trial, _ in found], task, problem, rng, Budget(1e9).tick)
     ships = voted.verdict.answer == "provisional" and voted.chosen is not None
     shipped = voted.chosen if ships else voted.baseline
     print(voted.votes, voted.verdict.sentence, file=sys.stderr)
     case = test.case()
     values = {}
-    for trial in trials:
-        if trial.status == "done":
-            values[trial.arm.name] = _scored(trial, task, problem, case, rng)
+    for trial, fitted in found:
+        if fitted is not None:
+            values[trial.arm.name] = interval(
+                task, fitted.answer(case), case.truth, rng.child("interval")
+            )
         else:
             print(f"{trial.arm.name}: {trial.why}", file=sys.stderr)
     assert shipped is not None
     values["chosen"] = values[shipped.arm.name]
     return values, voted.verdict
-
-
-def _scored(
-    trial: Trial, task: Classify, problem: Problem, case: Any, rng: Rng
-) -> tuple[float, float, float]:
-    fitted = trial.arm.fit(problem, rng.child("fit"))
-    return interval(task, fitted.answer(case), case.truth, rng.child("interval"))

@@ -16,11 +16,13 @@ from acclimate.domains.sample import Rows
 from acclimate.domains.split import Cut
 from acclimate.errors import TaskError
 from acclimate.models.linear import Linear
+from acclimate.plans.ballot import Ballot, prefers
 from acclimate.plans.budget import Budget, OutOfBudget
 from acclimate.plans.examine import Examined
 from acclimate.plans.plan import Plan, Step
+from acclimate.plans.roundtrip import RoundTrip
 from acclimate.plans.runner import Trial, run
-from acclimate.plans.vote import LABEL_FIRST, Ballot, held_out, label_first, prefers, vote
+from acclimate.plans.vote import LABEL_FIRST, held_out, label_first, vote
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import SourceOnly, TargetOnly
@@ -78,7 +80,13 @@ def test_what_truly_helps_is_provisional_where_all_validators_say_so(
         "rows of the target, those listed first, and adapt again."
     )
     assert list(found.votes) == [ALONE.name, ALIGNED.name, WEIGHED.name]
-    assert set(found.votes[ALONE.name]) == {"likelihood", "information", "density"}
+    assert set(found.votes[ALONE.name]) == {
+        "likelihood",
+        "information",
+        "density",
+        "return",
+        "agreement",
+    }
 
 
 def test_the_risk_and_one_of_the_others_are_enough(
@@ -100,6 +108,36 @@ def test_the_risk_and_one_of_the_others_are_enough(
         "there are no target labels to judge it on, but 2 of 3 validators prefer it to "
         "source-only/linear; label about 200 rows"
     )
+
+
+def test_a_better_round_trip_is_enough_and_says_so(
+    helps: tuple[Posed, Ints], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = {
+        ALONE: RoundTrip(np.repeat([1.0, 0.0], [550, 450]), 0.8),
+        ALIGNED: RoundTrip(np.repeat([1.0, 0.0], [553, 447]), 0.9),  # by less than two errors
+        WEIGHED: RoundTrip(np.repeat([1.0, 0.0], [612, 388]), 0.9),
+    }
+
+    def travelled(done: Sequence[Arm], *others: object) -> list[RoundTrip | None]:
+        return [trips[arm] for arm in done]
+
+    p, weight = np.full((600, 2), 0.5), np.ones(9)
+    monkeypatch.setattr("acclimate.plans.vote.round_trips", travelled)
+    monkeypatch.setattr(
+        "acclimate.plans.vote._ballot",
+        lambda trial, *others: Ballot(
+            trial, np.array([-float(trial.arm != ALONE), 0, 0]), p, np.zeros(9), weight
+        ),
+    )
+    found = voted(helps[0], ALONE, WEIGHED, ALIGNED)
+    assert found.verdict.answer == "provisional" and found.verdict.arm == WEIGHED.name
+    assert found.verdict.reason.startswith(
+        "there are no target labels to judge it on, but learning from its answers gives 61.2% "
+        "of the sources' rows their own label, from those of source-only/linear 55.0%; label"
+    )
+    assert found.votes[WEIGHED.name]["return"] == pytest.approx(0.612)
+    assert found.votes[WEIGHED.name]["agreement"] == 0.9
 
 
 def test_validators_that_disagree_are_not_enough() -> None:
@@ -280,9 +318,10 @@ def stopping(after: int) -> Callable[[], None]:
 
 
 def test_a_vote_that_is_cut_short_says_so_and_keeps_what_there_is_to_beat(
-    helps: tuple[Posed, Ints],
+    helps: tuple[Posed, Ints], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given, _ = helps
+    monkeypatch.setattr("acclimate.plans.vote.round_trips", lambda arms, *_: [None] * len(arms))
     counted = [0]
 
     def count() -> None:

@@ -83,8 +83,9 @@ def blind(arm: Arm, task: Task, problem: Problem, rng: Rng, tick: Tick) -> tuple
         return arm, 0
     rows = np.concatenate(order)
     truth = Truth(np.arange(len(rows)), view.label[rows])
+    shares = weight[rows][None]
     scores = [
-        task.metric.sign * task.score(Probabilities(np.concatenate(p)), truth, weight[rows][None])[0]
+        task.metric.sign * task.score(Probabilities(np.concatenate(p)), truth, shares)[0]
         for p in answers
     ]
     # A single class has no area under a curve; such a setting is not preferred.

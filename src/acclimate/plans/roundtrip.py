@@ -1,4 +1,4 @@
-"""A round trip: learn from an arm's answers to the target's rows, and ask for the sources' labels.
+"""A round trip: learn from an arm's answers to the target, and ask for the sources' labels.
 
 Before: an arm answered rows of a target without labels.  After: which rows of the sources
 come back with the label that they have.  Where an arm is wrong in the target, what it says

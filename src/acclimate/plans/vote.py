@@ -9,9 +9,10 @@ where every validator puts it above all others; else that model ships and the an
 not-enough-data.  Either way a list says which rows to label first.
 
 The risk is taken on rows of the sources, where adapting to another market costs something;
-the round trip asks what the answers to the target's rows are worth.  Two of the validators look at the target's rows alone and pull against each other: what
-makes answers surer makes them less alike.  So both together can hardly prefer an arm to
-one that is vague, and one of them is enough (docs/log.md has the figures).
+the round trip asks what the answers to the target's rows are worth.  Two of the validators
+look at the target's rows alone and pull against each other: what makes answers surer makes
+them less alike.  So both together can hardly prefer an arm to one that is vague, and one of
+them is enough (docs/log.md has the figures).
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from acclimate.domains.sample import Rows, spread, stack_rows
 from acclimate.domains.view import RowView
 from acclimate.errors import AcclimateError
 from acclimate.models.model import Tick, idle
+from acclimate.plans.ballot import Ballot, foremost, furthest, likeliest, prefers, travels
 from acclimate.plans.budget import OutOfBudget
 from acclimate.plans.examine import Examined
-from acclimate.plans.roundtrip import RoundTrip, round_trips
+from acclimate.plans.roundtrip import round_trips
 from acclimate.plans.runner import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted
@@ -44,7 +46,6 @@ from acclimate.verdicts.validators import (
     importance_weighted,
     information,
     neighbourhood_density,
-    weighted_error,
 )
 from acclimate.verdicts.verdict import Verdict, provisional
 
@@ -56,35 +57,6 @@ FOLDS = 5  # one of which is held out
 FLATTENED = 0.5
 LABEL_FIRST = 50
 WANTED = 200  # labelled rows with which transfer can usually be judged
-VALIDATORS = ("likelihood", "information", "density")
-
-
-@dataclass(frozen=True)
-class Ballot:
-    """What the validators say of one arm.
-
-    scores  (validators,) higher is better; the importance-weighted risk first, where
-            sources show rows
-    p       (n, k) its answers to the target's rows
-    gain    (m,) log probability of each held-out source row's class, or None
-    weight  (m,) of these rows, or None
-    trip    how its answers travel, or None where they do not
-    """
-
-    trial: Trial
-    scores: Array
-    p: Array
-    gain: Array | None = None
-    weight: Array | None = None
-    trip: RoundTrip | None = None
-
-    def named(self) -> dict[str, float]:
-        """Each score by the validator's name."""
-        names = VALIDATORS[len(VALIDATORS) - len(self.scores) :]
-        found = dict(zip(names, map(float, self.scores), strict=True))
-        if self.trip is not None:
-            found |= {"return": float(self.trip.home.mean()), "agreement": self.trip.agrees}
-        return found
 
 
 @dataclass(frozen=True)
@@ -127,11 +99,11 @@ def vote(
     better = [ballot for ballot in others if prefers(ballot, baseline)]
     settled = bool(home or better) or all((b.scores <= baseline.scores).all() for b in others)
     if home:
-        chosen = _furthest(home)
+        chosen = furthest(home)
     elif better:
-        chosen = _likeliest(better)
+        chosen = likeliest(better)
     else:
-        chosen = baseline if settled else _first(others)
+        chosen = baseline if settled else foremost(others)
     if settled and others:
         verdict = _settled(chosen, baseline, task, rows, len(others), bool(home))
     else:
@@ -146,32 +118,6 @@ def vote(
     first_rows = label_first([ballot.p for ballot in ballots], asked, rows)
     votes = {ballot.trial.arm.name: ballot.named() for ballot in ballots}
     return Examined(verdict, baseline.trial, chosen.trial, {}, first_rows, votes)
-
-
-def travels(ballot: Ballot, baseline: Ballot) -> bool:
-    """Whether an arm's answers make a better round trip than another one's, by more than
-    its error, and its risk is less or more of its answers are those of all arms' mean."""
-    ours, theirs = ballot.trip, baseline.trip
-    if ours is None or theirs is None or not ours.beats(theirs):
-        return False
-    less = ballot.gain is not None and ballot.scores[0] > baseline.scores[0]
-    return bool(less or ours.agrees > theirs.agrees)
-
-
-def prefers(ballot: Ballot, baseline: Ballot) -> bool:
-    """Whether most validators put an arm above another one; all, where sources show no rows.
-
-    The importance-weighted risk, the one with a known error, must be among them and say
-    so by more than one standard error of the paired difference.
-    """
-    above = ballot.scores > baseline.scores
-    if ballot.gain is None or baseline.gain is None or ballot.weight is None:
-        return bool(above.all())
-    if above.sum() <= len(above) / 2:
-        return False
-    apart = ballot.gain - baseline.gain
-    by = float(ballot.scores[0] - baseline.scores[0])
-    return by > weighted_error(apart, ballot.weight)
 
 
 def label_first(answers: Sequence[Array], asked: Ints, rows: Rows) -> tuple[int, ...]:
@@ -267,35 +213,6 @@ def _some(n: int, rng: Rng) -> Ints:
     if n <= AT_MOST:
         return np.arange(n)
     return np.sort(rng.generator().choice(n, AT_MOST, replace=False))
-
-
-def _likeliest(ballots: Sequence[Ballot]) -> Ballot:
-    """The ballot with the best importance-weighted risk, or `_first` where there is none."""
-    if any(ballot.gain is None for ballot in ballots):
-        return _first(ballots)
-    return max(ballots, key=lambda ballot: float(ballot.scores[0]))
-
-
-def _first(ballots: Sequence[Ballot]) -> Ballot:
-    """The ballot with the best mean rank over validators; simpler ones first."""
-    return _best_ranked(ballots, [ballot.scores for ballot in ballots])
-
-
-def _furthest(ballots: Sequence[Ballot]) -> Ballot:
-    """The ballot with the best mean rank over risk, round trip and agreement."""
-    scores = []
-    for ballot in ballots:
-        assert ballot.trip is not None
-        risk = [] if ballot.gain is None else [float(ballot.scores[0])]
-        scores.append(np.array([*risk, float(ballot.trip.home.mean()), ballot.trip.agrees]))
-    return _best_ranked(ballots, scores)
-
-
-def _best_ranked(ballots: Sequence[Ballot], each: Sequence[Array]) -> Ballot:
-    scores = np.stack(each)  # (arms, what ranks them)
-    rank = (scores[:, None] < scores[None]).sum(axis=1).mean(axis=1)
-    simple = [ballot.trial.arm.strategy.complexity for ballot in ballots]
-    return ballots[int(np.lexsort((simple, rank))[0])]
 
 
 def _dispute(baseline: Ballot, others: int) -> str:
