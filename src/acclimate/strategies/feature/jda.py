@@ -53,7 +53,7 @@ class Jda(Reshape):
     """
 
     dimension: int = 100
-    penalty: float = 1.0
+    penalty: float = 0.1
     iterations: int = 10
     kernel: str = "linear"
     landmarks: int = 1_000
@@ -76,7 +76,7 @@ class Jda(Reshape):
         return why_no_components(problem, model)
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
-        return (self, replace(self, penalty=0.1), replace(self, dimension=10))
+        return (self, replace(self, penalty=1.0), replace(self, dimension=10))
 
     def reshape(self, problem: Problem, rng: Rng, tick: Tick = idle) -> Problem:
         views = source_rows(problem)
