@@ -112,7 +112,7 @@ def test_rounds_end_where_guesses_repeat() -> None:
     def tick() -> None:
         counted[0] += 1
 
-    joint_components(xs, ys, xt, Jda(dimension=3, iterations=1000), RNG, tick)
+    joint_components(xs, ys, xt, Jda(dimension=3, penalty=1.0, iterations=1000), RNG, tick)
     assert counted[0] < 40
 
 
