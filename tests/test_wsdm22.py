@@ -10,11 +10,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+from acclimate.domains.exam import Case, RankQuery, Truth
 from acclimate.domains.sample import Interactions
 from acclimate.errors import UsageError
-from benchmarks import wsdm22
+from acclimate.models.ranker import Stack
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.strategies.relation.marketstack import MarketStack
+from benchmarks import folds, wsdm22
 
 ARMS = ["target-only/popularity", "pooled/popularity"]
+KEY = Rng.of(0)
 ITEMS = [f"i{number}" for number in range(130)]
 
 
@@ -110,3 +116,26 @@ def test_it_says_which_markets_and_arms_there_are(folder: Path) -> None:
     (folder / "aa" / "valid_run.tsv.gz").unlink()
     with pytest.raises(UsageError, match=r"candidates are to be ranked; found neither"):
         wsdm22.read(folder, "aa", None, 1.0)
+
+
+def test_trees_taught_by_folds_never_see_their_own_users_answer(folder: Path) -> None:
+    """With another right answer for one user, only users of other folds get other scores."""
+    problem = wsdm22.read(folder, "aa", None, 1.0).problem
+    fitted, fit = Arm(MarketStack(), Stack()).fit(problem, KEY), problem.fit
+    assert isinstance(fit, Interactions)
+    users = np.unique(fit.user)
+    lists = np.tile(np.unique(fit.item), (len(users), 1))
+    context, fold = fit.of_users(users), folds.folds(len(users), KEY)
+    right = lists[0, np.random.default_rng(0).integers(0, 6, len(users))]
+    other = np.where(users == users[0], lists[0, 9], right)
+    before, after = (
+        folds.stacked(fitted, Case(context, RankQuery(fit.users[users], lists), truth), KEY)
+        for truth in (
+            Truth(np.arange(len(users)), user=np.arange(len(users)), item=item)
+            for item in (right, other)
+        )
+    )
+    same = (before.scores == after.scores).all(axis=1)
+    assert same[fold == fold[0]].all()
+    assert not same[fold != fold[0]].any()
+    assert before.items.tolist() == lists.tolist()

@@ -182,12 +182,12 @@ def test_trees_that_find_nothing_leave_the_best_score_to_answer() -> None:
     good = found + 0.8 * draw.random(720)
     noise = draw.random((720, 3))
     lesson = Lesson(user, np.column_stack([noise, good]), found, 60)
-    told = Across()._judge(lesson, np.array([0, 3]), KEY, lambda: None)
+    told = Across().judged(lesson, np.array([0, 3]), KEY, lambda: None)
     assert (told.column, told.model) == (3, "")
     two = np.column_stack([noise, found + draw.random(720) * 2, found + draw.random(720) * 2])
     more = Lesson(np.repeat(np.arange(60), 12), two, found, 60)
     # What either says alone, both say better: now trees earn their place.
-    told = Across(leaves=4)._judge(more, np.array([3, 4]), KEY, lambda: None)
+    told = Across(leaves=4).judged(more, np.array([3, 4]), KEY, lambda: None)
     assert told.model
     assert told.score(two).shape == (720,)
     assert across.FEW == 20

@@ -81,8 +81,8 @@ class Across:
 
     reach: Reach = field(default_factory=Reach)
     names: int = 30
-    users: int = 6000
-    folds: int = 4
+    users: int = 4000
+    folds: int = 3
     leaves: int = 15
     rate: float = 0.07
     rounds: int = 100
@@ -120,8 +120,8 @@ class Across:
         return replace(
             self,
             known=known,
-            given=self._judge(given, ordering, rng.child("given"), tick),
-            named=self._judge(named, ordering, rng.child("named"), tick),
+            given=self.judged(given, ordering, rng.child("given"), tick),
+            named=self.judged(named, ordering, rng.child("named"), tick),
         )
 
     def lessons(self, prepared: Evidence, rng: Rng, tick: Tick = idle) -> tuple[Lesson, Lesson]:
@@ -144,28 +144,25 @@ class Across:
             named.append(_lesson(known, histories, last, place, column, item, tick))
         return Lesson.joined(given), Lesson.joined(named)
 
-    def _judge(self, lesson: Lesson, ordering: Ints, rng: Rng, tick: Tick) -> Judgement:
+    def judged(self, lesson: Lesson, ordering: Ints, rng: Rng, tick: Tick) -> Judgement:
         """Trees where they beat the best single score, else that score."""
         gains = [lesson.gain(lesson.features[:, column]).mean() for column in ordering]
         alone = int(ordering[int(np.argmax(gains))])
         if lesson.found.sum() < FEW:
             return Judgement(alone)
-        half = rng.child("halves").generator().permutation(np.arange(lesson.users) % 2)
-        gain = np.zeros(lesson.users)
-        for side in (0, 1):
-            model = self._boost(lesson.of(half != side), rng, tick)
-            if not model:
-                return Judgement(alone)
-            score = np.full(len(lesson.user), -np.inf)
-            asked = half[lesson.user] == side
-            score[asked] = _ask(_read(model), lesson.features[asked])
-            gain[half == side] = lesson.gain(score)[half == side]
-        better = gain - lesson.gain(lesson.features[:, alone])
-        if better.mean() <= better.std(ddof=1) / np.sqrt(lesson.users):
+        asked = rng.child("halves").generator().permutation(np.arange(lesson.users) % 2) == 0
+        model = self.boost(lesson.of(~asked), rng, tick)
+        if not model:
             return Judgement(alone)
-        return Judgement(alone, self._boost(lesson, rng, tick))
+        score = np.full(len(lesson.user), -np.inf)
+        theirs = asked[lesson.user]
+        score[theirs] = _ask(_read(model), lesson.features[theirs])
+        better = (lesson.gain(score) - lesson.gain(lesson.features[:, alone]))[asked]
+        if better.mean() <= better.std(ddof=1) / np.sqrt(len(better)):
+            return Judgement(alone)
+        return Judgement(alone, self.boost(lesson, rng, tick))
 
-    def _boost(self, lesson: Lesson, rng: Rng, tick: Tick) -> str:
+    def boost(self, lesson: Lesson, rng: Rng, tick: Tick) -> str:
         """The text of trees that put what was hidden first; "" where nothing was found."""
         import lightgbm
 
@@ -222,6 +219,17 @@ class Across:
             empty = (0, query.k)
             return Ranking(np.empty(empty, np.int64), np.empty(empty), items)
         return Ranking(found[0], found[1], items, pool=query.candidates is not None)
+
+    def pairs(self, context: ItemView, lists: Ints) -> tuple[Ints, Ints, Array]:
+        """Of given candidates the user, the place in its list, and the features with, behind
+        them, the score of what was learned.
+
+        lists  (m, width) columns, −1 for none
+        """
+        assert self.known is not None and self.given is not None and context.last is not None
+        user, place = np.nonzero(lists >= 0)
+        features = self.known.features(context.matrix, context.last, user, lists[user, place])
+        return user, place, np.column_stack([features, self.given.score(features)])
 
     def _among(self, histories: Sparse, last: Ints, lists: Ints) -> tuple[Ints, Array]:
         """The candidates as they were given, and a score of each."""
