@@ -6,8 +6,8 @@ joined by commas) and `valid_qrel.tsv.gz` (the one that is right).  Training row
 are all its `train*` files without repeats.  The candidates given are ranked; users without
 a row left are asked too.
 
-Every arm is tuned on inner folds of the target's training rows; what is right is read once,
-after the arms are fitted.  `--fraction` keeps a frozen draw of the target's training rows.
+Every arm is tuned and chosen on the target's training rows; what is right is read once, after
+the arms are fitted.  `--fraction` keeps a frozen draw of the target's training rows.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Iterator[Line]:
-    """One line an arm and the verdict; without what is right, how each fared on folds."""
+    """One line an arm and the verdict; where nobody knows what is right, scores of `choose`."""
     if not 0 < args.fraction <= 1:
         raise UsageError(f"Expected a fraction above 0 and up to 1; found {args.fraction}.")
     with threadpool_limits(settings().threads):
@@ -93,11 +93,14 @@ def _lines(args: argparse.Namespace) -> Iterator[Line]:
     asked = read(args.data, args.target, args.source, args.fraction)
     problem, task = asked.problem, Recommend(K, negatives=NEGATIVES)
     budget, started = Budget(args.budget), time.monotonic()
+    # What each user took last is chosen on, so that every arm is fitted twice and no more.
+    rest, held = problem.inner(1, rng.child("choose"))[0]
+    choose = task.protocol(held, problem.fit, rng.child("protocol").seed)
     trials = run_plan(
-        plan(problem, _arms(args.arm), []),
+        plan(rest, _arms(args.arm), []),
         task,
-        problem,
-        Exam((), ()),
+        rest,
+        Exam((choose,), ()),
         budget,
         rng,
         lambda text, done, total: print(f"[{done}/{total}] {text}", file=sys.stderr),
@@ -128,7 +131,7 @@ def _lines(args: argparse.Namespace) -> Iterator[Line]:
             n = truth.n_units
         line = Line(
             arm=trial.arm.name,
-            metric=f"ndcg@{K}" if asked.known else f"ndcg@{K} on folds",
+            metric=f"ndcg@{K}" if asked.known else f"ndcg@{K} of choose",
             value=value,
             low=low,
             high=high,
@@ -175,7 +178,7 @@ def _verdict(
     common: dict[str, Any],
     rng: Rng,
 ) -> Line:
-    """What was picked on folds against the best target-only arm of the folds."""
+    """What was picked on `choose` against the target-only arm that was best there."""
     baseline = best_baseline(trials, task.metric.sign)
     contrast = contrast_of(
         task,

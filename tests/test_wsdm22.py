@@ -98,7 +98,7 @@ def test_scores_are_written_where_nobody_knows_what_is_right(folder: Path) -> No
     (folder / "aa" / "valid_qrel.tsv.gz").unlink()
     out = folder / "scores.csv"
     lines = list(wsdm22.run(asked(folder, "--out", str(out))))
-    assert {line.metric for line in lines} == {"ndcg@10 on folds"}
+    assert {line.metric for line in lines} == {"ndcg@10 of choose"}
     written = pl.read_csv(out)
     assert written.columns == ["user_id", "item_id", "score"]
     assert written.height == 600
