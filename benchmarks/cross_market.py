@@ -3,7 +3,9 @@
 Protocol of the published tables (Bonab et al., CIKM 2021): per user the last item
 by date is judged and the one before chooses, ties in file order; the judged item
 is ranked among 99 sampled items the user never took.  Full ranking stands beside
-it.  Nothing but `fit` is fitted on; penalties come from inner folds of it.
+it.  Nothing but `fit` is fitted on; penalties come from inner folds of it.  With
+`--fit-validation` what was chosen is fitted again with the chosen-on items among the
+training rows and the histories; those lines say `"fitted_on": "validation-items"`.
 """
 
 from __future__ import annotations
@@ -16,13 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
 from acclimate.domains.domain import Domain
-from acclimate.domains.exam import Case, Prediction, Truth
+from acclimate.domains.exam import Case, Exam, Prediction, Truth
 from acclimate.domains.market import open_market
+from acclimate.domains.pairs import positions
+from acclimate.domains.problem import Problem
 from acclimate.domains.readers import is_table
+from acclimate.domains.sample import Interactions
 from acclimate.domains.split import Cut
 from acclimate.errors import UsageError
 from acclimate.plans.budget import Budget
@@ -32,7 +38,9 @@ from acclimate.plans.runner import Trial, best_baseline, interval, pick
 from acclimate.plans.runner import run as run_plan
 from acclimate.rng import Rng
 from acclimate.settings import settings
+from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import arms
+from acclimate.strategies.relation.marketstack import MarketStack
 from acclimate.tasks.recommend import Recommend
 from acclimate.verdicts.compare import paired_effect
 from acclimate.verdicts.verdict import judge
@@ -47,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="a folder, one file a market")
     parser.add_argument("--target", required=True, help="the market to adapt to")
     parser.add_argument("--source", action="append", help="sources; all other files without it")
+    parser.add_argument("--arm", action="append", help="strategy/model; repeat; all without")
+    parser.add_argument(
+        "--fit-validation", action="store_true", help="fit again with the items chosen on"
+    )
     parser.add_argument("--negatives", type=int, default=99, help="sampled items per user")
     parser.add_argument("--budget", type=float, default=3600.0, help="seconds")
     parser.add_argument("--seed", type=int, default=0)
@@ -64,7 +76,7 @@ def _lines(args: argparse.Namespace) -> Iterator[Line]:
     print(f"{target.name} from {', '.join(s.name for s in sources)}", file=sys.stderr)
     sampled, full = Recommend(K, negatives=args.negatives), Recommend(K)
     posed = sampled.pose(whole_catalogue(target), sources, Cut(by="last"), rng.child("pose"))
-    planned = plan(posed.problem, arms("items"), [])
+    planned = plan(posed.problem, wanted_arms(args.arm), [])
     trials = run_plan(
         planned,
         posed.task,
@@ -81,34 +93,90 @@ def _lines(args: argparse.Namespace) -> Iterator[Line]:
         "target": target.name,
         "seed": args.seed,
     }
-    case = posed.exam.judge[0]
-    questions: list[tuple[Recommend, str, Case]] = [
-        (sampled, f"ndcg@{K}", case),
-        (full, f"ndcg@{K}-full", replace(case, query=replace(case.query, candidates=None))),
-    ]
+    questions = _questions(sampled, full, posed.exam.judge[0])
     answers: dict[str, list[tuple[Prediction, Truth]]] = {}
     for trial in trials:
         if trial.status != "done":
             continue
-        start = time.monotonic()
-        fitted = trial.arm.fit(posed.problem, rng.child("fit"))
-        answers[trial.arm.name] = []
-        for task, metric, question in questions:
-            answer = (fitted.answer(question), question.truth)
-            answers[trial.arm.name].append(answer)
-            value, low, high = interval(task, *answer, rng.child("interval"))
-            yield Line(
-                arm=trial.arm.name,
-                metric=metric,
-                value=value,
-                low=low,
-                high=high,
-                n=question.truth.n_units,
-                seconds=round(trial.seconds + time.monotonic() - start, 2),
-                peak_mb=round(peak_mb()),
-                **common,
-            )
+        for fact in trial.facts:
+            print(f"{trial.arm.name}: {fact}", file=sys.stderr)
+        found: list[tuple[Prediction, Truth]] = []
+        answers[trial.arm.name] = found
+        yield from _scored(trial, posed.problem, questions, found, common, rng)
+        if args.fit_validation:
+            problem, case = with_validation(posed.problem, posed.exam)
+            again = _questions(sampled, full, case)
+            said = {**common, "fitted_on": "validation-items"}
+            yield from _scored(trial, problem, again, [], said, rng)
     yield from _verdicts(trials, questions, answers, common, rng)
+
+
+def _questions(
+    sampled: Recommend, full: Recommend, case: Case
+) -> list[tuple[Recommend, str, Case]]:
+    whole = replace(case, query=replace(case.query, candidates=None))
+    return [(sampled, f"ndcg@{K}", case), (full, f"ndcg@{K}-full", whole)]
+
+
+def _scored(
+    trial: Trial,
+    problem: Problem,
+    questions: list[tuple[Recommend, str, Case]],
+    answers: list[tuple[Prediction, Truth]],
+    common: dict[str, Any],
+    rng: Rng,
+) -> Iterator[Line]:
+    """A line a question, and of the whole catalogue recall too; what was answered is kept."""
+    start = time.monotonic()
+    fitted = trial.arm.fit(problem, rng.child("fit"))
+    for task, metric, question in questions:
+        answer = (fitted.answer(question), question.truth)
+        answers.append(answer)
+        value, low, high = interval(task, *answer, rng.child("interval"))
+        line = Line(
+            arm=trial.arm.name,
+            metric=metric,
+            value=value,
+            low=low,
+            high=high,
+            n=question.truth.n_units,
+            seconds=round(trial.seconds + time.monotonic() - start, 2),
+            peak_mb=round(peak_mb()),
+            **common,
+        )
+        yield line
+        if question.query.candidates is None:
+            for k in (10, 20):
+                recall = replace(task, k=k).metrics(*answer)[f"recall@{k}"]
+                yield replace(
+                    line, metric=f"recall@{k}-full", value=recall, low=None, high=None
+                )
+
+
+def with_validation(problem: Problem, exam: Exam) -> tuple[Problem, Case]:
+    """The problem with the items of `choose` as its latest events, and the judged question
+    from histories that hold them."""
+    fit, chosen, judged = problem.fit, exam.choose[0], exam.judge[0]
+    assert isinstance(fit, Interactions)
+    assert chosen.truth.user is not None and chosen.truth.item is not None
+    user = positions(pl.Series(chosen.query.users.tolist()), fit.users)[chosen.truth.user]
+    pair = np.r_[
+        fit.user * len(fit.items) + fit.item, user * len(fit.items) + chosen.truth.item
+    ]
+    # With repeats, as protocols keep them, an item may be taken again: its first time counts.
+    pair = pair[np.sort(np.unique(pair, return_index=True)[1])]
+    known = replace(fit, user=pair // len(fit.items), item=pair % len(fit.items))
+    asked = positions(pl.Series(judged.query.users.tolist()), known.users)
+    return problem.with_fit(known), replace(judged, context=known.of_users(asked))
+
+
+def wanted_arms(wanted: list[str] | None) -> list[Arm]:
+    """The arms of these names; without any, all that a plan tries and the market stack."""
+    every = {arm.name: arm for arm in (*arms("items"), *arms("items", (MarketStack.kind,)))}
+    unknown = sorted(set(wanted or []) - set(every))
+    if unknown:
+        raise UsageError(f"Expected arms among {', '.join(every)}; found {', '.join(unknown)}.")
+    return [arm for name, arm in every.items() if wanted is None or name in wanted]
 
 
 def _verdicts(
