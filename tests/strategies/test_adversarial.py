@@ -392,6 +392,6 @@ def test_training_goes_through_the_one_loop(monkeypatch: pytest.MonkeyPatch) -> 
         ran.append(set(options["batches"].__next__()))
         return train(*args, **options)
 
-    monkeypatch.setattr("acclimate.models.mixed.train", counted)
+    monkeypatch.setattr("acclimate.models.rownetwork.train", counted)
     Dann().adapt(asked(), MODEL, RNG)
     assert ran == [{"rows", "target"}]

@@ -12,10 +12,11 @@ from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.source import Source
 from acclimate.errors import StrategyError
 from acclimate.models.linear import Linear
+from acclimate.models.lowrank import DOWN, UP, factors, merged
 from acclimate.models.mixed import MixedNetwork
 from acclimate.rng import Rng
 from acclimate.strategies.parameter.finetune import FineTune
-from acclimate.strategies.parameter.lora import DOWN, UP, Lora, factors, matrices, merged
+from acclimate.strategies.parameter.lora import Lora, matrices
 from acclimate.strategies.parameter.pretrain import pretrained
 from tests.strategies.nets import MODEL, changed, market, problem, rows_view, scores, tensors
 

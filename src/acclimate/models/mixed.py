@@ -15,38 +15,32 @@ rate reaches AUC 0.76, where 0.1 at the full rate reaches 0.71.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from acclimate.arrays import Array, Tensor
-from acclimate.domains.exam import Numbers, Probabilities, RowAnswer
+from acclimate.arrays import Array
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.columns import PreparedRows, Shape, prepare_rows
 from acclimate.models.design import (
     Layout,
-    require_label,
-    require_numbers,
-    require_weight,
 )
 from acclimate.models.layers import (
     ADAPTER,
-    HEAD,
     HIDDEN,
     embeds,
     features,
     fresh,
-    linear,
     names,
     noise,
 )
-from acclimate.models.model import State, Tick, idle
-from acclimate.models.network import Losses, Step, Tuning, no_torch, train
-from acclimate.models.streams import Batch, Params, Stream, together, torch_generator
-from acclimate.models.updates import Adam
+from acclimate.models.model import State
+from acclimate.models.network import no_torch
+from acclimate.models.rownetwork import Learned, RowNetwork
+from acclimate.models.streams import Batch, Params, Stream, torch_generator
 from acclimate.rng import Rng
 
 if TYPE_CHECKING:
@@ -55,19 +49,10 @@ if TYPE_CHECKING:
 TEXT_BUCKETS = 2**16  # the encoder's columns, folded: fewer parameters to update a step
 STEPS_AN_EPOCH = 50  # at least: a pass over a tiny table is too few
 MOST_STEPS = 3000
-ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
-class Learned:
-    """What was learned: parameters by name, float32."""
-
-    shape: Shape
-    tensors: Mapping[str, Tensor] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class MixedNetwork:
+class MixedNetwork(RowNetwork):
     """Two hidden layers over numbers, embedded categories and projected text.
 
     width           > 0, units of each hidden layer
@@ -90,6 +75,7 @@ class MixedNetwork:
     form: ClassVar[str] = "rows"
     takes_weights: ClassVar[bool] = True
     takes_numbers: ClassVar[bool] = True
+    rows_at_once: ClassVar[int] = 8192
 
     width: int = 64
     epochs: int = 8
@@ -139,25 +125,8 @@ class MixedNetwork:
     def features(self, params: Params, batch: Batch) -> torch.Tensor:
         return features(params, batch)
 
-    def head(self, params: Params, features: torch.Tensor) -> torch.Tensor:
-        return linear(params, "head", features)
-
-    def loss(self, params: Params, batch: Batch) -> torch.Tensor:
-        """The weighted mean cross-entropy, or squared error, of a labelled batch."""
-        return self.cost(params, self.features(params, batch), batch)
-
-    def cost(self, params: Params, features: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """`loss`, of features that the body already made of the batch."""
-        import torch.nn.functional as F
-
-        scores, label = self.head(params, features), batch["label"]
-        if label.is_floating_point():
-            each = (scores.squeeze(-1) - label).square()
-        else:
-            each = F.cross_entropy(scores, label, reduction="none")
-        return (each * batch["weight"]).mean() if "weight" in batch else each.mean()
-
-    # ── fitting ─────────────────────────────────────────────────────────────
+    def rate_of(self, name: str) -> float:
+        return self.embedding_rate if embeds(name) else 1.0
 
     def begin(self, prepared: PreparedRows, start: Any, rng: Rng) -> Params:
         """Fresh parameters for a view, those of a fitted `start` in their place.
@@ -169,109 +138,6 @@ class MixedNetwork:
         generator = torch_generator(rng.child("init"))
         params = fresh(prepared.shape, self.width, self.adapter, TEXT_BUCKETS, generator)
         return params if start is None else self._over(params, start, prepared.shape)
-
-    def fit(
-        self,
-        prepared: PreparedRows,
-        *,
-        weight: Array | None = None,
-        start: Any = None,
-        prior: Any = None,
-        rng: Rng,
-        tick: Tick = idle,
-    ) -> MixedNetwork:
-        assert prior is None, "a network takes no prior"
-        return self.tune(prepared, Tuning(), weight=weight, start=start, rng=rng, tick=tick)
-
-    def tune(
-        self,
-        prepared: PreparedRows,
-        tuning: Tuning,
-        *,
-        weight: Array | None = None,
-        start: Any = None,
-        rng: Rng,
-        tick: Tick = idle,
-    ) -> MixedNetwork:
-        """`fit`, with what a strategy changes about it."""
-        require_weight(weight, prepared.n)
-        label = prepared.tensors.get("label")
-        found = None if label is None else label.numpy()
-        if prepared.shape.n_classes:
-            require_label(found, prepared.shape.n_classes)
-        else:
-            require_numbers(found)
-        tick()
-        stream = self.stream(prepared, weight, tuning.trainable)
-
-        def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
-            return {"rows": self.loss(params, batches["rows"])}
-
-        return self.learn(
-            prepared,
-            step,
-            {"rows": stream},
-            tuning,
-            begun=self.begin(prepared, start, rng),
-            rows=stream.mass,
-            steps=self.steps(stream, tuning.epochs),
-            rng=rng,
-            tick=tick,
-        )
-
-    def learn(
-        self,
-        prepared: PreparedRows,
-        step: Step,
-        streams: Mapping[str, Stream],
-        tuning: Tuning,
-        *,
-        begun: Params,
-        beside: Params | None = None,
-        rows: float | None = None,
-        steps: int,
-        rng: Rng,
-        tick: Tick = idle,
-    ) -> MixedNetwork:
-        """Train by losses of a strategy's own over streams of its own.
-
-        step    its losses; the penalties of `tuning` come on top
-        begun   the network's parameters, as `begin` gives them
-        beside  parameters that train in the same loop and are not kept, such as a
-                discriminator or the heads of other tasks
-        rows    > 0, how many rows the losses are means over, None for those prepared; the
-                penalty is weighed against so many
-        """
-        beside = {} if beside is None else beside
-        assert not set(begun) & set(beside), "a name for two parameters"
-        params = begun | beside
-
-        def penalised(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
-            penalties = {name: value(params) for name, value in tuning.penalties.items()}
-            return step(params, batches, progress) | penalties
-
-        rates = {
-            name: tuning.multipliers.get(name, 1.0)
-            * (self.embedding_rate if embeds(name) else 1.0)
-            for name in params
-        }
-        moving = tuning.trainable
-        trained = train(
-            penalised,
-            params,
-            batches=together(streams, rng.child("batches")),
-            steps=steps,
-            combine=tuning.combine,
-            update=Adam(
-                self.rate,
-                multipliers=rates,
-                anchored=tuning.anchored,
-                penalty=self.penalty / (prepared.n if rows is None else rows),
-            ),
-            trainable=None if moving is None else {*moving, *beside},
-            tick=tick,
-        )
-        return self.holding(prepared, {name: trained[name] for name in begun})
 
     def steps(self, stream: Stream, epochs: int | None = None) -> int:
         """Steps that so many passes make: 50 a pass at least, 3000 in all at most."""
@@ -285,27 +151,8 @@ class MixedNetwork:
 
     # ── using what was learned ──────────────────────────────────────────────
 
-    def predict(self, query: RowView, context: Any = None) -> RowAnswer:
-        import torch
-
-        def scores(params: Params, batch: Batch) -> torch.Tensor:
-            return self.head(params, self.features(params, batch))
-
-        shape = self._learned().shape
-        if not shape.n_classes:
-            centre, spread = shape.scale
-            return Numbers(centre + spread * self._apply(scores, query)[:, 0])
-        p = torch.softmax(torch.from_numpy(self._apply(scores, query)), 1).numpy()
-        return Probabilities(p)
-
-    def embed(self, view: RowView) -> Array:
-        return self._apply(self.features, view)
-
     def body(self) -> frozenset[str]:
         return frozenset(self._learned().tensors) - self.heads()
-
-    def heads(self) -> frozenset[str]:
-        return HEAD
 
     def adapters(self) -> frozenset[str]:
         return ADAPTER if self.adapter else frozenset()
@@ -343,10 +190,6 @@ class MixedNetwork:
 
     # ── inside ──────────────────────────────────────────────────────────────
 
-    def _learned(self) -> Learned:
-        assert self.fitted is not None, "the network has not been fitted"
-        return self.fitted
-
     def _over(self, params: Params, start: Any, shape: Shape) -> Params:
         """`params`, replaced by what `start` learned; its head only if classes agree."""
         learned = start.parameters()
@@ -371,17 +214,3 @@ class MixedNetwork:
         (a, b), (c, d) = before.scale, shape.scale
         weight, bias = over["head.weight"], over["head.bias"]
         return over | {"head.weight": weight * (b / d), "head.bias": (bias * b + a - c) / d}
-
-    def _apply(self, function: Callable[[Params, Batch], torch.Tensor], view: RowView) -> Array:
-        """`function` of the learned parameters and a view, a piece at a time."""
-        import torch
-
-        self._learned().shape.layout.require(view)
-        prepared = self.prepare(view)
-        params, pieces = self.parameters(), []
-        with torch.no_grad():
-            for first in range(0, max(prepared.n, 1), ROWS_AT_ONCE):
-                rows = slice(first, first + ROWS_AT_ONCE)
-                batch = {name: value[rows] for name, value in prepared.tensors.items()}
-                pieces.append(function(params, batch).numpy())
-        return np.concatenate(pieces).astype(np.float64)

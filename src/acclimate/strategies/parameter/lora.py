@@ -3,7 +3,8 @@
     W' = W + (α/r) · B A      A (r, inputs) random, B (outputs, r) 0 at first
 
 Source: Hu et al., ICLR 2022 (arXiv:2106.09685), section 4.1.  W is each matrix of the body:
-what is served is W', a plain network of the same size.
+what is served is W', a plain network of the same size.  A transformer is trained and kept
+with A and B beside W, which PEFT runs.
 Departures: the head is trained whole, from the source's; A starts uniform with variance
 1/inputs instead of normal; A and B decay as the network's own matrices do, which draws W'
 to W.
@@ -12,26 +13,18 @@ to W.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from acclimate.domains.problem import Problem
 from acclimate.errors import StrategyError
+from acclimate.models.lowrank import DOWN, UP, KeepsFactors, factors, merged, scaled
 from acclimate.models.model import Model, Tick, idle
-from acclimate.models.network import (
-    Batch,
-    Losses,
-    Params,
-    Trainable,
-    Tuning,
-    torch_generator,
-)
+from acclimate.models.network import Batch, Losses, Params, Trainable, Tuning
 from acclimate.rng import Rng
 from acclimate.strategies.parameter.pretrain import GoOn, begun
 from acclimate.strategies.strategy import Strategy
-
-DOWN, UP = "lora.down.", "lora.up."  # A and B of the matrix whose name follows
 
 
 @dataclass(frozen=True)
@@ -66,6 +59,12 @@ class Lora(GoOn):
     def scale(self) -> float:
         return self.alpha / self.rank
 
+    def refuses(self, problem: Problem, model: Model) -> str | None:
+        why = super().refuses(problem, model)
+        if why is None and isinstance(model, KeepsFactors):
+            return model.why_no_factors()
+        return why
+
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         return (self, replace(self, rank=1), replace(self, rate=1.0))
 
@@ -81,11 +80,13 @@ class Lora(GoOn):
         prepared = start.prepare(problem.view(problem.fit))
         tuning = self.tuning(start)
         rows = start.stream(prepared, None, tuning.trainable)
-        held = start.begin(prepared, start, rng)
+        # What an adapter before this one learned is held with the rest.
+        held = merged(start.begin(prepared, start, rng), 1.0)
         key = rng.child("finetune")
+        applied = scaled if isinstance(start, KeepsFactors) else merged
 
         def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Losses:
-            return {"rows": start.loss(merged(params, self.scale), batches["rows"])}
+            return {"rows": start.loss(applied(params, self.scale), batches["rows"])}
 
         fitted = start.learn(
             prepared,
@@ -98,39 +99,16 @@ class Lora(GoOn):
             tick=tick,
         )
         assert isinstance(fitted, Trainable)
-        return start.holding(prepared, merged(fitted.parameters(), self.scale))
+        return start.holding(prepared, applied(fitted.parameters(), self.scale))
 
 
 def matrices(model: Trainable) -> list[str]:
     """The body's weight matrices; tables of embeddings, looked up row by row, are none."""
+    if isinstance(model, KeepsFactors):
+        return model.matrices()
     params = model.parameters()
     return [
         name
         for name in sorted(model.body())
         if name.endswith(".weight") and params[name].ndim == 2
     ]
-
-
-def factors(params: Params, names: Sequence[str], rank: int, rng: Rng) -> Params:
-    """Fresh A and B of these matrices; their product is 0."""
-    import torch
-
-    found: Params = {}
-    for name in names:
-        generator = torch_generator(rng.child(name))
-        outputs, inputs = params[name].shape
-        drawn = torch.rand(rank, inputs, generator=generator) * 2 - 1
-        found[DOWN + name] = drawn * math.sqrt(3.0 / inputs)
-        found[UP + name] = torch.zeros(outputs, rank)
-    return found
-
-
-def merged(params: Params, scale: float) -> Params:
-    """The network's own parameters, W + scale · B A in the place of W."""
-    own = {name: v for name, v in params.items() if not name.startswith((DOWN, UP))}
-    low = {
-        name: scale * params[UP + name] @ params[DOWN + name]
-        for name in own
-        if UP + name in params
-    }
-    return own | {name: own[name] + change for name, change in low.items()}
