@@ -60,13 +60,11 @@ class Dann(Align):
     strength  ≥ 0, factor on λ: what it rises to; 0 is `pooled`, 1 the paper's
     pace      > 0, factor on the network's rate for the discriminator
     hidden    > 0, units of the discriminator's hidden layer
-    epochs    ≥ 0, passes over the labelled rows, or None for the network's own number
     """
 
     strength: float = 0.3
     pace: float = 10.0
     hidden: int = 32
-    epochs: int | None = None
 
     kind: ClassVar[str] = "dann"
     complexity: ClassVar[int] = 7
@@ -83,9 +81,6 @@ class Dann(Align):
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         return (self, replace(self, strength=0.1), replace(self, strength=1.0))
-
-    def passes(self) -> int | None:
-        return self.epochs
 
     def beside(self, shape: Shape, rng: Rng) -> Params:
         return discriminator(shape.width, self.hidden, rng.child("discriminator"))

@@ -10,6 +10,7 @@ all rows of the target, without their labels.  What differs is the step.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +19,7 @@ import numpy as np
 
 from acclimate.arrays import Ints
 from acclimate.domains.problem import Problem, Statistics
+from acclimate.errors import StrategyError
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.network import Batch, Params, Step, Trainable, Tuning
 from acclimate.rng import Rng
@@ -43,15 +45,29 @@ class Shape:
     sources: int
 
 
+@dataclass(frozen=True)
 class Align(Adapt):
     """Train on labels, and on what tells the two sides' features apart.
 
     A source's row weights count in both: what is aligned is what is learned from.
+
+    strength  ≥ 0, factor on what tells them apart; 0 is `pooled`
+    epochs    ≥ 0, passes over the labelled rows, or None for the network's own number
     """
+
+    strength: float = 1.0
+    epochs: int | None = None
 
     reads: ClassVar[frozenset[str]] = frozenset({"rows"})
     statistics: ClassVar[Statistics] = Statistics.BOTH
     needs_labels: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.strength) and self.strength >= 0):
+            raise StrategyError(
+                f"Expected a finite strength of at least 0, found {self.strength}. "
+                "Strength 0 aligns nothing."
+            )
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if not isinstance(model, Trainable):
@@ -82,11 +98,7 @@ class Align(Adapt):
 
     def tuning(self, beside: Params, trainable: frozenset[str] | None) -> Tuning:
         """What this changes about training."""
-        return Tuning(trainable, epochs=self.passes())
-
-    def passes(self) -> int | None:
-        """Passes over the labelled rows, or None for the network's own number."""
-        return None
+        return Tuning(trainable, epochs=self.epochs)
 
     def align(
         self,
@@ -129,7 +141,7 @@ class Align(Adapt):
             begun=params,
             beside=beside,
             rows=rows.mass,
-            steps=model.steps(rows, self.passes()),
+            steps=model.steps(rows, self.epochs),
             rng=rng,
             tick=tick,
         )

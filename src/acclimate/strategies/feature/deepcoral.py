@@ -13,13 +13,11 @@ Means are not aligned: where markets differ by a mean, see `dan` or `dann`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from acclimate.domains.problem import Problem
-from acclimate.errors import StrategyError
 from acclimate.models.network import Batch, Losses, Params, Step, Trainable
 from acclimate.rng import Rng
 from acclimate.strategies.feature.aligning import Align, Shape, foreign_weights
@@ -34,29 +32,17 @@ class DeepCoral(Align):
     """Draw the covariances of both sides' features together.
 
     strength  ≥ 0, factor on ‖C_s − C_t‖²_F / (4d²); 0 is `pooled`
-    epochs    ≥ 0, passes over the labelled rows, or None for the network's own number
     """
 
     strength: float = 10.0
-    epochs: int | None = None
 
     kind: ClassVar[str] = "deep-coral"
     complexity: ClassVar[int] = 6
     unasked: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.strength) and self.strength >= 0):
-            raise StrategyError(
-                f"Expected a finite strength of at least 0, found {self.strength}. "
-                "Strength 0 aligns nothing."
-            )
-
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         weaker, stronger = self.strength / 10, self.strength * 10
         return (self, replace(self, strength=weaker), replace(self, strength=stronger))
-
-    def passes(self) -> int | None:
-        return self.epochs
 
     def against(self, model: Trainable, shape: Shape, rng: Rng) -> Step:
         """The label's loss, and how far apart the two covariances are."""

@@ -21,13 +21,11 @@ are any, count in the label's loss; pairs count by the product of their rows' we
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from acclimate.domains.problem import Problem
-from acclimate.errors import StrategyError
 from acclimate.models.network import Batch, Losses, Params, Step, Trainable
 from acclimate.rng import Rng
 from acclimate.strategies.feature.adversarial import ramp
@@ -45,29 +43,15 @@ class Dan(Align):
     """Draw together what a kernel sees of the features of both sides.
 
     strength  ≥ 0, factor on MMD²; 0 is `pooled`
-    epochs    ≥ 0, passes over the labelled rows, or None for the network's own number
     """
-
-    strength: float = 1.0
-    epochs: int | None = None
 
     kind: ClassVar[str] = "dan"
     complexity: ClassVar[int] = 7
     unasked: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.strength) and self.strength >= 0):
-            raise StrategyError(
-                f"Expected a finite strength of at least 0, found {self.strength}. "
-                "Strength 0 aligns nothing."
-            )
-
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         weaker, stronger = self.strength / 3, self.strength * 3
         return (self, replace(self, strength=weaker), replace(self, strength=stronger))
-
-    def passes(self) -> int | None:
-        return self.epochs
 
     def factor(self, progress: float) -> float:
         """What MMD² counts at this point of the training."""

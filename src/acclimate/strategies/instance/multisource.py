@@ -34,6 +34,7 @@ from acclimate.models.design import stack_views, take_rows
 from acclimate.models.ensemble import mixed
 from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
+from acclimate.strategies.instance.boostable import left_of_sources
 from acclimate.strategies.instance.tradaboost import (
     Learner,
     Round,
@@ -44,7 +45,6 @@ from acclimate.strategies.instance.tradaboost import (
     target_error,
     voted,
 )
-from acclimate.strategies.instance.weighting import worth
 from acclimate.strategies.stacking import row_weights, source_views
 
 
@@ -97,15 +97,14 @@ class MultiSourceTrAdaBoost(TrAdaBoost):
         if fold is not None:
             answered = mixed([each.p for each in rounds], whole.weights)
             whole = whole.calibrated(answered, positions(fit.label))
-        left = np.split(rounds[-1].weight, np.cumsum([view.n for view in sources])[:-1])
-        names = [source.name for source in problem.sources]
         chosen = [each.source for each in rounds]
+        fitted_on = [(each.name, chosen.count(at)) for at, each in enumerate(problem.sources)]
         facts = [
-            f"{name}: {chosen.count(at)} of {len(rounds)} learners were fitted on its rows"
-            for at, name in enumerate(names)
+            f"{name}: {count} of {len(rounds)} learners were fitted on its rows"
+            for name, count in fitted_on
         ]
-        told = worth(dict(zip(names, left, strict=True)))
-        return problem.knowing(*facts, *told), whole
+        left = left_of_sources(problem, sources, rounds[-1].weight)
+        return problem.knowing(*facts, *left), whole
 
     def taught(
         self,

@@ -34,15 +34,15 @@ from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.design import stack_views, take_rows
 from acclimate.models.ensemble import Ensemble, mixed
-from acclimate.models.model import Model, Tick, WarmStart, Weighted, idle
-from acclimate.models.network import Trainable
+from acclimate.models.model import Model, Tick, WarmStart, idle
 from acclimate.rng import Rng
-from acclimate.strategies.instance.weighting import worth
-from acclimate.strategies.seen import teaches_nothing
+from acclimate.strategies.instance.boostable import (
+    errs_on_nothing,
+    left_of_sources,
+    weighs_nothing,
+)
 from acclimate.strategies.stacking import row_weights, source_views
 from acclimate.strategies.strategy import Adapt, Strategy
-
-FEW = 10  # labelled target rows, below which no fold says how wrong a learner is
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,11 @@ class TrAdaBoost(Adapt):
             )
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
+        if (why := weighs_nothing(model)) is not None:
+            return why
         if problem.numbers:
             return "it weighs rows by the chance of their class: use tradaboost-r2 for numbers"
-        if not isinstance(model, Weighted) or not model.takes_weights:
-            return f"{model.kind} takes no row weights"
-        if model.form != "rows":
-            return f"{model.kind} reads no rows whose errors could weigh them"
-        if isinstance(model, Trainable):
-            return f"{model.kind} would be trained {self.fits(problem)} times"
-        if not isinstance(problem.fit, Rows) or problem.fit.n < FEW:
-            return f"the target has fewer than {FEW} labelled rows to take errors from"
-        if problem.fit.units().max() < FEW - 1:
-            return f"the target's rows are of fewer than {FEW} entities to take errors from"
-        return teaches_nothing(problem)
+        return errs_on_nothing(problem, model, self.fits(problem))
 
     def fits(self, problem: Problem) -> int:
         """How many models are fitted."""
@@ -137,10 +129,7 @@ class TrAdaBoost(Adapt):
         if fold is not None:
             answered = mixed([each.p for each in voting], whole.weights)
             whole = whole.calibrated(answered, positions(fit.label))
-        ends = np.cumsum([view.n for view in sources])[:-1]
-        left = np.split(rounds[-1].weight, ends)
-        names = [source.name for source in problem.sources]
-        return problem.knowing(*worth(dict(zip(names, left, strict=True)))), whole
+        return problem.knowing(*left_of_sources(problem, sources, rounds[-1].weight)), whole
 
     def boost(
         self,

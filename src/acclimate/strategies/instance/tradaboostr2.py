@@ -33,12 +33,14 @@ from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.design import stack_views, take_rows
 from acclimate.models.ensemble import Ensemble, content
-from acclimate.models.model import Model, Tick, Weighted, idle
-from acclimate.models.network import Trainable
+from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
-from acclimate.strategies.instance.tradaboost import FEW, Learner, blind_learners
-from acclimate.strategies.instance.weighting import worth
-from acclimate.strategies.seen import teaches_nothing
+from acclimate.strategies.instance.boostable import (
+    errs_on_nothing,
+    left_of_sources,
+    weighs_nothing,
+)
+from acclimate.strategies.instance.tradaboost import Learner, blind_learners
 from acclimate.strategies.stacking import row_weights, source_views
 from acclimate.strategies.strategy import Adapt, Strategy
 
@@ -79,20 +81,12 @@ class TrAdaBoostR2(Adapt):
             )
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
-        if not isinstance(model, Weighted) or not model.takes_weights:
-            return f"{model.kind} takes no row weights"
-        if model.form != "rows":
-            return f"{model.kind} reads no rows whose errors could weigh them"
+        if (why := weighs_nothing(model)) is not None:
+            return why
         if not problem.numbers:
             return "it weighs rows by how far a number is off: use tradaboost for classes"
-        if isinstance(model, Trainable):
-            times = self.steps * (self.rounds * (self.folds + 1) + 1)
-            return f"{model.kind} would be trained {times} times"
-        if not isinstance(problem.fit, Rows) or problem.fit.n < FEW:
-            return f"the target has fewer than {FEW} labelled rows to take errors from"
-        if problem.fit.units().max() < FEW - 1:
-            return f"the target's rows are of fewer than {FEW} entities to take errors from"
-        return teaches_nothing(problem)
+        fits = self.steps * (self.rounds * (self.folds + 1) + 1)
+        return errs_on_nothing(problem, model, fits)
 
     def grid(self, problem: Problem) -> tuple[Strategy, ...]:
         return (self, replace(self, loss="square"))
@@ -134,11 +128,7 @@ class TrAdaBoostR2(Adapt):
                 h = whole.fit(w, key.child("fade"), tick)
                 share = m / both.n + number / (self.steps - 1) * (1 - m / both.n)
                 w = faded(w, m, self.errors(h, both)[0], share)
-        ends = m + np.cumsum([view.n for view in sources])[:-1]
-        left = np.split(weight, [m, *ends])[1:]
-        names = [source.name for source in problem.sources]
-        told = {name: part for name, part in zip(names, left, strict=True) if part.any()}
-        return problem.knowing(*worth(told)), best
+        return problem.knowing(*left_of_sources(problem, sources, weight[m:])), best
 
     def boosted(
         self, learner: Learner, both: RowView, w: Array, m: int, rng: Rng, tick: Tick
