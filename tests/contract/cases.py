@@ -40,7 +40,16 @@ from tests.made_numbers import make_prices
 from tests.made_texts import make_texts
 
 SEED = Rng.of(0)
-AT_MOST = {"epochs": 1, "width": 8, "rounds": 6, "steps": 3, "most": 2}
+AT_MOST = {
+    "epochs": 1,
+    "width": 8,
+    "rounds": 3,
+    "steps": 2,
+    "most": 2,
+    "folds": 2,
+    "iterations": 2,
+    "turns": 2,
+}
 FORMS = {"items": "recommend", "rows": "classify", "tokens": "tag"}
 # Models of rows fit numbers too: a scene of its own, which `test_numbers` is about.
 NUMBERS = "numbers"
@@ -245,6 +254,6 @@ def fitted_on_numbers(arm: Arm) -> Fitted:
 
 def forget() -> None:
     """Empty every cache of derived values, as a fresh process would begin."""
-    for value in gc.get_objects():
-        if type(value) is Derived:  # isinstance would ask lazy modules for their class
+    for value in gc.get_referrers(Derived):  # its instances are among them
+        if type(value) is Derived:
             value._values.clear()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from acclimate.plans import tune
 from acclimate.strategies.catalogue import MODELS, STRATEGIES
 from tests.contract import outside
 from tests.contract.cases import less
@@ -18,7 +19,8 @@ def tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def few_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every model and strategy tries the first two settings of its grid, quick ones."""
+    """Two folds, and of every model and strategy the first two settings, quick ones."""
+    monkeypatch.setattr(tune, "_fold_count", lambda problem: 2)
     kinds: set[Any] = {type(each) for each in (*MODELS, *STRATEGIES)}
     for kind in kinds:
         whole = kind.grid

@@ -23,7 +23,7 @@ from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import MODELS, completed, named
 from acclimate.strategies.strategy import Strategy
 from acclimate.verdicts.verdict import provisional
-from tests.contract import checks, poison
+from tests.contract import checks
 from tests.contract.cases import SEED, answers, cases, combinations, posed, quick, scene
 
 Promise = Callable[[Arm], None]
@@ -54,10 +54,8 @@ def answers_each_alone(arm: Arm) -> None:
 
 
 def sees_no_exam(arm: Arm) -> None:
-    """what is learned does not move with what it is examined on"""
-    clean = scene(arm.model.form)
-    ours, theirs = checks.poses_alike(clean, poison.poisoned(clean, "more"))
-    checks.learns_alike(arm, ours, theirs)
+    """what is learned does not move with what it is examined on, or sources saw later"""
+    checks.learns_alike(arm, *checks.poisoned_alike(arm.model.form))
 
 
 def saves(arm: Arm) -> None:

@@ -71,9 +71,10 @@ def test_saved_and_loaded_answers_agree(arm: Arm, tmp_path: Path) -> None:
 
 
 @every_arm
-def test_what_is_learned_does_not_move_with_the_exam(arm: Arm, few_settings: None) -> None:
-    clean = scene(NUMBERS)
-    checks.learns_alike(arm, *checks.poses_alike(clean, poison.poisoned(clean, "more")))
+def test_what_is_learned_moves_neither_with_the_exam_nor_with_what_sources_saw_after_the_clock(
+    arm: Arm, few_settings: None
+) -> None:
+    checks.learns_alike(arm, *checks.poisoned_alike(NUMBERS))
 
 
 @pytest.mark.parametrize("kind", ["values", "more", "fewer"])

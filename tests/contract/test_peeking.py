@@ -125,20 +125,10 @@ def test_pairs_of_the_exam_are_not_among_the_pairs_to_fit_on() -> None:
 
 
 @every_arm
-def test_what_is_learned_does_not_move_with_the_exam(arm: Arm, few_settings: None) -> None:
-    clean = scene(arm.model.form)
-    ours, theirs = checks.poses_alike(clean, poison.poisoned(clean, "more"))
-    checks.learns_alike(arm, ours, theirs)
-
-
-@every_arm
-def test_what_is_learned_does_not_move_with_what_sources_saw_after_the_clock(
+def test_what_is_learned_moves_neither_with_the_exam_nor_with_what_sources_saw_after_the_clock(
     arm: Arm, few_settings: None
 ) -> None:
-    clean = scene(arm.model.form)
-    fit = poison.parts_of(clean)[0]
-    late = poison.late_sources(clean, fit["time"].max())  # type: ignore[arg-type]
-    checks.learns_alike(arm, *checks.hears_no_future(clean, late))
+    checks.learns_alike(arm, *checks.poisoned_alike(arm.model.form))
 
 
 @every_form
