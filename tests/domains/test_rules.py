@@ -127,7 +127,7 @@ def test_holidays_are_a_feature_by_the_local_day(tmp_path: Path) -> None:
     found = open_market(loans(tmp_path, text))
     assert found.tables["rows"]["holiday"].to_list() == ["0", "1", "0"]
     assert found.schema.tables["rows"].types["holiday"] == "category"
-    assert "'holiday' was added: 1 rows" in messages(found)
+    assert "'holiday' was added: 1 row." in messages(found)
 
 
 def test_holidays_need_times_and_do_not_replace_a_column(tmp_path: Path) -> None:

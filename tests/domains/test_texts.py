@@ -69,7 +69,7 @@ def test_a_file_of_tokens_alone_has_no_spans(tmp_path: Path) -> None:
 def test_broken_sequences_are_read_as_they_stand_and_counted(tmp_path: Path) -> None:
     domain = open_market(write(tmp_path, "a.conll", "a I-X\nb I-X\nc I-Y\n"))
     assert cells(domain, "spans") == [[[0, 2, "X"], [2, 3, "Y"]]]
-    assert "2 spans of 'tags' begin or end without" in " ".join(
+    assert "The tags of 'tags' leave 2 spans without a beginning or an end" in " ".join(
         f.message for f in domain.findings if f.level == "warning"
     )
 
@@ -152,8 +152,8 @@ def test_spans_inside_of_a_token_are_widened_and_overlaps_left_out(tmp_path: Pat
     domain = open_market(write(tmp_path, "a.jsonl", lines(row)))
     assert cells(domain, "spans") == [[[0, 2, "B"]]]
     said = " ".join(f.message for f in domain.findings if f.level == "warning")
-    assert "1 spans of 'spans' begin or end inside of a token" in said
-    assert "2 spans overlap another one and were left out" in said
+    assert "In 'spans' 1 span with an end inside of a token became as wide" in said
+    assert "2 spans overlap another one; the first and longest were kept" in said
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ FILLING = {
     "m": "moments, gradients",
     "s": "there is no source",
     "c": "Xy7",
+    "k": "7 rows",
     "o": "",
 }
 
@@ -71,6 +72,7 @@ def test_every_pattern_reads_what_it_is_written_for(english: str) -> None:
             "l": "a、b",
             "m": "矩统计量、梯度",
             "s": CHINESE.sentences["there is no source"],
+            "k": "7 行",
         }.get(kind, FILLING[kind])
         for name, kind in slots
     }

@@ -117,7 +117,10 @@ def test_a_few_labels_that_are_no_numbers_count_as_unlabelled_and_are_told() -> 
     label[7] = "call us"
     posed = pose(target=with_labels(whole, pl.Series(label)))
     assert posed.problem.unlabelled is not None and posed.problem.unlabelled.n == 1
-    said = "1 labels of jp are no numbers, such as 'call us'; their rows count as unlabelled"
+    said = (
+        "1 label of jp cannot be read as numbers, such as 'call us'; "
+        "what has no number counts as unlabelled"
+    )
     assert said in posed.notes
 
 

@@ -18,6 +18,7 @@ from acclimate.domains.schema import Finding, Schema
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import UsageError
 from acclimate.models.quantiles import without_quantiles
+from acclimate.plurals import number_of
 
 if TYPE_CHECKING:
     from acclimate.domains.markets import Market
@@ -103,7 +104,7 @@ def _said(artifact: Artifact) -> str:
         words += f"; reads {', '.join(held.reading.types)}"
     encoder = held.fitted.encoder
     if isinstance(encoder, ItemEncoder):
-        words += f"; knows {len(encoder.known):,} items"
+        words += f"; knows {number_of(len(encoder.known), 'item')}"
     return words
 
 

@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from acclimate.plurals import number_of
+
 if TYPE_CHECKING:
     from acclimate.domains.domain import Domain
     from acclimate.domains.schema import Finding
@@ -127,7 +129,8 @@ class Console:
         for fact in summary["facts"].get(result.verdict.arm, ()):
             self._out.print(f"  [dim]{escape(fact)}[/]")
         if summary["refused"]:
-            self._out.print(f"[dim]{len(summary['refused'])} arms do not apply:[/]")
+            refused = number_of(len(summary["refused"]), "arm does", "arms do")
+            self._out.print(f"[dim]{refused} not apply:[/]")
             whys: dict[str, list[str]] = {}
             for row in summary["refused"]:
                 # What no market could change is in the report, and in docs/applies.md.

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from acclimate.plurals import number_of
+
 
 def crosswalk(
     source: Annotated[str, typer.Option(help="The source market.")],
@@ -57,15 +59,18 @@ def crosswalk(
     for side in (ours, theirs):
         if side.invalid:
             notes.append(
-                f"{side.name}: {side.invalid:,} codes are no EAN, GTIN, UPC or ISBN (length "
-                "or check digit) and were ignored."
+                f"{side.name}: {number_of(side.invalid, 'code is', 'codes are')} no EAN, GTIN, "
+                "UPC or ISBN (length or check digit): ignored."
             )
     if found.ambiguous:
-        notes.append(f"{found.ambiguous:,} codes are on several target items: not paired.")
+        notes.append(
+            f"{number_of(found.ambiguous, 'code is', 'codes are')} on several target items: "
+            "not paired."
+        )
     by_title = pairs.height - found.by_code
     console.say(
-        f"{ours.name} {len(ours):,} items, {theirs.name} {len(theirs):,}: "
-        f"{found.by_code:,} pairs by code, {by_title:,} proposed by title; "
+        f"{ours.name} {number_of(len(ours), 'item')}, {theirs.name} {len(theirs):,}: "
+        f"{number_of(found.by_code, 'pair')} by code, {by_title:,} proposed by title; "
         f"{sure:,} of all at {accept:g} or more. Written to {out}; write yes or no under "
         "confirmed."
     )

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from acclimate.plurals import number_of
+
 
 def predict(
     artifact: Annotated[Path, typer.Argument(help="The artifact folder of a run.")],
@@ -33,4 +35,4 @@ def predict(
         typer.echo(finding.message, err=True)
     answers = workflow.predict(artifact, asked.frame, k)
     write_table(answers, out)
-    typer.echo(f"{answers.height:,} rows written to {out}", err=True)
+    typer.echo(f"{number_of(answers.height, 'row')} written to {out}", err=True)

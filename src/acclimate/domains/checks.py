@@ -17,6 +17,7 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.leaks import leaks
 from acclimate.domains.schema import ColumnType, Finding
 from acclimate.domains.values import numbers
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 
 AT_MOST = 50_000  # rows looked at for what is in a column
@@ -48,8 +49,8 @@ def _labels(domain: Domain) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "rows",
-            f"Only {n:,} rows have a label; an answer needs about {FEW_LABELS} to judge on "
-            "alone. Label more rows, or expect `not-enough-data`.",
+            f"Only {number_of(n, 'row has', 'rows have')} a label; an answer needs about "
+            f"{FEW_LABELS} to judge on alone. Label more rows, or expect `not-enough-data`.",
         )
     if classes > max(20, n // 2):
         yield Finding(

@@ -18,6 +18,7 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.schema import ColumnType, Finding, SchemaHints, TableSchema
 from acclimate.domains.zones import to_local
 from acclimate.errors import DomainError
+from acclimate.plurals import number_of
 
 HOLIDAY = "holiday"
 _RATINGS = {"rating", "ratings", "rate", "overall", "stars", "score"}
@@ -295,9 +296,8 @@ def _holidays(
         findings.append(Finding("note", "rows", message))
         return frame, schema
     column = on_holiday(frame["time"], declared)
-    findings.append(
-        Finding("note", "rows", f"{HOLIDAY!r} was added: {int((column == '1').sum()):,} rows.")
-    )
+    marked = number_of(int((column == "1").sum()), "row")
+    findings.append(Finding("note", "rows", f"{HOLIDAY!r} was added: {marked}."))
     types = {**schema.types, HOLIDAY: ColumnType.CATEGORY}
     return frame.with_columns(column), replace(schema, types=types)
 

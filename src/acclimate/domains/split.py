@@ -17,6 +17,7 @@ from acclimate.arrays import Array, Ints
 from acclimate.domains.problem import Claim
 from acclimate.domains.sample import Rows, known, strata
 from acclimate.errors import UsageError
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 
 WAYS = ("auto", "time", "last", "random")
@@ -137,7 +138,9 @@ def cut_rows(rows: Rows, cut: Cut, rng: Rng) -> RowParts:
         chosen = rng.child("labels").generator().permutation(pool)[: cut.labels]
         unlabelled = np.union1d(unlabelled, np.setdiff1d(pool, chosen))
         pool = np.sort(chosen)
-        notes.append(f"label budget: {cut.labels:,} target rows for fit and choose together")
+        notes.append(
+            f"label budget: {number_of(cut.labels, 'target row')} for fit and choose together"
+        )
     choose = np.empty(0, np.int64)
     if len(pool) >= cut.cross_below:
         if by_time:

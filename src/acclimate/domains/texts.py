@@ -19,6 +19,7 @@ from acclimate.domains.bio import is_tag, read_tags
 from acclimate.domains.names import squeeze
 from acclimate.domains.sentences import Cutting, cut_text
 from acclimate.errors import DomainError
+from acclimate.plurals import number_of
 
 _TOKENS = ("tokens", "words", "text", "title", "query", "sentence", "name")
 _SPANS = ("spans", "entities", "ents", "annotations", "tags", "nertags", "labels", "label")
@@ -136,8 +137,8 @@ def read_texts(tokens: pl.Series, spans: pl.Series | None) -> TextColumns:
         lost = sum(map(len, read)) - sum(map(len, kept))
         if lost:
             said.append(
-                ("warning", f"{lost:,} spans overlap another one and were left out; the first "
-                 "and longest were kept.")
+                ("warning", f"{number_of(lost, 'span overlaps', 'spans overlap')} another one; "
+                 "the first and longest were kept.")
             )  # fmt: skip
         cells = [
             json.dumps(each, ensure_ascii=False) if there else None
@@ -146,8 +147,8 @@ def read_texts(tokens: pl.Series, spans: pl.Series | None) -> TextColumns:
         column = pl.Series("spans", cells, dtype=pl.String)
         empty = sum(there and not each for each, there in zip(kept, known, strict=True))
         said.append(
-            ("note", f"{sum(map(len, kept)):,} spans; {empty:,} of {sum(known):,} labelled "
-             "sentences have none.")
+            ("note", f"{number_of(sum(map(len, kept)), 'span')}; {empty:,} of {sum(known):,} "
+             "labelled sentences have none.")
         )  # fmt: skip
     written = [json.dumps(each, ensure_ascii=False) if each else None for each in cut.tokens]
     return TextColumns(pl.Series("tokens", written, dtype=pl.String), column, cut.how, (*said,))
@@ -247,8 +248,8 @@ def _from_tags(
     said.append(("note", f"{column!r} has tags of the scheme {read.scheme}."))
     if read.broken:
         said.append(
-            ("warning", f"{read.broken:,} spans of {column!r} begin or end without the tag for "
-             "it; they were read as they stand.")
+            ("warning", f"The tags of {column!r} leave {number_of(read.broken, 'span')} "
+             "without a beginning or an end; read as they stand.")
         )  # fmt: skip
     return [
         [(start, end, read.classes[at]) for start, end, at in each]
@@ -275,8 +276,8 @@ def _from_spans(
         found.append(spans)
     if widened:
         said.append(
-            ("warning", f"{widened:,} spans of {column!r} begin or end inside of a token and "
-             "were widened to whole tokens.")
+            ("warning", f"In {column!r} {number_of(widened, 'span')} with an end inside of a "
+             "token became as wide as whole tokens.")
         )  # fmt: skip
     return found
 

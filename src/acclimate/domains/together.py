@@ -14,6 +14,7 @@ import polars as pl
 from acclimate.domains.domain import Domain
 from acclimate.domains.rules import under_one_law
 from acclimate.domains.schema import ColumnType, Finding
+from acclimate.plurals import number_of
 
 LITTLE = 0.05  # below this share of the smaller side, ids meet by accident
 _FEATURES = (ColumnType.NUMERIC, ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME)
@@ -124,8 +125,8 @@ def _ids(one: Domain, other: Domain) -> Iterator[Finding]:
             yield Finding(
                 "note",
                 "events",
-                f"{names} share {shared:,} users ({share:.1%} of the smaller side). If equal "
-                "ids are other people, write the market before the id.",
+                f"{names} share {number_of(shared, 'user')} ({share:.1%} of the smaller side). "
+                "If equal ids are other people, write the market before the id.",
             )
 
 

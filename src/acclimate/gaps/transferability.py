@@ -20,6 +20,7 @@ from acclimate.arrays import Array
 from acclimate.errors import DataError
 from acclimate.gaps.gap import Gap, as_codes, as_matrix
 from acclimate.gaps.labels import as_probabilities
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 
 BLOCK_DRAWS = 4_000_000  # bootstrap draws held at once; bounds memory, changes no result
@@ -76,7 +77,7 @@ def source_ranking_power(
         sentence = (
             f"{name} alone ranks {how} popularity for {target} ({metric} {found.mean():.3f} "
             f"against {base.mean():.3f}; difference {value:+.3f}, 95 % {low:+.3f} to "
-            f"{high:+.3f}; {n:,} users)"
+            f"{high:+.3f}; {number_of(n, 'user')})"
         )
         gaps.append(
             Gap(

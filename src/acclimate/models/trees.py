@@ -34,6 +34,7 @@ from acclimate.models.design import (
     share_with_absent,
 )
 from acclimate.models.model import State, Tick, idle
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 
 TEXT_COLUMNS = 2000  # the most used ones; a histogram is kept for each
@@ -268,8 +269,8 @@ class Trees:
             foreign = int((~fitted.classes[label]).sum())
             raise StrategyError(
                 f"Expected labels among the {int(fitted.classes.sum())} classes that the "
-                f"learned trees tell apart; found {foreign:,} rows of others. Leave these "
-                "rows out, or fit on all rows from the start."
+                f"learned trees tell apart; found {number_of(foreign, 'row')} of others. Leave "
+                "these out, or fit on all rows from the start."
             )
         return matrix, np.cumsum(fitted.classes)[label] - 1, weight
 

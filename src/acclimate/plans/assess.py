@@ -25,6 +25,7 @@ from acclimate.gaps.overlap import event_overlap, overlap
 from acclimate.gaps.transferability import source_ranking_power
 from acclimate.models.ease import Ease
 from acclimate.models.popularity import Popularity
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted
 from acclimate.strategies.instance.weighting import (
@@ -146,8 +147,9 @@ def _worth(problem: Problem, mine: Rows, theirs: Rows, source: Source, rng: Rng)
         null_high=None,
         n_source=len(weight),
         n_target=mine.n,
-        sentence=f"Weighed to look like {problem.target}'s, {source.name}'s {source.n:,} rows "
-        f"are worth about {share * source.n:,.0f} ({share:.0%})",
+        sentence=f"Weighed to look like {problem.target}'s, {source.name}'s "
+        f"{number_of(source.n, 'row is', 'rows are')} worth about {share * source.n:,.0f} "
+        f"({share:.0%})",
     )
 
 

@@ -11,6 +11,7 @@ A slot there is `{name}`, taken as it stands, or `{name:kind}`:
     n  a number        w  one of `words`    l  a list of names
     s  a sentence      u  one of `units`    m  a list of words and sentences
     o  a sentence or nothing                c  a name, or what is made of one
+    k  a number and one of `units`, singular or plural, with its verb
 
 A sentence may also be several, joined by "; ".  What no pattern knows stays English and
 is marked so (`lang="en"`), for readers, for programs that read aloud, and for tests.
@@ -30,7 +31,7 @@ from markupsafe import Markup
 
 from acclimate.errors import UsageError
 
-SLOT = re.compile(r"\{(\w+)(?::([nwulsomc]))?\}")
+SLOT = re.compile(r"\{(\w+)(?::([nwulsomck]))?\}")
 NUMBER = r"[-+]?(?:\d[\d,.]*(?:e[-+]?\d+)?(?: ?%)?|inf)|nan|unknown"
 # What is taken as it stands may hold anything but the joint of two sentences.
 FORMS = {"n": f"({NUMBER})", "s": "(.+?)", "m": "(.+?)", "l": "(.+?)"}
@@ -156,6 +157,9 @@ class Language:
     def _held(self, kind: str, text: str, depth: int) -> str | None:
         if kind in ("w", "u"):
             return (self.words if kind == "w" else self.units).get(text)
+        if kind == "k":
+            number, _, unit = text.partition(" ")
+            return f"{number} {self.units[unit]}"
         if kind == "n":
             return self.words.get(text, text).replace(" %", "%")
         if kind == "l":
@@ -213,6 +217,7 @@ class Language:
             **FORMS,
             "w": f"({_any_of(self.words)})",
             "u": f"({_any_of(self.units)})",
+            "k": f"((?:{NUMBER}) (?:{_any_of(self.units)}))",
             "o": f"(|(?:{_any_of(loose)}).*?)",
         }
         made = [Pattern(english, here, forms) for english, here in self.sentences.items()]

@@ -14,6 +14,7 @@ from acclimate.domains.sample import Rows
 from acclimate.errors import StrategyError
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.quantiles import Quantiles
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted
 from acclimate.strategies.strategy import Strategy
@@ -71,7 +72,7 @@ class Arm:
         if not asked or not fit.n:
             raise StrategyError(
                 "Expected labelled target rows of two entities at least to take quantiles "
-                f"from; found {fit.n:,} rows. Label more, or score by rmse or mae."
+                f"from; found {number_of(fit.n, 'row')}. Label more, or score by rmse or mae."
             )
         away = []
         for inner, held in asked:

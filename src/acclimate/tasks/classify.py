@@ -27,6 +27,7 @@ from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.split import Cut, cut_rows
 from acclimate.domains.values import numbers
 from acclimate.errors import TaskError, UsageError
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.tasks import scores
 from acclimate.tasks.given import (
@@ -140,7 +141,12 @@ class Classify:
             (mine.take(parts.choose).case(),) if len(parts.choose) else (),
             (mine.take(parts.judge).case(),),
         )
-        notes = [*parts.notes, *copies, *notes, f"{len(parts.judge):,} rows to judge on"]
+        notes = [
+            *parts.notes,
+            *copies,
+            *notes,
+            f"{number_of(len(parts.judge), 'row')} to judge on",
+        ]
         notes += left_out(sources, problem, "labelled rows")
         notes += [
             f"{name} tells other classes apart than {target.name}: co-tuning alone learns "
@@ -184,8 +190,8 @@ class Classify:
             unlabelled=replace(mine, label=None),
         )
         notes = [
-            f"{target.name} has no labels: its {mine.n:,} rows are seen without them, and "
-            "nothing can be judged",
+            f"{target.name} has no labels: its {number_of(mine.n, 'row is', 'rows are')} seen "
+            "without them, and nothing can be judged",
             f"classes of the sources: {', '.join(classes)}",
             *left_out(sources, problem, "labelled rows"),
             *columns_said(target.name, types, given),
@@ -242,7 +248,7 @@ class Classify:
         notes = [f"classes in fit: {seen}; scored by {name}"]
         if len(label) and share.max() == 1:
             notes.append(
-                f"all {len(label):,} rows of {target} to fit on are "
+                f"{target} has {number_of(len(label), 'row')} to fit on, all of them "
                 f"{classes[int(share.argmax())]}: only sources can tell classes apart; label "
                 "more of its rows"
             )

@@ -15,6 +15,7 @@ from acclimate.domains.schema import ColumnType
 from acclimate.domains.source import Source
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import DomainError, TaskError
+from acclimate.plurals import number_of
 
 
 def artifacts_of(given: Sequence[Domain]) -> tuple[Source, ...]:
@@ -95,7 +96,9 @@ def items_said(target: str, items: Strings, given: Sequence[Domain]) -> list[str
         encoder = None if each.learned is None else each.learned.fitted.encoder
         if isinstance(encoder, ItemEncoder):
             known = int(np.isin(items, encoder.catalogue[encoder.known]).sum())
-            notes.append(f"{each.name} knows {known:,} of {target}'s {len(items):,} items")
+            notes.append(
+                f"{each.name} knows {known:,} of {target}'s {number_of(len(items), 'item')}"
+            )
     return notes
 
 

@@ -14,6 +14,7 @@ from acclimate.domains.schema import ColumnType
 from acclimate.domains.source import Source, shared
 from acclimate.domains.values import Figures, numbers
 from acclimate.errors import TaskError
+from acclimate.plurals import number_of
 from acclimate.tasks.tables import rows_of
 
 READ = 0.99  # the share of a label's values that must be numbers; the rest is unlabelled
@@ -88,8 +89,8 @@ def require_numbers(target: Domain, sources: Sequence[Domain]) -> list[str]:
         if label.len() < written.len():
             lost = written.filter(~_reads(domain, written))
             notes.append(
-                f"{lost.len():,} labels of {domain.name} are no numbers, such as {lost[0]!r}; "
-                "their rows count as unlabelled"
+                f"{number_of(lost.len(), 'label')} of {domain.name} cannot be read as "
+                f"numbers, such as {lost[0]!r}; what has no number counts as unlabelled"
             )
     mine = label_of(target).drop_nans()
     if mine.len() and mine.n_unique() < FEWEST:

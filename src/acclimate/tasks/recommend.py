@@ -23,6 +23,7 @@ from acclimate.domains.source import Source, shared
 from acclimate.domains.split import Cut, EventParts, cut_events
 from acclimate.domains.view import ItemRecipe
 from acclimate.errors import TaskError, UsageError
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.tasks import ranking as per_user
 from acclimate.tasks.given import artifacts_of, items_said, unchecked
@@ -91,14 +92,18 @@ class Recommend:
         exam = self._exam(problem, parts, events)
         judged = exam.judge[0].truth
         assert judged.missed is not None
-        notes = [*parts.notes, *copies, note, f"{judged.n_units:,} users to judge on"]
+        notes = [
+            *parts.notes,
+            *copies,
+            note,
+            f"{number_of(judged.n_units, 'user')} to judge on",
+        ]
         notes += left_out(sources, problem, "events")
         notes += items_said(target.name, catalogue, artifacts)
         notes += unchecked(target.name, artifacts)
         if judged.missed.sum():
-            notes.append(
-                f"{int(judged.missed.sum()):,} judged items are in no catalogue: misses"
-            )
+            missed = number_of(int(judged.missed.sum()), "judged item is", "judged items are")
+            notes.append(f"{missed} in no catalogue: misses")
         return Posed(self, problem, exam, whole, tuple(notes))
 
     def _catalogue(self, target: Domain, events: pl.DataFrame) -> tuple[Strings, str]:
@@ -107,10 +112,13 @@ class Recommend:
         if "items" in target.tables:
             seen |= set(target.tables["items"]["item"].drop_nulls().to_list())
             seen -= set(target.schema.declared.restricted)
-            note = f"catalogue: {len(seen):,} items of {target.name}'s items table and events"
+            note = (
+                f"catalogue: {number_of(len(seen), 'item')} of {target.name}'s items table and "
+                "events"
+            )
         else:
             note = (
-                f"catalogue: the {len(seen):,} items seen in {target.name} so far; "
+                f"catalogue: {number_of(len(seen), 'item')} seen in {target.name} so far; "
                 "an items table would add those not sold yet"
             )
         return np.array(sorted(seen), dtype=object), note

@@ -18,6 +18,7 @@ from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.split import Cut, cut_rows
 from acclimate.errors import TaskError, UsageError
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.tasks import errors
 from acclimate.tasks.given import artifacts_of, columns_said, unchecked
@@ -137,7 +138,7 @@ class Regress:
             *copies,
             *unread,
             *notes,
-            f"{len(parts.judge):,} rows to judge on",
+            f"{number_of(len(parts.judge), 'row')} to judge on",
         ]
         notes += left_out(sources, problem, "labelled rows")
         notes += [*missed, *unchecked(target.name, given)]
@@ -236,9 +237,9 @@ class Regress:
         """A target without labels, of whose numbers nothing can be judged."""
         raise TaskError(
             f"Expected labels in target {target.name!r} to regress on; found none in "
-            f"{mine.n:,} rows. Without any, nothing tells numbers that transfer from numbers "
-            "that do not: label some rows, about 200 where you can, or name another column "
-            "with --label."
+            f"{number_of(mine.n, 'row')}. Without any, nothing tells numbers that transfer "
+            "from numbers that do not: label some rows, about 200 where you "
+            "can, or name another column with --label."
         )
 
 

@@ -22,6 +22,7 @@ from acclimate.domains.source import Source, shared
 from acclimate.domains.split import Cut, cut_rows
 from acclimate.domains.tokenview import TokenRecipe
 from acclimate.errors import TaskError
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.tasks import spans as counted
 from acclimate.tasks.task import Metric, Posed, left_out
@@ -80,7 +81,10 @@ class Tag:
             (mine.take(parts.judge).case(),),
         )
         notes = [*parts.notes, *copies, *strangers, _said(problem.fit, classes)]
-        notes += [*_foreign(known, classes), f"{len(parts.judge):,} sentences to judge on"]
+        notes += [
+            *_foreign(known, classes),
+            f"{number_of(len(parts.judge), 'sentence')} to judge on",
+        ]
         if not strangers:
             notes += left_out(sources, problem, "labelled sentences")
         notes += _cuttings(target, sources)
@@ -165,7 +169,8 @@ def _classes(target: str, table: pl.DataFrame) -> tuple[str, ...]:
     if not found:
         raise TaskError(
             f"Expected labelled spans in target {target!r} to judge on; found none in "
-            f"{table.height:,} sentences. Label some, as tags or in a column of spans."
+            f"{number_of(table.height, 'sentence')}. Label some, as tags or in a column of "
+            "spans."
         )
     return tuple(found)
 

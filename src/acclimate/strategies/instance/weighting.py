@@ -26,6 +26,7 @@ from acclimate.errors import StrategyError
 from acclimate.models.design import stack_views, take_rows
 from acclimate.models.linear import Linear
 from acclimate.models.model import Model, Tick, idle
+from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.strategies.stacking import target_view
 from acclimate.strategies.strategy import Strategy, Weigh
@@ -149,8 +150,8 @@ def worth(weights: Mapping[str, Array]) -> list[str]:
     weights  source → (n,) ≥ 0
     """
     return [
-        f"{name}: weighted, its {len(weight):,} rows are worth "
-        f"{effective_rows(weight):,.0f} equal ones"
+        f"{name}: weighted, its {number_of(len(weight), 'row is', 'rows are')} worth "
+        f"{number_of(round(effective_rows(weight)), 'equal one')}"
         for name, weight in weights.items()
     ]
 
