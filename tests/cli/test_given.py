@@ -207,5 +207,7 @@ def test_a_few_labels_of_one_class_give_a_clear_answer(
     found = call(*words, "--labels", labels, *BUDGET, "--strategy", "coral")
     assert found.code == 0, found.err
     assert found.json["verdict"]["metric"] == "log-loss"
-    said = f"rare has {labels} rows to fit on, all of them no: only sources can tell classes apart"
+    said = (
+        f"rare has {labels} rows to fit on, all of them no: only sources can tell classes apart"
+    )
     assert any(note.startswith(said) for note in found.json["notes"])
