@@ -68,4 +68,6 @@ def theirs(program: str) -> Runner:
     return lap
 
 
-RACES = (Race("dann", PEER, dann, theirs("skada_dann.py"), goal=1.7, recorded=3.0),)
+RACES = (
+    Race("dann", PEER, dann, theirs("skada_dann.py"), 1.7, recorded=3.0, scales=(0.25, 1, 4)),
+)

@@ -119,6 +119,7 @@ def _race(arm: str, inner: int, recorded: float) -> Race:
         goal=25.0,
         recorded=recorded,
         lower=True,
+        scales=(0.25, 1, 4),
     )
 
 

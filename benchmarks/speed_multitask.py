@@ -115,7 +115,8 @@ def theirs(program: str) -> Runner:
     return lap
 
 
+SCALES = (0.25, 1, 4)
 RACES = (
-    Race("mmoe", PEER, ours(mmoe), theirs("rechub_mmoe.py"), goal=4.0, recorded=2.7),
-    Race("ple", PEER, ours(ple), theirs("rechub_ple.py"), goal=4.0, recorded=2.7),
+    Race("mmoe", PEER, ours(mmoe), theirs("rechub_mmoe.py"), 4.0, 2.7, scales=SCALES),
+    Race("ple", PEER, ours(ple), theirs("rechub_ple.py"), 4.0, 2.7, scales=SCALES),
 )

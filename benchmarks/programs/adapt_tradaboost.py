@@ -1,7 +1,9 @@
 # mypy: disable-error-code="import-not-found"
-"""ADAPT's TrAdaBoost of 50 rounds on a source and a target with labels.
+"""ADAPT's TrAdaBoost of 50 rounds on a source and the target's first rows.
 
-    python adapt_tradaboost.py SCALE THREADS linear|tree
+    python adapt_tradaboost.py SCALE THREADS linear|tree ONE_IN
+
+One in ONE_IN rows of the target comes with its label.
 
 `linear` is scikit-learn's logistic regression, `tree` its tree of depth 5.
 """
@@ -24,9 +26,10 @@ def main() -> None:
 
     kind = sys.argv[3]
     xs, ys, xt, yt = made(float(sys.argv[1]))
+    few = len(xs) // int(sys.argv[4])
     trees = DecisionTreeClassifier(max_depth=5, random_state=0)
     learner = trees if kind == "tree" else LogisticRegression(max_iter=200)
-    told = {"Xt": xt[:-ASKED], "yt": yt[:-ASKED], "verbose": 0, "random_state": 0}
+    told = {"Xt": xt[:few], "yt": yt[:few], "verbose": 0, "random_state": 0}
     boost = TrAdaBoost(learner, n_estimators=ROUNDS, **told)
     with Watch() as watch:
         boost.fit(xs, ys)

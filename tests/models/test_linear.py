@@ -370,12 +370,32 @@ def test_a_direction_is_newton_s_by_a_hessian_of_finite_differences(k: int) -> N
     gradient, options = slope(flat), (weight, newton.chances(matrix @ beta), precision)
     expected = -np.linalg.solve(hessian, gradient).reshape(4, k)
     if k == 1:
-        factor = newton._factor(matrix, *options)
-        found = newton._by_cholesky(factor, gradient[:, None])
+        for exact, close in ((True, 1e-5), (False, 1e-4)):
+            factor = newton._factor(matrix, *options, exact)
+            found = newton._by_cholesky(factor, gradient[:, None])
+            np.testing.assert_allclose(found, expected, rtol=close)
     else:
         right = gradient.reshape(4, k)
         found = newton._by_conjugate_gradients(matrix, *options, right, 1e-9)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e25], ids=["alike", "far apart", "too large"])
+def test_columns_beyond_single_precision_end_at_the_minimum(scale: float) -> None:
+    g = np.random.default_rng(0)
+    one, other = g.standard_normal((2, 500))
+    # The label hangs on what two columns differ in, which is a hundred thousandth of them.
+    x = np.column_stack([one, one + 1e-5 * other, scale * g.random(500)])
+    label = (other + g.standard_normal(500) > 0).astype(np.int64)
+    matrix = np.column_stack([np.ones(500), x])
+    precision = np.array([0.0, 1e-12, 1e-12, 1e-6 / scale**2])[:, None]
+    shown = label[:, None].astype(np.float64)
+    found = newton.minimise(matrix, shown, np.ones(500), 0 * precision, precision, lambda: None)
+    gradient = matrix.T @ (newton.chances(matrix @ found) - shown) + precision * found
+    # As a share of what each column's gradient is made of, and of what the two differ in.
+    assert (np.abs(gradient[:, 0]) / np.abs(matrix).sum(axis=0)).max() < 1e-9
+    apart = gradient[2, 0] - gradient[1, 0]
+    assert abs(apart) < 1e-6 * 1e-5 * np.abs(other).sum(), apart
 
 
 def test_from_near_by_fewer_factors_are_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -97,17 +98,29 @@ def test_the_model_text_predicts_what_training_would_have() -> None:
     view = made()
     prepared = SMALL.prepare(view)
     kept: list[Array] = []
-    train = lightgbm.train
+    written = lightgbm.Booster.model_to_string
 
-    def watched(*args: object, **settings: object) -> object:
-        booster = train(*args, **settings)
+    def watched(booster: lightgbm.Booster) -> str:
         kept.append(booster.predict(prepared.matrix))
-        return booster
+        return str(written(booster))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lightgbm, "train", watched)
+        patch.setattr(lightgbm.Booster, "model_to_string", watched)
         fitted = SMALL.fit(prepared, rng=RNG)
     np.testing.assert_allclose(fitted.predict(view).p[:, 1], kept[0], atol=1e-12)
+
+
+def test_rows_for_many_fits_are_cut_at_fewer_places() -> None:
+    x = np.linspace(0.0, 1.0, 4000)[:, None]
+    label = (np.sin(400 * x[:, 0]) > 0).astype(np.int64)
+    view = RowView(x, np.zeros((4000, 0), np.int64), (), None, label, 2)
+    model, cuts = Trees(leaves=200, rate=1.0, rounds=3, min_rows=1), []
+    for prepare in (model.prepare, model.prepare_often):
+        fitted = model.fit(prepare(view), rng=RNG).fitted
+        assert fitted is not None
+        lines = re.findall(r"^threshold=(.*)$", fitted.model, re.MULTILINE)
+        cuts.append(len({each for line in lines for each in line.split()}))
+    assert cuts[1] <= 63 < cuts[0], cuts
 
 
 def test_a_flipped_half_of_weight_zero_is_as_if_it_were_not_there() -> None:

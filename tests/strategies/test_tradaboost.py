@@ -27,6 +27,7 @@ from acclimate.models.trees import Trees
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled
 from acclimate.strategies.instance.tradaboost import (
+    Learner,
     Round,
     TrAdaBoost,
     reweighed,
@@ -242,6 +243,12 @@ def test_what_does_not_depend_on_weights_is_done_once_a_learner() -> None:
     target, source = numbered([1, 0]), numbered([1], first=2)
     TrAdaBoost(5).boost(Counted(script, 3), target, source, None, np.array([0, 1]), RNG)
     assert prepared == [3, 2, 2] and len(script.seen) == 15
+
+
+def test_trees_are_prepared_for_many_fits() -> None:
+    view = rows(problem(market(60, 1)).view(market(60, 1)))
+    learner = Learner(Trees(rounds=2), view)
+    assert learner.prepared.often and not Trees().prepare(view).often
 
 
 # ── the strategy ────────────────────────────────────────────────────────────

@@ -111,6 +111,15 @@ class WarmStart(Protocol):
 
 
 @runtime_checkable
+class FitsOften(Protocol):
+    """Its rows can be prepared for many fits, each a little coarser and much quicker."""
+
+    def prepare_often(self, view: Any) -> Any:
+        """As `prepare`."""
+        ...
+
+
+@runtime_checkable
 class Costly(Protocol):
     """It takes long: a plan tries it after models without an effort, cheaper ones first.
 

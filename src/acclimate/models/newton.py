@@ -4,7 +4,10 @@ Before: `linear` says what is minimised, around which centre and how firmly.
 After: its coefficients.  Directions come from Cholesky on a dense binary design
 and from preconditioned conjugate gradients otherwise; steps are halved until the
 objective falls.  A factor serves again while gradients fall by a tenth a step with it:
-near the minimum the curvature hardly moves, and its product is most of the work.
+near the minimum the curvature hardly moves, and its product is most of the work.  That
+product is in single precision, which halves it and moves the path, not the minimum: gradient
+and objective are in double.  Where a factor of the very point does not halve the gradient,
+the product is in double from there on.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from acclimate.models.model import Tick
 
 STEPS = 100
 CONJUGATE_STEPS = 250
-BLOCK = 4096  # rows; a block of the weighted design stays in cache
+BLOCK = 4096  # rows of a design that are looked at together
+CACHED = 1024  # rows of the weighted design that stay in cache, next to their product
 ENOUGH = 1e-11  # Newton decrement, on the scale of summed loss, below which a step is the last
 
 
@@ -46,6 +50,7 @@ def minimise(
     scores = np.asarray(matrix @ beta)
     value = _loss(scores, target, weight) + _away(beta, centre, precision)
     first, before, factor = None, math.inf, None
+    exact = fresh = False
     for _ in range(STEPS):
         tick()
         chance = chances(scores)
@@ -56,8 +61,10 @@ def minimise(
         if size == 0.0:
             break
         if direct:
-            if factor is None or size > 0.1 * before:
-                factor = _factor(matrix, weight, chance, precision)
+            exact = exact or (fresh and size > 0.5 * before)
+            fresh = factor is None or size > 0.1 * before
+            if fresh:
+                factor = _factor(matrix, weight, chance, precision, exact)
             step = _by_cholesky(factor, gradient)
         else:
             # Rough far from the minimum, then a thousandth of the gradient a step.
@@ -98,7 +105,7 @@ def _loss(scores: Array, target: Array, weight: Array) -> float:
     from scipy.special import logsumexp
 
     if scores.shape[1] == 1:
-        total = np.logaddexp(0.0, scores[:, 0])
+        total = np.maximum(scores[:, 0], 0.0) + np.log1p(np.exp(-np.abs(scores[:, 0])))
     else:
         total = logsumexp(scores, axis=1)
     return float(weight @ (total - (scores * target).sum(axis=1)))
@@ -122,16 +129,18 @@ def _settled(beta: Array, centre: Array, precision: Array) -> Array:
     return settled
 
 
-def _factor(matrix: Array, weight: Array, chance: Array, precision: Array) -> Any:
-    """The Cholesky factor of the Hessian of a dense binary design."""
+def _factor(matrix: Array, weight: Array, chance: Array, precision: Array, exact: bool) -> Any:
+    """The Cholesky factor of the Hessian of a dense binary design.
+
+    exact  whether its product is in double precision; else where single does not serve
+    """
     from scipy.linalg import LinAlgError, cho_factor
 
     # Scaled by the root, each block's product is symmetric and costs half.
-    root = np.sqrt(weight * (chance * (1.0 - chance))[:, 0])
-    hessian = np.zeros((matrix.shape[1], matrix.shape[1]))
-    for begin in range(0, len(matrix), BLOCK):
-        rows = matrix[begin : begin + BLOCK] * root[begin : begin + BLOCK, None]
-        hessian += rows.T @ rows
+    root = np.sqrt(weight * (chance * (1.0 - chance))[:, 0])[:, None]
+    hessian = _product(matrix, root, np.float64 if exact else np.float32)
+    if not np.isfinite(hessian).all():
+        hessian = _product(matrix, root, np.float64)
     diagonal = np.diag_indices_from(hessian)
     hessian[diagonal] += precision[:, 0]
     ridge = 0.0
@@ -143,6 +152,19 @@ def _factor(matrix: Array, weight: Array, chance: Array, precision: Array) -> An
             more = max(1e-12 * float(hessian[diagonal].max(initial=1.0)), 10 * ridge)
             hessian[diagonal] += more - ridge
             ridge = more
+
+
+def _product(matrix: Array, root: Array, precision: Any) -> Array:
+    """(a, a) of the rows times their root, with themselves."""
+    total = np.zeros((matrix.shape[1], matrix.shape[1]))
+    held = np.empty((min(CACHED, len(matrix)), matrix.shape[1]), precision)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for begin in range(0, len(matrix), CACHED):
+            rows = matrix[begin : begin + CACHED]
+            scaled = held[: len(rows)]
+            np.multiply(rows, root[begin : begin + CACHED], out=scaled, casting="same_kind")
+            total += scaled.T @ scaled
+    return total
 
 
 def _by_cholesky(factor: Any, gradient: Array) -> Array:

@@ -34,7 +34,7 @@ from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
 from acclimate.models.design import stack_views, take_rows
 from acclimate.models.ensemble import Ensemble, mixed
-from acclimate.models.model import Model, Tick, WarmStart, idle
+from acclimate.models.model import FitsOften, Model, Tick, WarmStart, idle
 from acclimate.rng import Rng
 from acclimate.strategies.instance.boostable import (
     errs_on_nothing,
@@ -182,13 +182,15 @@ class Learner:
     """A model fitted again and again on the same rows with other weights.
 
     What does not depend on weights is done once, and a fit begins where the last ended
-    where the model knows how; neither changes a result.
+    where the model knows how; neither changes a result.  Trees have fewer bins here, which
+    changes theirs a little (`docs/log.md` has what that costs: nothing that could be seen).
     """
 
     def __init__(self, model: Model, rows: RowView, seen: Ints | None = None) -> None:
         """seen: positions of the rows it may see, None for all of them."""
         self.model, self.seen = model, seen
-        self.prepared = model.prepare(rows if seen is None else take_rows(rows, seen))
+        prepare = model.prepare_often if isinstance(model, FitsOften) else model.prepare
+        self.prepared = prepare(rows if seen is None else take_rows(rows, seen))
         self.last: Model | None = None
 
     def fit(self, weight: Array, rng: Rng, tick: Tick) -> Model:
