@@ -24,7 +24,7 @@ from acclimate.models.itemweights import ItemWeights
 from acclimate.models.model import Tick, idle
 from acclimate.rng import Rng
 
-MEASURES = ("cosine", "iou")
+MEASURES: tuple[Literal["cosine", "iou"], ...] = ("cosine", "iou")
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ class ItemKnn(ItemWeights):
 
     def grid(self) -> tuple[ItemKnn, ...]:
         return tuple(
-            replace(self, neighbours=neighbours, shrink=shrink)
-            for neighbours in (30, 100, 300)
+            replace(self, neighbours=neighbours, shrink=shrink, measure=measure)
+            for measure in MEASURES
+            for neighbours in (100, 300)
             for shrink in (0.0, 10.0)
         )
 

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from acclimate.domains.moved import Affine, Move
 from acclimate.errors import UsageError
 from acclimate.models.across import Across
+from acclimate.models.als import Als
 from acclimate.models.attention import Mtan
 from acclimate.models.attentive import Attentive
 from acclimate.models.ease import Ease
@@ -77,6 +78,7 @@ from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.lora import Lora
 from acclimate.strategies.parameter.prior import SourcePrior
 from acclimate.strategies.relation.cotuning import CoTuning
+from acclimate.strategies.relation.factorprior import ItemFactorPrior
 from acclimate.strategies.relation.itemgraph import ItemGraph
 from acclimate.strategies.relation.itemprior import ItemItemPrior
 from acclimate.strategies.relation.marketstack import MarketStack
@@ -92,6 +94,7 @@ MODELS: tuple[Model, ...] = (
     Rp3Beta(),
     Ease(),
     GraphFilter(),
+    Als(),
     Stack(),
     Linear(),
     Trees(),
@@ -107,6 +110,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     ItemItemPrior(),
     ItemGraph(),
     MarketStack(),
+    ItemFactorPrior(),
     GraphSmoothing(),
     Chain((Coral(), SourceOnly())),
     Chain((Coral(), Pooled())),

@@ -1,0 +1,114 @@
+"""The factor prior as a strategy: what it draws on, its limits, and who reaches the sources' fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from acclimate.arrays import Array
+from acclimate.domains.problem import Claim, Problem, Statistics
+from acclimate.domains.sample import Interactions
+from acclimate.domains.source import Source
+from acclimate.domains.view import ItemEncoder, ItemRecipe
+from acclimate.errors import StrategyError
+from acclimate.models.als import Als
+from acclimate.models.ease import Ease
+from acclimate.rng import Rng
+from acclimate.strategies.arm import Arm
+from acclimate.strategies.baselines import SourceOnly, TargetOnly
+from acclimate.strategies.relation.factorprior import ItemFactorPrior, source_factors
+
+KEY = Rng.of(0)
+MODEL = Als(3, 0.2, 0.05, sweeps=20)
+ITEMS = [f"i{n}" for n in range(10)]
+
+
+def taken(X: Array, items: list[str]) -> Interactions:
+    user, item = np.nonzero(X)
+    users = np.array([f"u{n}" for n in range(len(X))], dtype=object)
+    return Interactions(user, item, users, np.array(items, dtype=object))
+
+
+def drawn(seed: int, users: int, items: int = 10) -> Array:
+    return (np.random.default_rng(seed).random((users, items)) < 0.35).astype(float)
+
+
+def problem(target: Interactions, *sources: Interactions) -> Problem:
+    given = tuple(Source(f"s{n}", sample) for n, sample in enumerate(sources))
+    return Problem("t", target, given, Claim.LATER, ItemRecipe(target.items))
+
+
+TARGET = taken(drawn(1, 30), ITEMS)
+SHUFFLED = [ITEMS[n] for n in (3, 1, 4, 0, 5, 9, 2, 6, 8, 7)]
+ONE = taken(drawn(2, 80), SHUFFLED)
+
+
+def fitted(arm: Arm, given: Problem) -> Als:
+    found = arm.fit(given, KEY).model
+    assert isinstance(found, Als)
+    return found
+
+
+def test_a_sources_factors_stand_where_the_target_has_its_items() -> None:
+    given = problem(TARGET, ONE).encoded(Statistics.BOTH)
+    assert isinstance(given.encoder, ItemEncoder)
+    known = source_factors(given.sources, MODEL, 6000)
+    prior = ItemFactorPrior(7.0).prior(known, given.encoder)
+    theirs = {item: n for n, item in enumerate(known.items)}
+    counts = dict(zip(SHUFFLED, drawn(2, 80).sum(axis=0), strict=True))
+    for column, item in enumerate(given.encoder.catalogue[given.encoder.known]):
+        np.testing.assert_array_equal(
+            prior.factors[column], known.factors[theirs[item]], err_msg=item
+        )
+        assert prior.users[column] == counts[item]
+    assert prior.strength == 7.0 and prior.scale == known.scale
+
+
+def test_an_item_that_the_sources_lack_starts_fresh_and_one_that_the_target_lacks_is_passed_over(
+) -> None:
+    other = taken(drawn(3, 50), [*ITEMS[:5], *(f"x{n}" for n in range(5))])
+    given = problem(TARGET, other).encoded(Statistics.BOTH)
+    assert isinstance(given.encoder, ItemEncoder)
+    known = source_factors(given.sources, MODEL, 6000)
+    prior = ItemFactorPrior().prior(known, given.encoder)
+    assert len(known.items) == 10 and len(prior.users) == 10
+    np.testing.assert_array_equal(prior.users > 0, [True] * 5 + [False] * 5)
+    assert not prior.factors[5:].any()
+
+
+def test_a_strength_without_bound_stands_on_what_the_sources_counted() -> None:
+    # μ → ∞ leaves 1/n_i: with many users of sources, their factors are the target's.
+    crowd = taken(np.repeat(drawn(2, 80), 4000, axis=0), ITEMS)
+    sure = fitted(Arm(ItemFactorPrior(1e12), MODEL), problem(TARGET, crowd))
+    theirs = fitted(Arm(SourceOnly(), MODEL), problem(TARGET, crowd))
+    weak = fitted(Arm(ItemFactorPrior(1e-9), MODEL), problem(TARGET, crowd))
+    histories = problem(TARGET).encoded(Statistics.TARGET).view(TARGET).matrix  # type: ignore[union-attr]
+    mine = fitted(Arm(TargetOnly(), MODEL), problem(TARGET))
+
+    def apart(a: Als, b: Als) -> float:
+        return float(np.abs(a.scores(histories) - b.scores(histories)).mean())
+
+    assert apart(sure, theirs) < 0.02 < 0.1 < apart(mine, theirs)
+    assert apart(weak, theirs) > 0.1
+
+
+def test_two_sources_are_one_of_all_their_users() -> None:
+    X = drawn(4, 60)
+    halves = problem(TARGET, taken(X[:30], ITEMS), taken(X[30:], ITEMS))
+    whole = problem(TARGET, taken(X, ITEMS))
+    both = [source_factors(each.sources, MODEL, 6000) for each in (halves, whole)]
+    np.testing.assert_allclose(both[0].factors, both[1].factors, atol=1e-9)
+    np.testing.assert_array_equal(both[0].users, X.sum(axis=0))
+
+
+def test_the_target_never_reaches_the_sources_fit() -> None:
+    known = source_factors(problem(TARGET, ONE).sources, MODEL, 6000)
+    other = source_factors(problem(taken(drawn(9, 12), ITEMS), ONE).sources, MODEL, 6000)
+    assert known is other, "computed once for every target"
+
+
+def test_it_takes_als_only_and_a_strength_above_nothing() -> None:
+    why = Arm(ItemFactorPrior(), Ease()).why_not(problem(TARGET, ONE))
+    assert why == "ease has no item factors that a prior could draw on"
+    with pytest.raises(StrategyError, match=r"a finite strength above 0, found 0\.0"):
+        ItemFactorPrior(0.0)
