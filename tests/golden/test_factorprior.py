@@ -1,4 +1,4 @@
-"""The factor prior as a strategy: what it draws on, its limits, and who reaches the sources' fit."""
+"""The factor prior as a strategy: what it draws on, its limits, and who reaches its source."""
 
 from __future__ import annotations
 
@@ -64,16 +64,17 @@ def test_a_sources_factors_stand_where_the_target_has_its_items() -> None:
     assert prior.strength == 7.0 and prior.scale == known.scale
 
 
-def test_an_item_that_the_sources_lack_starts_fresh_and_one_that_the_target_lacks_is_passed_over(
-) -> None:
-    other = taken(drawn(3, 50), [*ITEMS[:5], *(f"x{n}" for n in range(5))])
-    given = problem(TARGET, other).encoded(Statistics.BOTH)
+def test_of_items_that_the_sources_lack_nothing_is_known() -> None:
+    # Ids of both sides in another order: a0 … a2 stand before theirs, and i0, i1, i9 are ours.
+    names = ["a0", "a1", "a2", *ITEMS[2:9]]
+    given = problem(TARGET, taken(drawn(3, 50), names)).encoded(Statistics.BOTH)
     assert isinstance(given.encoder, ItemEncoder)
     known = source_factors(given.sources, MODEL, 6000)
     prior = ItemFactorPrior().prior(known, given.encoder)
-    assert len(known.items) == 10 and len(prior.users) == 10
-    np.testing.assert_array_equal(prior.users > 0, [True] * 5 + [False] * 5)
-    assert not prior.factors[5:].any()
+    assert known.items.tolist() == names
+    np.testing.assert_array_equal(prior.factors[2:9], known.factors[3:])
+    np.testing.assert_array_equal(prior.users > 0, [False] * 2 + [True] * 7 + [False])
+    assert not prior.factors[[0, 1, 9]].any()
 
 
 def test_a_strength_without_bound_stands_on_what_the_sources_counted() -> None:

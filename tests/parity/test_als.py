@@ -148,7 +148,7 @@ def test_the_scale_of_a_fit_is_the_mean_square_of_its_users() -> None:
 def test_someone_new_gets_what_those_alike_took() -> None:
     # Two kinds of users, six items each; a newcomer took two of the second kind's.
     g = np.random.default_rng(6)
-    X = np.kron(np.eye(2), np.ones((30, 6))) * (g.random((60, 12)) < 0.6)
+    X = (np.kron(np.eye(2), np.ones((30, 6))) * (g.random((60, 12)) < 0.6)).astype(np.float64)
     fitted = Als(4, 0.1, 0.01).fit(view(X), rng=KEY)
     history = np.zeros((1, 12))
     history[0, [7, 9]] = 1

@@ -104,7 +104,8 @@ class Als:
 
     def grid(self) -> tuple[Als, ...]:
         return tuple(
-            replace(self, unobserved=unobserved, penalty=penalty) for unobserved, penalty in TRIED
+            replace(self, unobserved=unobserved, penalty=penalty)
+            for unobserved, penalty in TRIED
         )
 
     def prepare(self, view: ItemView) -> ItemView:

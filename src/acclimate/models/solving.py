@@ -25,7 +25,9 @@ def solved(
     towards: Array | None = None,
     tick: Tick = idle,
 ) -> Array:
-    """For each row u:  argmin Σ_{i ∈ u} (1 − x·y_i)² + w Σ_i (x·y_i)² + r_u‖x‖² + p_u‖x − t_u‖².
+    """For each row u the x of least squares.
+
+        Σ_{i ∈ u} (1 − x·y_i)² + w Σ_i (x·y_i)² + r_u‖x‖² + p_u‖x − t_u‖²
 
     rows        (n, m) CSR of ones
     factors     (m, d) the y_i

@@ -24,7 +24,7 @@ from acclimate.arrays import Array, Strings
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Interactions
 from acclimate.domains.source import Derived, Source
-from acclimate.domains.view import ItemEncoder, ItemRecipe
+from acclimate.domains.view import ItemEncoder, ItemRecipe, ItemView
 from acclimate.errors import StrategyError
 from acclimate.models.als import Als, FactorPrior
 from acclimate.models.model import Model, Tick, idle
@@ -88,9 +88,9 @@ class ItemFactorPrior(Adapt):
         assert isinstance(encoder, ItemEncoder)
         known = source_factors(problem.sources, model, problem.recipe.at_most, tick)
         prior = self.prior(known, encoder)
-        return model.fit(
-            model.prepare(problem.view(problem.fit)), prior=prior, rng=rng, tick=tick
-        )
+        view = problem.view(problem.fit)
+        assert isinstance(view, ItemView)
+        return model.fit(model.prepare(view), prior=prior, rng=rng, tick=tick)
 
     def prior(self, known: SourceFactors, encoder: ItemEncoder) -> FactorPrior:
         """What sources know in the target's vocabulary; of items they lack, nothing."""
@@ -119,14 +119,15 @@ def source_factors(
         recipe = ItemRecipe(items.astype(object), at_most)
         encoder = recipe.fit(taken, [])
         view = stack([encoder.encode(sample) for sample in taken])
+        assert isinstance(view, ItemView)
         # A key of its own: what is kept must not depend on who asked first.
-        own = Rng.of(0).child("source factors")
+        own = Rng.of(0).child("factors")
         fitted = model.fit(model.prepare(view), rng=own, tick=tick)
         assert fitted.items is not None
         return SourceFactors(
             encoder.catalogue[encoder.known],
             np.asarray(fitted.items, np.float64),
-            view.popularity,  # type: ignore[union-attr]
+            view.popularity,
             fitted.scale,
         )
 
