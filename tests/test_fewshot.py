@@ -124,11 +124,32 @@ def test_reptile_is_tuned_on_tasks_that_are_neither_taught_nor_asked(
     (line,) = fewshot.run(asked("--part", "sinusoid", "--learner", "reptile"))
     told = capsys.readouterr().err.strip().splitlines()
     errors = [float(each.rpartition(" ")[2]) for each in told]
-    assert len(errors) == 4
+    assert len(errors) == len(fewshot_sinusoids.REPTILES)
     best = fewshot_sinusoids.REPTILES[int(np.argmin(errors))]
     assert str(line.arm).endswith(fewshot_sinusoids.told(best))
     # Asked, held for validation, and taught from there on.
     assert seeds[:2] == [1, 5_000] and set(seeds[2:]) == set(range(10_000, 10_020))
+
+
+def test_a_setting_of_reptile_that_runs_away_gives_its_place_to_the_next(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, third, second = fewshot_sinusoids.REPTILES[:3]
+    monkeypatch.setattr(fewshot_sinusoids, "REPTILES", (first, third, second))
+    kept = sinusoid.reptile
+
+    def running(params: Any, drawn: Any, update: Any, *rest: Any) -> Any:
+        rounds = rest[-1]
+        away = (update, *rest[:2]) == first or ((update, *rest[:2]) == second and rounds == 20)
+        return kept(params, drawn, Descent(1e9) if away else update, *rest)
+
+    monkeypatch.setattr(sinusoid, "reptile", running)
+    (line,) = fewshot.run(asked("--part", "sinusoid", "--learner", "reptile"))
+    told = capsys.readouterr().err
+    assert f"validation: {first} runs away" in told
+    assert line.value is not None and np.isfinite(line.value)
+    assert f"{fewshot_sinusoids.told(second)} runs away after more rounds" in told
+    assert str(line.arm).endswith(fewshot_sinusoids.told(third))
 
 
 @pytest.mark.parametrize("update", [Descent(0.1), Adam(0.1)])

@@ -23,7 +23,6 @@ from acclimate.strategies.multitask.lessons import column, samples
 from acclimate.strategies.multitask.sharing import (
     HardSharing,
     LabelSharing,
-    rows_worth,
     several,
 )
 from acclimate.strategies.parameter.finetune import FineTune
@@ -324,12 +323,3 @@ def test_tick_that_raises_ends_the_training() -> None:
 
     with pytest.raises(TimeoutError):
         HardSharing().adapt(asked(), MODEL, RNG, tick)
-
-
-def test_a_loss_is_worth_the_rows_of_its_tasks_the_fewest_most() -> None:
-    streams = {
-        name: Stream({"x": torch.zeros(n, 1)}, 8) for name, n in (("a", 40), ("b", 1000))
-    }
-    assert rows_worth(streams, {"a": 1.0, "b": 0.0}) == pytest.approx(40)
-    assert rows_worth(streams, {"a": 1.0, "b": 1.0}) == pytest.approx(2 / (1 / 40 + 1 / 1000))
-    assert rows_worth({"a": streams["a"]}, {"a": 0.3}) == pytest.approx(40 / 0.3)

@@ -246,7 +246,7 @@ class Trainable(Network, Protocol):
         *,
         begun: Params,
         beside: Params | None = None,
-        rows: float | None = None,
+        rows: float | Mapping[str, float] | None = None,
         steps: int,
         rng: Rng,
         tick: Tick = idle,
@@ -257,7 +257,8 @@ class Trainable(Network, Protocol):
         begun   the network's parameters, as `begin` gives them
         beside  parameters that train in the same loop and are not kept
         rows    > 0, how many rows the losses are means over, None for those prepared: a
-                penalty on the parameters is weighed against so many
+                penalty on the parameters is weighed against so many.  By parameter where
+                they differ
         """
         ...
 

@@ -166,7 +166,7 @@ class RowNetwork(ABC):
         *,
         begun: Params,
         beside: Params | None = None,
-        rows: float | None = None,
+        rows: float | Mapping[str, float] | None = None,
         steps: int,
         rng: Rng,
         tick: Tick = idle,
@@ -178,7 +178,7 @@ class RowNetwork(ABC):
         beside  parameters that train in the same loop and are not kept, such as a
                 discriminator or the heads of other tasks
         rows    > 0, how many rows the losses are means over, None for those prepared; the
-                penalty is weighed against so many
+                penalty is weighed against so many.  By parameter where they differ
         """
         beside = {} if beside is None else beside
         assert not set(begun) & set(beside), "a name for two parameters"
@@ -192,6 +192,8 @@ class RowNetwork(ABC):
             name: tuning.multipliers.get(name, 1.0) * self.rate_of(name) for name in params
         }
         moving = tuning.trainable
+        each = rows if isinstance(rows, Mapping) else {}
+        every = rows if isinstance(rows, float | int) else prepared.n
         trained = train(
             penalised,
             params,
@@ -202,7 +204,8 @@ class RowNetwork(ABC):
                 self.rate,
                 multipliers=rates,
                 anchored={*tuning.anchored, *self.anchored(begun)},
-                penalty=self.penalty / (prepared.n if rows is None else rows),
+                penalty=self.penalty / every,
+                penalties={name: self.penalty / worth for name, worth in each.items()},
             ),
             trainable=None if moving is None else {*moving, *beside},
             tick=tick,

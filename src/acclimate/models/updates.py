@@ -38,6 +38,7 @@ class Adam:
                   Decoupled decay has no such place: at a small rate it hardly holds what
                   few rows move
     multipliers   parameter → factor on its rate, 1 where absent
+    penalties     parameter → its own λ, in place of `penalty`
     anchored      parameters without the penalty: those another one already holds.  Vectors
                   (biases) have none either.
     """
@@ -45,6 +46,7 @@ class Adam:
     rate: float = 2e-3
     penalty: float = 0.0
     multipliers: Mapping[str, float] = field(default_factory=dict)
+    penalties: Mapping[str, float] = field(default_factory=dict)
     anchored: Collection[str] = frozenset()
 
     def begin(self, params: Params) -> torch.optim.Optimizer:
@@ -53,7 +55,8 @@ class Adam:
         groups: dict[tuple[float, float], list[torch.Tensor]] = {}
         for name, value in params.items():
             held = value.ndim > 1 and name not in self.anchored
-            key = (self.multipliers.get(name, 1.0), self.penalty if held else 0.0)
+            penalty = self.penalties.get(name, self.penalty) if held else 0.0
+            key = (self.multipliers.get(name, 1.0), penalty)
             groups.setdefault(key, []).append(value)
         return torch.optim.Adam(
             [

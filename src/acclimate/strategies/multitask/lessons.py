@@ -34,12 +34,15 @@ class Lesson:
     view    labelled, with the number of classes of this task
     weight  (n,) ≥ 0, one a row, or None for equal weights
     share   ≥ 0, factor on the mean loss
+    rows    (n,) which row each is, so that tasks can have rows in common, or None for rows
+            that no other task has
     """
 
     name: str
     view: RowView
     weight: Array | None = None
     share: float = 1.0
+    rows: Ints | None = None
 
     @property
     def numbers(self) -> bool:
@@ -72,12 +75,13 @@ def label_lessons(problem: Problem) -> list[Lesson]:
     them.
     """
     theirs = source_views(problem)
-    own = [problem.view(problem.fit)] if problem.labelled else []
+    own = [rows_view(problem.view(problem.fit))] if problem.labelled else []
     weight = row_weights(problem.sources, problem.fit.n if own else 0)
-    found = [Lesson("label", rows_view(stack([*own, *theirs])), weight)]
     mine = [rows_view(problem.view(sample)) for sample in own_rows(problem)]
-    whole = rows_view(stack([*mine, *theirs]))
-    weight = row_weights(problem.sources, sum(view.n for view in mine))
+    whole, ours = rows_view(stack([*mine, *theirs])), sum(view.n for view in mine)
+    taught = np.r_[np.arange(own[0].n if own else 0), np.arange(ours, whole.n)]
+    found = [Lesson("label", rows_view(stack([*own, *theirs])), weight, rows=taught)]
+    weight = row_weights(problem.sources, ours)
     for name in label_names(problem):
         classes = classes_of(problem, name)
         if len(classes) < 2:
@@ -86,7 +90,7 @@ def label_lessons(problem: Problem) -> list[Lesson]:
         known = np.flatnonzero(label >= 0)
         view = replace(whole, label=label, n_classes=len(classes))
         weights = None if weight is None else weight[known]
-        found.append(Lesson(name, take_rows(view, known), weights))
+        found.append(Lesson(name, take_rows(view, known), weights, rows=known))
     return found
 
 

@@ -34,6 +34,7 @@ from acclimate.strategies.multitask.lessons import (
     market_lessons,
     no_other_label,
 )
+from acclimate.strategies.multitask.worth import overlaps, worth_of
 from acclimate.strategies.seen import teaches_nothing
 from acclimate.strategies.strategy import Adapt, Strategy
 
@@ -187,7 +188,7 @@ class HardSharing(Adapt):
             streams,
             tuning,
             begun=whole | balanced.beside,
-            rows=rows_worth(streams, shares),
+            rows=worth_of(whole, private, names, shares, overlaps(lessons)),
             steps=longest(network, streams, shares, tuning.epochs),
             rng=rng,
             tick=tick,
@@ -201,18 +202,6 @@ class HardSharing(Adapt):
     ) -> dict[str, Any]:
         """What is added to the tasks' losses: here nothing."""
         return {}
-
-
-def rows_worth(streams: Mapping[str, Stream], shares: Mapping[str, float]) -> float:
-    """How many equal rows a loss Σ share · mean is worth, for a task's share of it.
-
-        Σ s / Σ (s² / n),  Kish's effective sample size over the sum of the shares
-
-    With one task of share 1 its rows, with equal tasks those of each; a task of few rows
-    weighs on it as heavily as these weigh in the loss.
-    """
-    spread = sum(shares[name] ** 2 / stream.mass for name, stream in streams.items())
-    return sum(shares[name] for name in streams) / spread
 
 
 @dataclass(frozen=True)
