@@ -15,7 +15,7 @@ from acclimate.domains.source import ALL, Source
 from acclimate.errors import StrategyError
 from acclimate.models.linear import Linear
 from acclimate.models.mixed import MixedNetwork
-from acclimate.models.network import Params, Stream, Tuning, total
+from acclimate.models.network import Params, Tuning, total
 from acclimate.rng import Rng
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.chain import Chain
