@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class Asked:
 
 
 def compared(
-    data: str, asked: Iterable[Asked], arms: list[str], seed: int, until: float
+    data: str, asked: Sequence[Asked], arms: list[str], seed: int, until: float
 ) -> Iterator[Line]:
     """Each arm's mean over targets; low and high are of its difference to `AGAINST`.
 
@@ -75,7 +75,8 @@ def compared(
     """
     told: dict[tuple[str, str], list[float]] = {}
     seconds = dict.fromkeys([AGAINST, *arms], 0.0)
-    for each in asked:
+    for number, each in enumerate(asked):
+        print(f"{data}: {each.name}, {number + 1} of {len(asked)}", file=sys.stderr, flush=True)
         if time.monotonic() > until:
             print(f"stopped before {each.name}: no time left", file=sys.stderr)
             break
@@ -158,11 +159,9 @@ def reviews(args: argparse.Namespace) -> Iterator[Line]:
         yield from compared(data, asked, arms, args.seed, until)
 
 
-def drawn(table: pl.DataFrame, each: int | None, seed: int) -> pl.DataFrame:
+def drawn(table: pl.DataFrame, each: int, seed: int) -> pl.DataFrame:
     """Rows of different texts, so many of a category at most, drawn."""
     table = table.unique(text_of(table), keep="first", maintain_order=True)
-    if each is None:
-        return table
     order = Rng.of(seed).child("reviews").generator().permutation(table.height)
     return table[order].group_by("cat", maintain_order=True).head(each)
 

@@ -244,3 +244,17 @@ def test_joint_descent_is_maml_without_its_rounds() -> None:
     found = stopped.strategy("joint-descent")
     assert isinstance(found, Maml) and found == replace(Maml(), rounds=0)
     assert stopped.strategy("pooled").kind == "pooled"
+
+
+def test_without_a_name_the_files_of_the_folder_are_asked_and_missing_ones_told(
+    tmp_path: Path, once: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / fewshot.REVIEWS
+    file.parent.mkdir()
+    file.write_text(opinions(tmp_path).read_text("utf-8"), "utf-8")
+    words = ("--data", str(tmp_path), "--part", "reviews", "--part", "schools")
+    lines = list(fewshot.run(asked(*words, "--arm", "source-only")))
+    assert {line.data for line in lines} == {"reviews, 5 labels a class"}
+    told = capsys.readouterr().err
+    assert f"left out: {tmp_path / fewshot.SCHOOLS} is not there" in told
+    assert "reviews, 5 labels a class: 乙, 2 of 2" in told
