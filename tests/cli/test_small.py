@@ -8,14 +8,24 @@ import numpy as np
 import polars as pl
 import pytest
 
+from acclimate.models.trees import Trees
+from acclimate.plans import tune
+from acclimate.strategies import catalogue
 from tests.cli.calls import Call, Markets, days, events, labels, rows
 from tests.cli.conftest import keep_models
+from tests.contract.cases import less
+
+GRID = Trees.grid
 
 
 @pytest.fixture
 def trees(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
-    """Boosted trees, too: they have their own ways to fall over few rows."""
+    """Boosted trees, too, a few: they have their own ways to fall over few rows."""
     keep_models(monkeypatch, "linear", "trees")
+    monkeypatch.setattr(catalogue, "MODELS", tuple(map(less, catalogue.MODELS)))
+    catalogue.models.cache_clear()
+    monkeypatch.setattr(Trees, "grid", lambda self: GRID(self)[:2])
+    monkeypatch.setattr(tune, "_fold_count", lambda problem: 2)
 
 
 def verdict(call: Call, words: list[object]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,33 +13,16 @@ import pytest
 
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
-from acclimate.models.columns import commonest_terms
 from acclimate.models.linear import Linear
-from acclimate.models.mixed import TEXT_BUCKETS, MixedNetwork
+from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Network, State, Weighted
-from acclimate.models.network import Params, Stream, Trainable
+from acclimate.models.network import Stream, Trainable
 from acclimate.rng import Rng
+from tests.models.rings import rings
 
 torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
 
 RNG = Rng.of(7)
-LEVELS = (3, 70, 300, 12)
-
-
-def rings(n: int, seed: int, text: bool = False) -> RowView:
-    """Rows whose class is whether they lie in a ring, shifted by one category."""
-    import scipy.sparse as sp
-
-    g = np.random.default_rng(seed)
-    numeric = g.normal(size=(n, 3))
-    codes = np.column_stack([g.integers(0, level, n) for level in LEVELS])
-    radius = np.hypot(numeric[:, 0], numeric[:, 1]) + 0.5 * (codes[:, 0] == 1)
-    label = ((radius > 0.8) & (radius < 1.8)).astype(np.int64)
-    sparse = None
-    if text:
-        rows, columns = np.arange(n), 100 + 40 * label  # one term that says it all
-        sparse = sp.csr_array((np.ones(n), (rows, columns)), shape=(n, 2**17))
-    return RowView(numeric, codes, LEVELS, sparse, label, 2)
 
 
 def fit(model: MixedNetwork, view: RowView, rng: Rng = RNG, **options: Any) -> MixedNetwork:
@@ -49,58 +32,6 @@ def fit(model: MixedNetwork, view: RowView, rng: Rng = RNG, **options: Any) -> M
 def accuracy(model: MixedNetwork, view: RowView) -> float:
     assert view.label is not None
     return float((model.predict(view).p.argmax(1) == view.label).mean())
-
-
-# ── the body under torch.func ───────────────────────────────────────────────────
-
-
-def double(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v.double() if v.is_floating_point() else v for k, v in values.items()}
-
-
-def test_second_order_gradient_through_an_inner_step_matches_finite_differences() -> None:
-    model = MixedNetwork(width=8)
-    support = model.prepare(rings(12, 1, text=True))
-    query = double(model.prepare(rings(12, 2, text=True)).tensors)
-    params = double(model.begin(support, None, RNG))
-    inner = double(support.tensors)
-
-    def outer(params: Params) -> Any:
-        grads = torch.func.grad(model.loss)(params, inner)
-        adapted = {name: params[name] - 0.5 * grads[name] for name in params}
-        return model.loss(adapted, query)
-
-    exact = torch.func.grad(outer)(params)
-    used = int(inner["codes.16"][0, 0])
-    for name, at in (
-        ("hidden1.weight", (2, 1)),
-        ("hidden2.bias", (3,)),
-        ("codes.16", (used, 5)),
-        ("text", (100, 7)),
-        ("head.weight", (1, 4)),
-    ):
-        nudge = torch.zeros_like(params[name])
-        nudge[at] = 1e-5
-        up = outer(params | {name: params[name] + nudge})
-        down = outer(params | {name: params[name] - nudge})
-        slope = float(up - down) / 2e-5
-        assert float(exact[name][at]) == pytest.approx(slope, rel=1e-5, abs=1e-9), name
-        assert slope != 0.0
-
-
-def test_gradients_of_tasks_side_by_side_equal_gradients_one_by_one() -> None:
-    model = MixedNetwork(width=8)
-    tasks = [dict(model.prepare(rings(10, seed, text=True)).tensors) for seed in (1, 2, 3)]
-    params = model.begin(model.prepare(rings(10, 1, text=True)), None, RNG)
-    stacked = {name: torch.stack([task[name] for task in tasks]) for name in tasks[0]}
-    together_ = torch.func.vmap(torch.func.grad(model.loss), in_dims=(None, 0))(params, stacked)
-    for number, task in enumerate(tasks):
-        alone = torch.func.grad(model.loss)(params, task)
-        for name in params:
-            assert torch.allclose(together_[name][number], alone[name], atol=1e-6)
-
-
-# ── the mixed network ───────────────────────────────────────────────────────────
 
 
 def test_network_is_what_strategies_ask_for() -> None:
@@ -256,46 +187,6 @@ def test_start_of_another_shape_is_refused() -> None:
     source = fit(MixedNetwork(width=16), rings(100, 1))
     with pytest.raises(StrategyError, match=r"body of shape .* same width"):
         fit(MixedNetwork(), rings(100, 1), start=source)
-
-
-def test_category_codes_of_one_width_share_a_table_and_no_row() -> None:
-    view = rings(50, 1)
-    prepared = MixedNetwork().prepare(replace(view, levels=(3, 70, 300, 65)))
-    assert prepared.shape.tables == {2: (0,), 16: (1, 2, 3)}
-    at = prepared.tensors["codes.16"].numpy()
-    assert np.array_equal(at, view.codes[:, 1:] + [0, 70, 370])
-
-
-def test_unseen_levels_are_trained_by_hidden_codes_and_start_at_zero() -> None:
-    view = rings(300, 1)
-    view = replace(view, codes=np.maximum(view.codes, 1))  # no row shows code 0
-    model = MixedNetwork()
-    fresh = model.begin(model.prepare(view), None, RNG)["codes.2"][0]
-    learned = fit(model, view).parameters()["codes.2"][0]
-    unhidden = fit(replace(model, hide=0.0), view).parameters()["codes.2"][0]
-    assert torch.equal(fresh, torch.zeros(2))
-    assert float(learned.abs().min()) > 0.0
-    assert torch.equal(unhidden, torch.zeros(2))
-
-
-def test_a_row_keeps_its_commonest_terms() -> None:
-    import scipy.sparse as sp
-
-    weights = np.random.default_rng(0).permutation(300) + 1.0
-    sparse = sp.csr_array((weights, (np.r_[np.zeros(299, int), 2], np.arange(300))), (3, 2**17))
-    terms, kept = commonest_terms(sparse, TEXT_BUCKETS)
-    lightest = np.sort(weights[:299])[:128]  # under TF-IDF the commonest
-    assert terms.shape == kept.shape == (3, 128)
-    assert np.array_equal(kept[0], lightest.astype(np.float32))
-    assert np.array_equal(weights[terms[0]], lightest)
-    assert not kept[1].any() and kept[2, 0] == weights[299] and not kept[2, 1:].any()
-
-
-def test_terms_are_folded_into_the_buckets() -> None:
-    import scipy.sparse as sp
-
-    sparse = sp.csr_array(([1.0], ([0], [TEXT_BUCKETS + 5])), (1, 2**17))
-    assert commonest_terms(sparse, TEXT_BUCKETS)[0].tolist() == [[5]]
 
 
 @pytest.mark.parametrize("text", [False, True])

@@ -14,10 +14,6 @@ from scipy.optimize import LinearConstraint, minimize
 from acclimate.arrays import Array
 from acclimate.domains.sample import Rows
 from acclimate.errors import StrategyError
-from acclimate.models.ease import Ease
-from acclimate.models.linear import Linear
-from acclimate.strategies.arm import Arm
-from acclimate.strategies.catalogue import named
 from acclimate.strategies.instance import kmm
 from acclimate.strategies.instance.boxband import lowest, project, solve, steepest
 from acclimate.strategies.instance.kernels import (
@@ -27,8 +23,8 @@ from acclimate.strategies.instance.kernels import (
     squared_distances,
 )
 from acclimate.strategies.instance.kmm import Kmm, band, blocks, mean_kernel
-from acclimate.strategies.instance.weighting import clipped, effective_rows
-from tests.strategies.shapes import RNG, chances, log_loss, market, problem, rows, table, view
+from acclimate.strategies.instance.weighting import clipped
+from tests.strategies.shapes import RNG, market, problem, table, view
 
 
 def gaussians(n_source: int, n_target: int, apart: float = 1.0) -> tuple[Array, Array]:
@@ -230,33 +226,6 @@ def test_weights_follow_the_true_ratio_of_two_gaussians() -> None:
     np.testing.assert_allclose(ours, [true[part].mean() for part in parts], rtol=0.3)
 
 
-def test_each_source_is_weighed_by_itself_and_clipped() -> None:
-    given = problem(market(60, 1, shift=1.0), market(80, 2), market(70, 3, shift=1.0))
-    found = Kmm(at_most=3.0).weigh(given, RNG)
-    for source in found.sources:
-        weight = np.asarray(source.weight)
-        assert weight.mean() == pytest.approx(1) and weight.min() > 0
-        assert weight.max() <= 3 + 1e-9
-    again = Kmm(at_most=3.0).weigh(given.with_sources(given.sources[1:]), RNG)
-    np.testing.assert_array_equal(np.asarray(again.sources[0].weight), found.sources[1].weight)
-    assert found.fit is given.fit and found.encoder is given.encoder
-
-
-def test_what_the_rows_are_worth_is_told() -> None:
-    found = Kmm().weigh(problem(market(60, 1, shift=1.0), market(80, 2)), RNG)
-    worth = effective_rows(np.asarray(found.sources[0].weight))
-    assert found.facts == (f"s0: weighted, its 80 rows are worth {worth:.0f} equal ones",)
-
-
-def test_unlabelled_rows_of_the_target_are_what_sources_are_matched_with() -> None:
-    none = market(5, 1).take(np.empty(0, np.int64))
-    given = problem(none, market(100, 2), unlabelled=market(80, 3, shift=1.5).unlabelled())
-    source = Kmm().weigh(given, RNG).sources[0]
-    x = rows(given.source_view(source)).numeric
-    weight = np.asarray(source.weight)
-    assert (weight @ x / weight.sum())[0] > x[:, 0].mean() + 0.3
-
-
 def test_categories_alone_are_matched() -> None:
     """One number that says nothing; the source has each group as often, the target one."""
     g = np.random.default_rng(0)
@@ -271,36 +240,7 @@ def test_categories_alone_are_matched() -> None:
     assert share[1] > 0.7 and share[2] < 0.1
 
 
-def test_under_covariate_shift_a_model_that_is_too_simple_does_better_with_weights() -> None:
-    g = np.random.default_rng(5)
-
-    def drawn(n: int, shift: float) -> Rows:
-        # A bend that no straight line follows: falling on the left, rising on the right.
-        x = g.standard_normal((n, 1)) * 0.7 + shift
-        label = (g.random(n) < 1 / (1 + np.exp(-3 * (np.abs(x[:, 0]) - 1)))).astype(np.int64)
-        return table(x, label)
-
-    given, held = problem(drawn(200, 1.0), drawn(1000, -0.5), on=None), drawn(1000, 1.0)
-    weighed, plain = (
-        log_loss(
-            chances(Arm(named(kind), Linear()).fit(given, RNG).predict(held.unlabelled())), held
-        )
-        for kind in ("kmm + source-only", "source-only")
-    )
-    assert weighed < plain - 0.1, (weighed, plain)
-
-
 # ── refusals ────────────────────────────────────────────────────────────────
-
-
-def test_refusals_say_why() -> None:
-    given = problem(market(30, 1), market(40, 2), on=None)
-    assert Kmm().why_not(given, Linear()) is None
-    assert Kmm().why_not(given, Ease()) == "ease takes no row weights"
-    few = problem(market(9, 1), market(40, 2), on=None)
-    assert Kmm().why_not(few, Linear()) == (
-        "a side has fewer than 10 rows to tell the domains apart by"
-    )
 
 
 @pytest.mark.parametrize(

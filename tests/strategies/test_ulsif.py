@@ -10,14 +10,9 @@ import pytest
 from acclimate.arrays import Array, Ints
 from acclimate.domains.sample import Rows
 from acclimate.errors import StrategyError
-from acclimate.models.ease import Ease
-from acclimate.models.linear import Linear
-from acclimate.strategies.arm import Arm
-from acclimate.strategies.catalogue import named
 from acclimate.strategies.instance import ulsif
 from acclimate.strategies.instance.ulsif import Ulsif, coefficients, left_out, moments, ratio
-from acclimate.strategies.instance.weighting import effective_rows
-from tests.strategies.shapes import RNG, chances, log_loss, market, problem, rows, table
+from tests.strategies.shapes import RNG, market, problem, table
 
 
 def gaussians(n_source: int, n_target: int, apart: float = 1.0) -> tuple[Array, Array]:
@@ -121,31 +116,6 @@ def test_a_source_that_no_centre_reaches_weighs_the_same_everywhere() -> None:
     np.testing.assert_allclose(weight, 1.0)
 
 
-def test_each_source_is_weighed_by_itself_and_clipped() -> None:
-    given = problem(market(60, 1, shift=1.0), market(80, 2), market(70, 3, shift=1.0))
-    found = Ulsif(at_most=3.0).weigh(given, RNG)
-    for source in found.sources:
-        weight = np.asarray(source.weight)
-        assert weight.mean() == pytest.approx(1) and weight.min() > 0
-        assert weight.max() <= 3 + 1e-9
-    again = Ulsif(at_most=3.0).weigh(given.with_sources(given.sources[1:]), RNG)
-    np.testing.assert_array_equal(np.asarray(again.sources[0].weight), found.sources[1].weight)
-
-
-def test_what_the_rows_are_worth_is_told() -> None:
-    found = Ulsif().weigh(problem(market(60, 1, shift=1.0), market(80, 2)), RNG)
-    worth = effective_rows(np.asarray(found.sources[0].weight))
-    assert found.facts == (f"s0: weighted, its 80 rows are worth {worth:.0f} equal ones",)
-
-
-def test_unlabelled_rows_of_the_target_are_what_sources_are_weighed_by() -> None:
-    none = market(5, 1).take(np.empty(0, np.int64))
-    given = problem(none, market(100, 2), unlabelled=market(80, 3, shift=1.5).unlabelled())
-    source = Ulsif().weigh(given, RNG).sources[0]
-    x, weight = rows(given.source_view(source)).numeric, np.asarray(source.weight)
-    assert (weight @ x / weight.sum())[0] > x[:, 0].mean() + 0.3
-
-
 def test_text_alone_is_weighed() -> None:
     def said(n: int, words: list[str]) -> Rows:
         g = np.random.default_rng(n)
@@ -158,35 +128,6 @@ def test_text_alone_is_weighed() -> None:
     given = problem(said(60, ["red coat"]), said(80, ["red coat", "blue sofa"]))
     weight = np.asarray(Ulsif().weigh(given, RNG).sources[0].weight)
     assert weight[::2].min() > 3 * weight[1::2].max()
-
-
-def test_under_covariate_shift_a_model_that_is_too_simple_does_better_with_weights() -> None:
-    g = np.random.default_rng(5)
-
-    def drawn(n: int, shift: float) -> Rows:
-        # A bend that no straight line follows: falling on the left, rising on the right.
-        x = g.standard_normal((n, 1)) * 0.7 + shift
-        label = (g.random(n) < 1 / (1 + np.exp(-3 * (np.abs(x[:, 0]) - 1)))).astype(np.int64)
-        return table(x, label)
-
-    given, held = problem(drawn(200, 1.0), drawn(2000, -0.5), on=None), drawn(1000, 1.0)
-    weighed, plain = (
-        log_loss(
-            chances(Arm(named(kind), Linear()).fit(given, RNG).predict(held.unlabelled())), held
-        )
-        for kind in ("ulsif + source-only", "source-only")
-    )
-    assert weighed < plain - 0.1, (weighed, plain)
-
-
-def test_refusals_say_why() -> None:
-    given = problem(market(30, 1), market(40, 2), on=None)
-    assert Ulsif().why_not(given, Linear()) is None
-    assert Ulsif().why_not(given, Ease()) == "ease takes no row weights"
-    few = problem(market(30, 1), market(9, 2), on=None)
-    assert Ulsif().why_not(few, Linear()) == (
-        "a side has fewer than 10 rows to tell the domains apart by"
-    )
 
 
 @pytest.mark.parametrize("at_most", [1.0, np.inf, np.nan])

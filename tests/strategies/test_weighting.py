@@ -10,15 +10,10 @@ import pytest
 
 from acclimate.arrays import Array
 from acclimate.domains.exam import Probabilities
-from acclimate.domains.sample import Rows
 from acclimate.errors import StrategyError
-from acclimate.models.ease import Ease
 from acclimate.models.linear import Linear
-from acclimate.models.popularity import Popularity
 from acclimate.plans.tryout import tryout
-from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import SourceOnly
-from acclimate.strategies.catalogue import named
 from acclimate.strategies.instance import weighting
 from acclimate.strategies.instance.weighting import (
     FOLDS,
@@ -28,7 +23,7 @@ from acclimate.strategies.instance.weighting import (
     ratios,
     worth,
 )
-from tests.strategies.shapes import RNG, chances, log_loss, market, problem, table, view
+from tests.strategies.shapes import RNG, market, problem, view
 
 
 def gaussians(n_source: int, n_target: int, apart: float = 1.0) -> tuple[Array, Array]:
@@ -170,34 +165,6 @@ def test_each_source_is_weighed_by_itself_and_times_the_weights_it_has() -> None
     assert plain.encoder is given.encoder and plain.fit is given.fit
 
 
-def test_unlabelled_rows_of_the_target_are_what_sources_are_weighed_by() -> None:
-    none = market(5, 1).take(np.empty(0, np.int64))
-    given = problem(none, market(100, 2), unlabelled=market(80, 3, shift=1.5).unlabelled())
-    weight = np.asarray(DensityRatio().weigh(given, RNG).sources[0].weight)
-    x = given.sources[0].sample
-    assert isinstance(x, Rows)
-    assert np.corrcoef(x.columns["x0"].to_numpy(), np.log(weight))[0, 1] > 0.5
-
-
-def test_under_covariate_shift_a_model_that_is_too_simple_does_better_with_weights() -> None:
-    g = np.random.default_rng(5)
-
-    def drawn(n: int, shift: float) -> Rows:
-        # A bend that no straight line follows: falling on the left, rising on the right.
-        x = g.standard_normal((n, 1)) * 0.7 + shift
-        label = (g.random(n) < 1 / (1 + np.exp(-3 * (np.abs(x[:, 0]) - 1)))).astype(np.int64)
-        return table(x, label)
-
-    given, held = problem(drawn(200, 1.0), drawn(2000, -0.5), on=None), drawn(1000, 1.0)
-    weighed, plain = (
-        log_loss(
-            chances(Arm(named(kind), Linear()).fit(given, RNG).predict(held.unlabelled())), held
-        )
-        for kind in ("density-ratio + source-only", "source-only")
-    )
-    assert weighed < plain - 0.1, (weighed, plain)
-
-
 def test_the_step_hands_on_weights_that_the_fit_uses() -> None:
     given = problem(market(50, 1, shift=1.0), market(80, 2))
     weighed = DensityRatio().weigh(given, RNG)
@@ -207,25 +174,6 @@ def test_the_step_hands_on_weights_that_the_fit_uses() -> None:
 
 
 # ── refusals ────────────────────────────────────────────────────────────────
-
-
-def test_refusals_say_why() -> None:
-    given = problem(market(30, 1), market(40, 2), on=None)
-    assert DensityRatio().why_not(given, Linear()) is None
-    assert DensityRatio().why_not(given, Ease()) == "ease takes no row weights"
-    assert DensityRatio().why_not(given, Popularity()) == "popularity takes no row weights"
-    few = f"a side has fewer than {2 * FOLDS} rows to tell the domains apart by"
-    for one in ((market(9, 1), market(40, 2)), (market(30, 1), market(9, 2))):
-        assert DensityRatio().why_not(problem(*one, on=None), Linear()) == few
-
-
-def test_a_model_of_items_that_takes_weights_is_refused_for_its_form() -> None:
-    class Weighted(Ease):
-        takes_weights = True
-
-    given = problem(market(30, 1), market(40, 2), on=None)
-    why = DensityRatio().why_not(given, Weighted())
-    assert why == "ease reads no rows whose domains could be told apart"
 
 
 @pytest.mark.parametrize(
