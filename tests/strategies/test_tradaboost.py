@@ -28,6 +28,7 @@ from acclimate.strategies.instance.tradaboost import (
 )
 from tests.strategies.shapes import RNG, chances, log_loss, market, problem, rows, table
 
+
 def test_trees_are_prepared_for_many_fits() -> None:
     view = rows(problem(market(60, 1)).view(market(60, 1)))
     learner = Learner(Trees(rounds=2), view)
