@@ -15,6 +15,7 @@ from acclimate.models.across import Across
 from acclimate.models.als import Als
 from acclimate.models.attention import Mtan
 from acclimate.models.attentive import Attentive
+from acclimate.models.bpr import Bpr
 from acclimate.models.ease import Ease
 from acclimate.models.ensemble import Ensemble
 from acclimate.models.experts import Mmoe, Ple
@@ -95,6 +96,7 @@ MODELS: tuple[Model, ...] = (
     Ease(),
     GraphFilter(),
     Als(),
+    Bpr(),
     Stack(),
     Linear(),
     Trees(),
