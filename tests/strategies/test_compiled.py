@@ -88,7 +88,9 @@ def test_what_is_held_gets_no_gradient_and_another_shape_goes_the_plain_way(
     fewer = {name: value[:3] for name, value in drawn.items()}
     same(gradient(ours, params, fewer, HEADS), gradient(plain, params, fewer, HEADS))
     same(gradient(ours, params, drawn), gradient(plain, params, drawn))
-    assert calls == [{"dynamic": False, "options": {"fx_graph_cache": False}}]
+    assert calls == [
+        {"dynamic": False, "options": {"fx_graph_cache": False, "cpp_wrapper": True}}
+    ]
 
 
 @pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler")

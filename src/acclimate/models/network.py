@@ -115,7 +115,9 @@ def train(
             progress = number / steps
             losses = step(held, next(source), progress)
             if combine is total:
-                grads = _gradients(torch.stack(list(losses.values())).sum(), moving, last=True)
+                first, *more = losses.values()
+                whole = torch.stack([first, *more]).sum() if more else first
+                grads = _gradients(whole, moving, last=True)
             else:
                 ends = dict.fromkeys(losses, False) | {list(losses)[-1]: True}
                 grads = combine(
