@@ -26,6 +26,7 @@ from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import ALWAYS, EVERY, named, strategies
 from acclimate.strategies.fitted import Fitted
 from acclimate.tasks.classify import Classify
+from acclimate.verdicts.verdict import Verdict
 from benchmarks.line import Line, peak_mb
 
 CHOSEN = "chosen"
@@ -35,7 +36,7 @@ CHOSEN = "chosen"
 class Pair:
     """What a source's rows are asked to teach, and how rows are read.
 
-    base    the model that every strategy goes with, besides `others`
+    base    the model that every strategy goes with
     """
 
     benchmark: str
@@ -44,7 +45,6 @@ class Pair:
     target: str
     recipe: Any
     base: Model
-    others: tuple[Model, ...] = ()
 
 
 def add_arms(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +54,15 @@ def add_arms(parser: argparse.ArgumentParser) -> None:
 
 
 def tried(
-    pair: Pair, theirs: Rows, seen: Rows, asked: Rows, args: argparse.Namespace
+    pair: Pair,
+    theirs: Rows,
+    seen: Rows,
+    asked: Rows,
+    args: argparse.Namespace,
+    *,
+    voting: bool = True,
 ) -> Iterator[Line]:
-    """A line an arm, and one for what the vote chose.
+    """A line an arm, and one for what the vote chose, where it is asked.
 
     theirs  labelled rows of the source
     seen    the target's rows that fitting and voting see, without their labels
@@ -70,12 +76,7 @@ def tried(
     )
     task, case = Classify("label", "accuracy"), asked.case()
     found = [*_tried(pair, problem, task, args.arm, rng)]
-    trials = [trial for trial, _ in found]
-    voted = vote(trials, task, problem, rng, Budget(1e9).tick)
-    ships = voted.verdict.answer == "provisional" and voted.chosen is not None
-    shipped = voted.chosen if ships else voted.baseline
-    assert shipped is not None
-    print(f"{pair.source} to {pair.target}: {voted.verdict.sentence}", file=sys.stderr)
+    shipped, verdict = _voted([trial for trial, _ in found], task, problem, rng, voting)
     common: dict[str, Any] = {
         "benchmark": pair.benchmark,
         "data": pair.data,
@@ -94,17 +95,33 @@ def tried(
         spent = round(trial.seconds + time.monotonic() - start, 2)
         held: dict[str, Any] = {"value": value, "low": low, "high": high, "seconds": spent}
         yield Line(arm=trial.arm.name, peak_mb=round(peak_mb()), **held, **common)
-        if trial.arm.name == shipped.arm.name:
-            yield Line(arm=CHOSEN, verdict=voted.verdict.as_row(), **held, **common)
+        if verdict is not None and trial.arm.name == shipped:
+            yield Line(arm=CHOSEN, verdict=verdict.as_row(), **held, **common)
+
+
+def _voted(
+    trials: list[Trial], task: Classify, problem: Problem, rng: Rng, voting: bool
+) -> tuple[str, Verdict | None]:
+    """The arm that would ship, and what is said of it; nothing where no vote is asked."""
+    if not voting:
+        return "", None
+    voted = vote(trials, task, problem, rng, Budget(1e9).tick)
+    ships = voted.verdict.answer == "provisional" and voted.chosen is not None
+    shipped = voted.chosen if ships else voted.baseline
+    assert shipped is not None
+    for name, said in voted.votes.items():
+        print(f"    {name}: {said}", file=sys.stderr)
+    print(f"{problem.target}: {voted.verdict.sentence}", file=sys.stderr)
+    return shipped.arm.name, voted.verdict
 
 
 def _tried(
     pair: Pair, problem: Problem, task: Classify, wanted: list[str] | None, rng: Rng
 ) -> Iterator[tuple[Trial, Fitted | None]]:
-    """Every strategy asked for with the base and the other models, where it applies."""
+    """Every strategy asked for with the base model, where it applies."""
     names = dict.fromkeys((*ALWAYS, *(wanted or strategies())))
     names.pop(EVERY, None)
-    arms = [Arm(named(name), model) for name in names for model in (pair.base, *pair.others)]
+    arms = [Arm(named(name), pair.base) for name in names]
     for step in plan(problem, arms, []).steps:
         print(f"{pair.source} to {pair.target}: {step.arm.name}", file=sys.stderr)
         yield once(step, task, problem, rng)

@@ -15,15 +15,9 @@ from acclimate.domains.source import Source
 from acclimate.models.linear import Linear
 from acclimate.models.model import idle
 from acclimate.plans import roundtrip
-from acclimate.plans.ballot import Ballot, furthest, travels
+from acclimate.plans.ballot import Ballot, furthest, known, travels
 from acclimate.plans.budget import OutOfBudget
-from acclimate.plans.roundtrip import (
-    RoundTrip,
-    agreement,
-    returned,
-    round_trips,
-    rows_of_sources,
-)
+from acclimate.plans.roundtrip import returned, round_trips, rows_of_sources
 from acclimate.plans.runner import Trial
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import SourceOnly
@@ -125,64 +119,55 @@ def test_trips_that_time_does_not_allow_are_left_out() -> None:
     cut = round_trips([ALONE, ALIGNED], answers, target.unlabelled(), given, RNG, tick)
     assert whole[1] is not None and cut[1] is None
     assert whole[0] is not None and cut[0] is not None
-    np.testing.assert_array_equal(whole[0].home, cut[0].home)
+    np.testing.assert_array_equal(whole[0], cut[0])
 
 
 # ── what a trip is worth ────────────────────────────────────────────────────
 
 
-def trip(share: float, agrees: float = 0.5) -> RoundTrip:
-    return RoundTrip((np.arange(100) < round(100 * share)).astype(float), agrees)
+def ones(share: float, of: int = 100) -> Array:
+    return (np.arange(of) < round(of * share)).astype(float)
 
 
-def test_more_rows_must_come_back_by_two_errors() -> None:
+def ballot(home: Array | None, right: Array | None, weight: Array | None = None) -> Ballot:
+    said = Trial(ALIGNED, "done", "", "log-loss")
+    if right is not None and weight is None:
+        weight = np.ones(len(right))
+    return Ballot(said, np.zeros(3), np.full((2, 2), 0.5), right, weight, right, home)
+
+
+def test_more_rows_must_be_known_both_ways_together_by_two_errors() -> None:
+    base = ballot(ones(0.5), ones(0.5))
     # Of 100 rows k more: mean k/100, error sqrt(k/100 (1 − k/100) / 99).
-    for k, error in ((3, 0.017145), (4, 0.019695), (5, 0.021904)):
-        apart = trip(0.5 + k / 100).home - trip(0.5).home
+    for k, error in ((3, 0.017145), (4, 0.019695)):
+        apart = ones(0.5 + k / 100) - ones(0.5)
         assert apart.std(ddof=1) / 10 == pytest.approx(error, abs=1e-5)
-    assert not trip(0.53).beats(trip(0.5))
-    assert trip(0.54).beats(trip(0.5)) and trip(0.55).beats(trip(0.5))
-    assert not trip(0.5).beats(trip(0.5)) and not trip(0.4).beats(trip(0.5))
+    assert not travels(ballot(ones(0.53), ones(0.5)), base)  # .03 < 2 · .0171
+    assert travels(ballot(ones(0.54), ones(0.5)), base)  # .04 > 2 · .0197
+    # .04 − .01 < 2 · sqrt(.0197² + .01²), and .09 − .01 > 2 · sqrt(.0288² + .01²).
+    assert not travels(ballot(ones(0.54), ones(0.49)), base)
+    assert travels(ballot(ones(0.59), ones(0.49)), base)
+    # What is better known without the journey counts as much, if more rows come home too.
+    assert travels(ballot(ones(0.51), ones(0.55)), base)
+    assert not travels(ballot(ones(0.5), ones(0.7)), base)
 
 
-def test_agreement_is_with_the_mean_of_all_arms() -> None:
-    one, two, three = sure(np.array([0, 0, 1])), sure(np.array([0, 1, 1])), np.full((3, 2), 0.4)
-    three[1, 1] = 0.6
-    np.testing.assert_allclose(agreement([one, two, three]), [2 / 3, 1.0, 2 / 3])
+def test_rows_held_out_count_by_their_weight() -> None:
+    weight = np.r_[np.full(55, 1.0), np.full(45, 1e-9)]
+    base = ballot(ones(0.5), ones(0.5), weight)
+    lost = ballot(ones(0.55), 1 - ones(0.5), weight)  # wrong where rows count
+    assert known(lost) == pytest.approx(0.55 + 5 / 55)
+    assert not travels(lost, base)
+    assert travels(ballot(ones(0.55), ones(0.5) * (weight > 0.5), weight), base)
 
 
-def ballot(risk: float | None, travelled: RoundTrip | None, arm: Arm = ALIGNED) -> Ballot:
-    scores = np.array([0.0, 0.0] if risk is None else [risk, 0.0, 0.0])
-    gain = None if risk is None else np.full(9, risk)
-    said = Trial(arm, "done", "", "log-loss")
-    return Ballot(
-        said, scores, np.full((2, 2), 0.5), gain, None if gain is None else gain, travelled
-    )
+def test_without_a_way_back_or_rows_held_out_nothing_is_known() -> None:
+    base = ballot(ones(0.5), ones(0.5))
+    assert not travels(ballot(None, ones(0.9)), base)
+    assert not travels(ballot(ones(0.9), ones(0.9)), ballot(None, ones(0.5)))
+    assert not travels(ballot(ones(0.9), None), ballot(ones(0.5), None))
 
 
-@pytest.mark.parametrize(
-    ("risk", "agrees", "wanted"),
-    [(1.0, 0.9, True), (1.0, 0.1, True), (-1.0, 0.9, True), (-1.0, 0.1, False)],
-)
-def test_a_better_trip_needs_the_risk_or_the_others_with_it(
-    risk: float, agrees: float, wanted: bool
-) -> None:
-    base = ballot(0.0, trip(0.5), ALONE)
-    assert travels(ballot(risk, trip(0.7, agrees)), base) == wanted
-    assert not travels(ballot(risk, trip(0.5, agrees)), base)
-    assert not travels(ballot(risk, None), base)
-    assert not travels(ballot(risk, trip(0.7, agrees)), ballot(0.0, None, ALONE))
-
-
-def test_without_source_rows_to_hold_out_the_others_must_be_with_it() -> None:
-    base = ballot(None, trip(0.5), ALONE)
-    assert travels(ballot(None, trip(0.7, 0.9)), base)
-    assert not travels(ballot(None, trip(0.7, 0.1)), base)
-
-
-def test_the_best_of_those_that_travel_has_the_best_mean_rank_of_three() -> None:
-    first = ballot(1.0, trip(0.7, 0.6))  # ranks 1, 1, 1
-    second = ballot(2.0, trip(0.6, 0.7))  # ranks 0, 2, 0
-    third = ballot(0.0, trip(0.8, 0.5))  # ranks 2, 0, 2
-    assert furthest([first, second, third]) is second
-    assert furthest([third, first]) is first
+def test_of_those_that_travel_the_one_that_knows_most_both_ways_is_the_furthest() -> None:
+    far, near = ballot(ones(0.9), ones(0.3)), ballot(ones(0.7), ones(0.6))
+    assert furthest([far, near]) is near and furthest([near, far]) is near

@@ -20,7 +20,6 @@ from acclimate.plans.ballot import Ballot, prefers
 from acclimate.plans.budget import Budget, OutOfBudget
 from acclimate.plans.examine import Examined
 from acclimate.plans.plan import Plan, Step
-from acclimate.plans.roundtrip import RoundTrip
 from acclimate.plans.runner import Trial, run
 from acclimate.plans.vote import LABEL_FIRST, held_out, label_first, vote
 from acclimate.rng import Rng
@@ -85,7 +84,7 @@ def test_what_truly_helps_is_provisional_where_all_validators_say_so(
         "information",
         "density",
         "return",
-        "agreement",
+        "accuracy",
     }
 
 
@@ -113,21 +112,17 @@ def test_the_risk_and_one_of_the_others_are_enough(
 def test_a_better_round_trip_is_enough_and_says_so(
     helps: tuple[Posed, Ints], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trips = {
-        ALONE: RoundTrip(np.repeat([1.0, 0.0], [550, 450]), 0.8),
-        ALIGNED: RoundTrip(np.repeat([1.0, 0.0], [553, 447]), 0.9),  # by less than two errors
-        WEIGHED: RoundTrip(np.repeat([1.0, 0.0], [612, 388]), 0.9),
-    }
+    shares = {ALONE: 550, ALIGNED: 553, WEIGHED: 612}  # of 1,000; 3 are less than two errors
 
-    def travelled(done: Sequence[Arm], *others: object) -> list[RoundTrip | None]:
-        return [trips[arm] for arm in done]
+    def travelled(done: Sequence[Arm], *others: object) -> list[Array]:
+        return [np.repeat([1.0, 0.0], [shares[arm], 1000 - shares[arm]]) for arm in done]
 
-    p, weight = np.full((600, 2), 0.5), np.ones(9)
+    p, nine = np.full((600, 2), 0.5), np.ones(9)
     monkeypatch.setattr("acclimate.plans.vote.round_trips", travelled)
     monkeypatch.setattr(
         "acclimate.plans.vote._ballot",
         lambda trial, *others: Ballot(
-            trial, np.array([-float(trial.arm != ALONE), 0, 0]), p, np.zeros(9), weight
+            trial, np.array([-float(trial.arm != ALONE), 0, 0]), p, 0 * nine, nine, nine
         ),
     )
     found = voted(helps[0], ALONE, WEIGHED, ALIGNED)
@@ -137,7 +132,7 @@ def test_a_better_round_trip_is_enough_and_says_so(
         "of the sources' rows their own label, from those of source-only/linear 55.0%; label"
     )
     assert found.votes[WEIGHED.name]["return"] == pytest.approx(0.612)
-    assert found.votes[WEIGHED.name]["agreement"] == 0.9
+    assert found.votes[WEIGHED.name]["accuracy"] == 1.0
 
 
 def test_validators_that_disagree_are_not_enough() -> None:

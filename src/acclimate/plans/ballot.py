@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from acclimate.arrays import Array
-from acclimate.plans.roundtrip import RoundTrip
 from acclimate.plans.runner import Trial
 from acclimate.verdicts.validators import weighted_error
 
 VALIDATORS = ("likelihood", "information", "density")
+ERRORS = 2.0  # by which an arm must know more of the sources' rows
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class Ballot:
     p       (n, k) its answers to the target's rows
     gain    (m,) log probability of each held-out source row's class, or None
     weight  (m,) of these rows, or None
-    trip    how its answers travel, or None where they do not
+    right   (m,) 1 where the likeliest class of these rows is their own, else 0, or None
+    home    (sources' rows,) 1 for each that `plans.roundtrip` gave its own label back, else 0;
+            None where the arm cannot go that way
     """
 
     trial: Trial
@@ -36,25 +38,39 @@ class Ballot:
     p: Array
     gain: Array | None = None
     weight: Array | None = None
-    trip: RoundTrip | None = None
+    right: Array | None = None
+    home: Array | None = None
 
     def named(self) -> dict[str, float]:
         """Each score by the validator's name."""
         names = VALIDATORS[len(VALIDATORS) - len(self.scores) :]
         found = dict(zip(names, map(float, self.scores), strict=True))
-        if self.trip is not None:
-            found |= {"return": float(self.trip.home.mean()), "agreement": self.trip.agrees}
+        if self.right is not None and self.weight is not None:
+            found["accuracy"] = float(self.weight @ self.right / self.weight.sum())
+        if self.home is not None:
+            found["return"] = float(self.home.mean())
         return found
 
 
 def travels(ballot: Ballot, baseline: Ballot) -> bool:
-    """Whether an arm's answers make a better round trip than another one's, by more than
-    its error, and its risk is less or more of its answers are those of all arms' mean."""
-    ours, theirs = ballot.trip, baseline.trip
-    if ours is None or theirs is None or not ours.beats(theirs):
+    """Whether an arm knows more of the sources' rows than another one, coming back from the
+    target and without the journey taken together: more come home, and the gain of both shares
+    is above two standard errors of the paired differences."""
+    if ballot.home is None or baseline.home is None:
         return False
-    less = ballot.gain is not None and ballot.scores[0] > baseline.scores[0]
-    return bool(less or ours.agrees > theirs.agrees)
+    if ballot.right is None or baseline.right is None or ballot.weight is None:
+        return False
+    home, held = ballot.home - baseline.home, ballot.right - baseline.right
+    even = np.ones(len(home))
+    error = np.hypot(weighted_error(home, even), weighted_error(held, ballot.weight))
+    return bool(home.mean() > 0 and known(ballot) - known(baseline) > ERRORS * error)
+
+
+def known(ballot: Ballot) -> float:
+    """0 … 2, the share of held-out source rows that an arm answers right, weighted towards the
+    target, and that of source rows that come home."""
+    said = ballot.named()
+    return said["accuracy"] + said["return"]
 
 
 def prefers(ballot: Ballot, baseline: Ballot) -> bool:
@@ -82,21 +98,12 @@ def likeliest(ballots: Sequence[Ballot]) -> Ballot:
 
 def foremost(ballots: Sequence[Ballot]) -> Ballot:
     """The ballot with the best mean rank over validators; simpler ones first."""
-    return _best_ranked(ballots, [ballot.scores for ballot in ballots])
-
-
-def furthest(ballots: Sequence[Ballot]) -> Ballot:
-    """The ballot with the best mean rank over risk, round trip and agreement."""
-    scores = []
-    for ballot in ballots:
-        assert ballot.trip is not None
-        risk = [] if ballot.gain is None else [float(ballot.scores[0])]
-        scores.append(np.array([*risk, float(ballot.trip.home.mean()), ballot.trip.agrees]))
-    return _best_ranked(ballots, scores)
-
-
-def _best_ranked(ballots: Sequence[Ballot], each: Sequence[Array]) -> Ballot:
-    scores = np.stack(each)  # (arms, what ranks them)
+    scores = np.stack([ballot.scores for ballot in ballots])  # (arms, validators)
     rank = (scores[:, None] < scores[None]).sum(axis=1).mean(axis=1)
     simple = [ballot.trial.arm.strategy.complexity for ballot in ballots]
     return ballots[int(np.lexsort((simple, rank))[0])]
+
+
+def furthest(ballots: Sequence[Ballot]) -> Ballot:
+    """The ballot of the arm that knows most of the sources' rows both ways."""
+    return max(ballots, key=known)

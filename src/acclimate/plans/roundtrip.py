@@ -10,13 +10,14 @@ about instead of held-out ones, as many as of the target at most, and arms are c
 row by row.
 
 It cannot see a mistake that undoes itself on the way back: a target that is the sources'
-mirror image, or classes whose shares differ and that a transport plan mixes both ways.
+mirror image, or classes of other shares that a transport plan mixes both ways.  So
+`plans.ballot` asks besides what the arm knows of the sources' rows without the journey.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,28 +31,8 @@ from acclimate.models.model import Tick, idle
 from acclimate.plans.budget import OutOfBudget
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
-from acclimate.verdicts.validators import weighted_error
 
 AT_MOST = 2_000  # rows of the sources that are asked about
-ERRORS = 2.0  # of the paired difference, by which a share must be larger
-
-
-@dataclass(frozen=True)
-class RoundTrip:
-    """How well an arm's answers travel.
-
-    home    (m,) 1 for each source row that came back with its own label, else 0
-    agrees  0 … 1, share of the target's rows that the mean of all arms answers alike
-    """
-
-    home: Array
-    agrees: float
-
-    def beats(self, other: RoundTrip) -> bool:
-        """Whether more rows come back than for another arm, by two standard errors of the
-        paired difference."""
-        apart = self.home - other.home
-        return float(apart.mean()) > ERRORS * weighted_error(apart, np.ones(len(apart)))
 
 
 def round_trips(
@@ -61,22 +42,21 @@ def round_trips(
     problem: Problem,
     rng: Rng,
     tick: Tick = idle,
-) -> list[RoundTrip | None]:
-    """One for each arm that can go that way in time.
+) -> list[Array | None]:
+    """For each arm that can go that way in time, (m,) 1 for each row of the sources that came
+    back with its own label, else 0.
 
     answers  what each says of the target's `rows`, (n, k)
     tick     raises OutOfBudget where no other arm can be fitted
     """
     theirs = rows_of_sources(problem, rng.child("theirs"))
-    found: list[RoundTrip | None] = [None] * len(arms)
+    found: list[Array | None] = [None] * len(arms)
     if theirs is None:
         return found
-    agrees = agreement(answers) if answers else np.zeros(0)
     try:
         for at, (arm, answer) in enumerate(zip(arms, answers, strict=True)):
             tick()
-            home = returned(arm, answer, rows, theirs, problem, rng, tick)
-            found[at] = None if home is None else RoundTrip(home, float(agrees[at]))
+            found[at] = returned(arm, answer, rows, theirs, problem, rng, tick)
     except OutOfBudget:
         pass
     return found
@@ -119,14 +99,3 @@ def rows_of_sources(problem: Problem, rng: Rng) -> Rows | None:
     if every.n <= AT_MOST:
         return every
     return every.take(np.sort(rng.generator().choice(every.n, AT_MOST, replace=False)))
-
-
-def agreement(answers: Sequence[Array]) -> Array:
-    """(arms,) the share of rows that each arm gives the class the mean of all gives.
-
-    answers  each arm's (n, k)
-    """
-    every = np.stack(answers)
-    likeliest = every.mean(axis=0).argmax(axis=1)
-    shares: Array = (every.argmax(axis=2) == likeliest).mean(axis=1)
-    return shares

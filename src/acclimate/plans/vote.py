@@ -1,12 +1,12 @@
 """Without target labels nothing can be judged: validators vote, and labels are asked for.
 
 Before: the runner fitted every arm that does without target labels.  After: what
-ships, provisionally, is the best of the arms whose answers make a better round trip than
-those of the sources' model as it is (`plans.roundtrip`), and which the risk or the mean of
-all arms is more with; without such an arm the one that most validators put above that
-model, the importance-weighted risk among them and by more than its error, or that model
-where every validator puts it above all others; else that model ships and the answer is
-not-enough-data.  Either way a list says which rows to label first.
+ships, provisionally, is of the arms that know more of the sources' rows than the sources'
+model as it is, those rows taken without a journey and come back from the target
+(`plans.roundtrip`), the one that knows most; without such an arm the one that most
+validators put above that model, the importance-weighted risk among them and by more than
+its error, or that model where every validator puts it above all others; else that model
+ships and the answer is not-enough-data.  Either way a list says which rows to label first.
 
 The risk is taken on rows of the sources, where adapting to another market costs something;
 the round trip asks what the answers to the target's rows are worth.  Two of the validators
@@ -185,7 +185,7 @@ def _ballots(
         pass
     arms, answers = [b.trial.arm for b in ballots], [b.p for b in ballots]
     trips = round_trips(arms, answers, rows, problem, rng.child("back"), tick)
-    return [replace(b, trip=trip) for b, trip in zip(ballots, trips, strict=True)]
+    return [replace(b, home=home) for b, home in zip(ballots, trips, strict=True)]
 
 
 def _ballot(trial: Trial, fitted: Fitted, rows: Rows, held: HeldSource | None) -> Ballot:
@@ -195,7 +195,8 @@ def _ballot(trial: Trial, fitted: Fitted, rows: Rows, held: HeldSource | None) -
         return Ballot(trial, np.array(scores), p)
     theirs, label = _answer(fitted, held.rows.unlabelled()), positions(held.rows.label)
     scores.insert(0, importance_weighted(theirs, label, held.weight))
-    return Ballot(trial, np.array(scores), p, gains(theirs, label), held.weight)
+    right = (theirs.argmax(axis=1) == label).astype(np.float64)
+    return Ballot(trial, np.array(scores), p, gains(theirs, label), held.weight, right)
 
 
 def _serves_as_is(trial: Trial) -> bool:
@@ -233,11 +234,11 @@ def _settled(
     else:
         above = int((chosen.scores > baseline.scores).sum())
     why = f"{above} of {len(chosen.scores)} validators prefer it to {over}"
-    if home and chosen.trip is not None and baseline.trip is not None:
-        ours, theirs = chosen.trip.home.mean(), baseline.trip.home.mean()
+    if home:
+        ours, theirs = chosen.named(), baseline.named()
         why = (
-            f"learning from its answers gives {ours:.1%} of the sources' rows their own label, "
-            f"from those of {over} {theirs:.1%}"
+            f"learning from its answers gives {ours['return']:.1%} of the sources' rows their "
+            f"own label, from those of {over} {theirs['return']:.1%}"
         )
     found = provisional(
         arm=chosen.trial.arm.name,
