@@ -23,6 +23,7 @@ from tests.models.rings import rings
 torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
 
 RNG = Rng.of(7)
+QUICK = MixedNetwork(epochs=2)  # where how long it learns is not what is said
 
 
 def fit(model: MixedNetwork, view: RowView, rng: Rng = RNG, **options: Any) -> MixedNetwork:
@@ -113,7 +114,7 @@ def test_text_that_says_it_all_is_read() -> None:
 
 def test_probabilities_sum_to_one_and_follow_the_rows() -> None:
     view = rings(300, 1)
-    model = fit(MixedNetwork(), view)
+    model = fit(QUICK, view)
     p = model.predict(view).p
     assert p.shape == (300, 2)
     assert np.allclose(p.sum(1), 1.0, atol=1e-12)
@@ -127,14 +128,14 @@ def test_same_key_same_scores_whatever_the_threads() -> None:
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        first = fit(MixedNetwork(), view).predict(view).p
+        first = fit(QUICK, view).predict(view).p
         torch.manual_seed(99)
         torch.set_num_threads(1)
-        again = fit(MixedNetwork(), view).predict(view).p
+        again = fit(QUICK, view).predict(view).p
     finally:
         torch.set_num_threads(threads)
     assert np.array_equal(first, again)
-    assert not np.array_equal(first, fit(MixedNetwork(), view, RNG.child(1)).predict(view).p)
+    assert not np.array_equal(first, fit(QUICK, view, RNG.child(1)).predict(view).p)
 
 
 def test_rows_of_weight_zero_are_as_good_as_removed() -> None:
@@ -148,8 +149,8 @@ def test_rows_of_weight_zero_are_as_good_as_removed() -> None:
         sparse=view.sparse[kept],
         label=view.label[kept],
     )
-    weighted = fit(MixedNetwork(), view, weight=(np.arange(300) % 3 > 0) * 1.0)
-    removed = fit(MixedNetwork(), fewer)
+    weighted = fit(QUICK, view, weight=(np.arange(300) % 3 > 0) * 1.0)
+    removed = fit(QUICK, fewer)
     assert np.array_equal(weighted.predict(view).p, removed.predict(view).p)
 
 
@@ -170,13 +171,13 @@ def test_weights_count_like_copies_of_a_row() -> None:
 
 def test_network_with_zero_epochs_gives_its_start_exactly() -> None:
     view = rings(200, 1)
-    source = fit(MixedNetwork(), view)
+    source = fit(QUICK, view)
     still = fit(MixedNetwork(epochs=0), rings(100, 2), start=source)
     assert np.array_equal(still.predict(view).p, source.predict(view).p)
 
 
 def test_start_with_other_classes_gives_its_body_and_a_fresh_head() -> None:
-    source = fit(MixedNetwork(), rings(200, 1))
+    source = fit(QUICK, rings(200, 1))
     more = replace(rings(200, 1), n_classes=3)
     still = fit(MixedNetwork(epochs=0), more, start=source)
     assert np.array_equal(still.embed(more), source.embed(more))
@@ -186,13 +187,13 @@ def test_start_with_other_classes_gives_its_body_and_a_fresh_head() -> None:
 def test_start_of_another_shape_is_refused() -> None:
     source = fit(MixedNetwork(width=16), rings(100, 1))
     with pytest.raises(StrategyError, match=r"body of shape .* same width"):
-        fit(MixedNetwork(), rings(100, 1), start=source)
+        fit(QUICK, rings(100, 1), start=source)
 
 
 @pytest.mark.parametrize("text", [False, True])
 def test_state_round_trip_is_exact_in_whatever_order_tensors_come(text: bool) -> None:
     view = rings(200, 1, text)
-    model = fit(MixedNetwork(), view)
+    model = fit(QUICK, view)
     state = model.state()
     tensors = dict(reversed(list(state.tensors.items())))
     back = MixedNetwork.restore(State(state.kind, json.loads(json.dumps(state.meta)), tensors))
@@ -212,9 +213,9 @@ def test_inputs_are_left_unchanged() -> None:
     view = rings(200, 1, text=True)
     numeric, codes = view.numeric.copy(), view.codes.copy()
     weight = np.linspace(0, 2, 200)
-    source = fit(MixedNetwork(), view)
+    source = fit(QUICK, view)
     before = {name: value.copy() for name, value in source.state().tensors.items()}
-    fit(MixedNetwork(), view, weight=weight, start=source)
+    fit(QUICK, view, weight=weight, start=source)
     assert np.array_equal(view.numeric, numeric) and np.array_equal(view.codes, codes)
     assert np.array_equal(weight, np.linspace(0, 2, 200))
     after = source.state().tensors
@@ -224,7 +225,7 @@ def test_inputs_are_left_unchanged() -> None:
 def test_single_class_and_absent_columns_work() -> None:
     view = rings(40, 1)
     one = replace(view, label=np.ones(40, np.int64))
-    p = fit(MixedNetwork(), one).predict(one).p
+    p = fit(QUICK, one).predict(one).p
     assert (p[:, 1] > 0.9).all()
     bare = RowView(
         np.zeros((40, 0)), np.zeros((40, 0), np.int64), (), None, view.label, 2
@@ -236,7 +237,7 @@ def test_single_class_and_absent_columns_work() -> None:
 
 def test_one_row_and_no_query_row_work() -> None:
     view = rings(1, 1)
-    model = fit(MixedNetwork(), view)
+    model = fit(QUICK, view)
     none = replace(view, numeric=view.numeric[:0], codes=view.codes[:0], label=None)
     assert model.predict(none).p.shape == (0, 2)
     assert np.isfinite(model.predict(view).p).all()
@@ -270,19 +271,19 @@ def test_tick_that_raises_ends_the_fit() -> None:
 def test_rows_without_labels_or_weight_are_refused() -> None:
     view = rings(20, 1)
     with pytest.raises(StrategyError, match="rows without labels"):
-        fit(MixedNetwork(), replace(view, label=None))
+        fit(QUICK, replace(view, label=None))
     with pytest.raises(StrategyError, match="all zero"):
-        fit(MixedNetwork(), view, weight=np.zeros(20))
+        fit(QUICK, view, weight=np.zeros(20))
     empty = replace(
         view, numeric=view.numeric[:0], codes=view.codes[:0], label=np.zeros(0, np.int64)
     )
     with pytest.raises(StrategyError, match="at least one labelled row"):
-        fit(MixedNetwork(), empty)
+        fit(QUICK, empty)
 
 
 def test_query_of_other_columns_is_refused() -> None:
     view = rings(20, 1)
-    model = fit(MixedNetwork(), view)
+    model = fit(QUICK, view)
     with pytest.raises(StrategyError, match="Expected a view with"):
         model.predict(replace(view, levels=(3, 70, 300, 13)))
 
