@@ -55,10 +55,18 @@ class Taken:
         return Taken(self.user[kept], self.item[kept], self.shape)
 
     def hide(self, at_most: int, folds: int, rng: np.random.Generator) -> list[Ints]:
-        """Positions of the last event of each of at most so many users, dealt into folds."""
+        """Positions of the last event of each of at most so many users, dealt into folds.
+
+        A user is drawn with a chance in proportion to its events, without replacement
+        (Efraimidis & Spirakis, Information Processing Letters 97, 2006): who is asked for
+        most often has most of them.
+        """
         last = np.full(self.shape[0], -1)
         last[self.user] = np.arange(len(self.user))
-        drawn = rng.permutation(np.flatnonzero(last >= 0))[:at_most]
+        there = np.flatnonzero(last >= 0)
+        count = np.bincount(self.user, minlength=self.shape[0])[there]
+        key = rng.exponential(size=len(there)) / count
+        drawn = there[np.argsort(key, kind="stable")[:at_most]]
         return [np.sort(last[drawn[fold::folds]]) for fold in range(folds)]
 
 
