@@ -81,7 +81,7 @@ class Across:
 
     reach: Reach = field(default_factory=Reach)
     names: int = 30
-    users: int = 4000
+    users: int = 6000
     folds: int = 3
     leaves: int = 15
     rate: float = 0.07

@@ -106,10 +106,6 @@ class MarketStack(Adapt):
             return f"{model.kind} ranks nothing anew that markets could say more about"
         return None
 
-    def models(self, model: Model) -> tuple[Model, ...]:
-        """One: settings are the same for every market, and a fit answers by folds already."""
-        return (model,)
-
     def step(
         self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
     ) -> tuple[Problem, Model]:
