@@ -90,6 +90,7 @@ def test_every_arm_that_was_promised_has_a_race() -> None:
         "mmoe",
         "ple",
         "transport",
+        "bpr",
     }
     assert promised <= set(speed.races())
 

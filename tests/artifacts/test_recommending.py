@@ -20,7 +20,16 @@ from acclimate.tasks.recommend import Recommend
 from tests.artifacts import made
 from tests.artifacts.conftest import Make
 
-ITEM_KINDS = ("popularity", "item-knn", "rp3beta", "ease", "graph-filter", "als", "bpr")
+ITEM_KINDS = (
+    "popularity",
+    "item-knn",
+    "rp3beta",
+    "ease",
+    "sparse-ease",
+    "graph-filter",
+    "als",
+    "bpr",
+)
 
 
 @pytest.fixture

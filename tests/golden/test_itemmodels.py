@@ -13,10 +13,12 @@ from acclimate.arrays import Array
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
-from acclimate.models import walks
+from acclimate.models import items, sparseease, walks
+from acclimate.models.ease import solve
 from acclimate.models.graphfilter import GraphFilter, normalised, smoothest
 from acclimate.models.items import ItemQuery, gram_of
 from acclimate.models.neighbours import ItemKnn
+from acclimate.models.sparseease import SparseEase
 from acclimate.models.walks import Rp3Beta
 from acclimate.rng import Rng
 
@@ -143,7 +145,7 @@ def test_signals_that_no_user_carries_do_not_pass() -> None:
 
 # ── all of them ─────────────────────────────────────────────────────────────
 
-MODELS = [ItemKnn(30, 0.0, measure="iou"), Rp3Beta(), GraphFilter()]
+MODELS = [ItemKnn(30, 0.0, measure="iou"), Rp3Beta(), GraphFilter(), SparseEase()]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.kind)
@@ -189,8 +191,67 @@ def test_what_was_saved_scores_alike(model: Any) -> None:
         (lambda: Rp3Beta(beta=-1.0), "found 1.0, -1.0 and 100"),
         (lambda: GraphFilter(smooth=-0.1), "a finite smooth of at least 0 .*; found -0.1 and"),
         (lambda: GraphFilter(vectors=0), "at least one vector; found 0.3 and 0"),
+        (lambda: SparseEase(0.0), "a finite penalty above 0 and .*; found 0.0 and 100"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: Any, text: str) -> None:
     with pytest.raises(StrategyError, match=text):
         make()
+
+
+# ── sparse EASE ─────────────────────────────────────────────────────────────
+
+
+def test_sparse_ease_over_all_items_is_ease() -> None:
+    matrix = drawn(8, 40, 12, 0.5)
+    found = fitted(SparseEase(7.0, neighbours=12), matrix).similarity.toarray()
+    np.testing.assert_allclose(found, solve(matrix.T @ matrix, 7.0), atol=1e-10)
+
+
+def test_sparse_ease_is_the_ridge_of_an_item_on_those_most_like_it() -> None:
+    matrix = drawn(9, 60, 12, 0.5)
+    found = fitted(SparseEase(7.0, neighbours=3), matrix).similarity.toarray()
+    users = matrix.sum(axis=0)
+    for j in (0, 5, 11):
+        cosine = (matrix.T @ matrix[:, j]) / np.sqrt(np.maximum(users, 1) * users[j])
+        cosine[j] = -1
+        near = np.argsort(-cosine)[:3]
+        tall = np.vstack([matrix[:, near], np.sqrt(7.0) * np.eye(3)])
+        ridge = np.linalg.lstsq(tall, np.r_[matrix[:, j], np.zeros(3)], rcond=None)[0]
+        assert set(np.flatnonzero(found[:, j])) == set(near)
+        np.testing.assert_allclose(found[near, j], ridge, atol=1e-10)
+
+
+def test_blocks_of_any_size_give_the_same_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = drawn(9, 60, 12, 0.5)
+    whole = fitted(SparseEase(neighbours=3), matrix).similarity.toarray()
+    monkeypatch.setattr(sparseease, "AT_ONCE", 60)
+    np.testing.assert_array_equal(
+        fitted(SparseEase(neighbours=3), matrix).similarity.toarray(), whole
+    )
+
+
+def test_a_dense_matrix_of_too_many_items_is_refused_and_a_sparse_one_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(items, "DENSE", 2)
+    with pytest.raises(StrategyError, match=r"at most 2 items for a dense .* found 3\. Keep"):
+        gram_of(view(X))
+    with pytest.raises(StrategyError, match="sparse-ease, rp3beta, als or bpr"):
+        fitted(GraphFilter())
+    assert fitted(SparseEase()).similarity.shape == (3, 3)
+
+
+def test_lists_are_the_same_however_few_rows_are_scored_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    matrix = drawn(3, 60, 25)
+    found = fitted(Rp3Beta(), matrix)
+    asked = ItemQuery(5, np.tile(np.arange(25), (60, 1)))
+    for query in (ItemQuery(5), asked):
+        monkeypatch.setattr(items, "CELLS", 2**24)
+        whole = found.predict(query, view(matrix))
+        monkeypatch.setattr(items, "CELLS", 100)
+        few = found.predict(query, view(matrix))
+        np.testing.assert_array_equal(few.items, whole.items)
+        np.testing.assert_array_equal(few.scores, whole.scores)

@@ -23,7 +23,7 @@ from acclimate.arrays import Array, Sparse, Tensor
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
-from acclimate.models.items import ItemGram, ItemQuery, power, rank
+from acclimate.models.items import ItemGram, ItemQuery, power, rank, require_few
 from acclimate.models.model import State, Tick, idle
 from acclimate.rng import Rng
 
@@ -67,6 +67,7 @@ class GraphFilter:
         )
 
     def prepare(self, view: ItemView) -> ItemView:
+        require_few(view.matrix.shape[1])
         return view
 
     def fit(

@@ -15,9 +15,13 @@ import numpy as np
 from acclimate.arrays import Array, Ints, Sparse, Tensor
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
+from acclimate.errors import StrategyError
 
-# Rows of a dense score block; 2,048 × 6,000 items are 98 MB.
+# Rows of a dense score block, and cells of one; 2,048 × 6,000 items are 98 MB.
 BLOCK = 2048
+CELLS = 2**24
+# Items of a dense matrix of them: at 20,000 it takes 1.6 GB, and half an hour to invert.
+DENSE = 20_000
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,19 @@ class ItemQuery:
 
 
 def gram_of(view: ItemView) -> ItemGram:
-    """G = XᵀX of the interactions, dense."""
+    """G = XᵀX of the interactions, dense.  Raises StrategyError as `require_few` does."""
+    require_few(view.matrix.shape[1])
     return ItemGram(view.gram, view.popularity, view.standing, view.matrix, view.last)
+
+
+def require_few(items: int) -> None:
+    """Raise StrategyError above 20,000 items, of which no dense matrix should be made."""
+    if items > DENSE:
+        raise StrategyError(
+            f"Expected at most {DENSE:,} items for a dense matrix of them, found {items:,}. "
+            "Keep fewer items, or use a model that makes none: sparse-ease, rp3beta, als or "
+            "bpr."
+        )
 
 
 def power(count: Tensor, exponent: float) -> Array:
@@ -81,9 +96,9 @@ def rank(
     """
     size = matrix_items = view.matrix.shape[1]
     favoured = np.argsort(-standing, kind="stable")
-    blocks = []
-    for start in range(0, view.matrix.shape[0], BLOCK):
-        histories = view.matrix[start : start + BLOCK]
+    blocks, rows = [], min(BLOCK, max(1, CELLS // max(1, size)))
+    for start in range(0, view.matrix.shape[0], rows):
+        histories = view.matrix[start : start + rows]
         scores = np.asarray(score(histories), dtype=np.float64)
         cold = np.diff(histories.indptr) == 0
         scores[cold] = standing
@@ -91,7 +106,7 @@ def rank(
             scores[histories.nonzero()] = -np.inf
             blocks.append(best(scores, favoured, min(query.k, matrix_items)))
         else:
-            blocks.append(_of_candidates(scores, query.candidates[start : start + BLOCK]))
+            blocks.append(_of_candidates(scores, query.candidates[start : start + rows]))
     if not blocks:
         empty = (0, query.k)
         return Ranking(np.empty(empty, np.int64), np.empty(empty), size)

@@ -27,6 +27,7 @@ from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
 from acclimate.models.quantiles import Quantiles
 from acclimate.models.ranker import Stack
+from acclimate.models.sparseease import SparseEase
 from acclimate.models.stitch import CrossStitch
 from acclimate.models.tagger import Tagger
 from acclimate.models.trees import Trees
@@ -94,6 +95,7 @@ MODELS: tuple[Model, ...] = (
     ItemKnn(),
     Rp3Beta(),
     Ease(),
+    SparseEase(),
     GraphFilter(),
     Als(),
     Bpr(),
