@@ -16,7 +16,7 @@ def _home() -> Path:
 
 
 class Settings(BaseSettings):
-    """Surroundings of a run; nothing here changes what a method computes."""
+    """Surroundings of a run; but for `encoder`, nothing here changes what a method computes."""
 
     model_config = SettingsConfigDict(env_prefix="ACCLIMATE_", extra="ignore")
 
@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     # spin while they wait for a core.  One is the default everywhere; equality of results
     # is promised for equal threads.
     threads: int = Field(default=1, ge=1)
+    encoder: str = "all-MiniLM-L6-v2"  # name or folder of what `transformer` reads texts with
     max_bytes: int = Field(default=8 * 2**30, gt=0)  # largest input file, on disk
 
 

@@ -28,7 +28,8 @@ from acclimate.tasks.recommend import Recommend
 from tests.artifacts import made
 from tests.artifacts.conftest import Make
 
-KINDS = [model.kind for model in MODELS]
+# A transformer needs an encoder; its contract saves and loads one.
+KINDS = [model.kind for model in MODELS if model.kind != "transformer"]
 _watching = False
 _unpickled: list[str] = []
 

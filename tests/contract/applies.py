@@ -8,8 +8,10 @@ It is read off the catalogue on made markets with sources that share everything.
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 from acclimate.models.model import Model
+from acclimate.models.transformer import Transformer
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import MODELS, STRATEGIES
 from acclimate.strategies.strategy import Strategy
@@ -35,7 +37,12 @@ def models_of(form: str) -> list[Model]:
 
 def why_not(strategy: Strategy, model: Model, form: str | None = None) -> str | None:
     """The reason on a form's made problem, the model's own or another, or None."""
-    return Arm(strategy, model).why_not(posed(form or model.form).problem)
+    # Of a machine that has the encoder of a transformer; none is read for this.
+    with (
+        patch("acclimate.models.transformer.no_encoder", lambda weights: None),
+        patch.object(Transformer, "why_no_factors", lambda self: None),
+    ):
+        return Arm(strategy, model).why_not(posed(form or model.form).problem)
 
 
 def applied(strategy: Strategy) -> list[str]:

@@ -12,7 +12,7 @@ from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.source import Source
 from acclimate.errors import StrategyError
 from acclimate.models.linear import Linear
-from acclimate.models.lowrank import DOWN, UP, factors, merged
+from acclimate.models.lowrank import DOWN, UP, factors, merged, scaled
 from acclimate.models.mixed import MixedNetwork
 from acclimate.rng import Rng
 from acclimate.strategies.parameter.finetune import FineTune
@@ -102,6 +102,14 @@ def test_merging_adds_alpha_over_rank_times_the_product() -> None:
     found = merged(params, Lora(rank=4, alpha=2.0).scale)
     assert set(found) == {"x.weight", "x.bias"}
     assert found["x.weight"].tolist() == [[2.5, 3.0], [2.0, 5.0]]
+
+
+def test_what_is_scaled_beside_its_matrix_is_what_is_merged_at_that_scale() -> None:
+    w, a, b = torch.eye(2), torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]])
+    params = {"x.weight": w, f"{DOWN}x.weight": a, f"{UP}x.weight": b}
+    beside = scaled(params, 0.5)
+    assert torch.equal(beside[f"{UP}x.weight"], b / 2) and beside["x.weight"] is w
+    assert torch.equal(merged(beside, 1.0)["x.weight"], merged(params, 0.5)["x.weight"])
 
 
 def test_a_held_body_sees_no_dropout() -> None:

@@ -134,6 +134,7 @@ class RowEncoder:
             self._sparse(sample),
             sample.label,
             len(self.classes),
+            np.array(_joined(sample, list(self.text)), dtype=object) if self.text else None,
         )
 
     def unseen(self, sample: Rows) -> list[str]:
@@ -225,6 +226,12 @@ def _code(values: pl.Series, known: list[str]) -> Ints:
     return codes.cast(pl.Int64).fill_null(0).to_numpy()
 
 
+def _joined(rows: Rows, text: list[str]) -> list[str]:
+    """The text columns of each row as one text."""
+    joined = rows.columns.select(pl.concat_str(text, separator=" ", ignore_nulls=True))
+    return joined.to_series().fill_null("").to_list()
+
+
 def _hashed(rows: Rows, text: list[str], bits: int) -> Sparse:
     """(n, 2^bits) counts of word 1–2-grams and character 2–4-grams within words.
 
@@ -238,8 +245,7 @@ def _count(rows: Rows, text: list[str], bits: int) -> Sparse:
     import scipy.sparse as sp
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    joined = rows.columns.select(pl.concat_str(text, separator=" ", ignore_nulls=True))
-    documents = joined.to_series().fill_null("").to_list()
+    documents = _joined(rows, text)
     shared = {"n_features": 2**bits, "alternate_sign": False, "norm": None}
     words = HashingVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", **shared)
     letters = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), **shared)

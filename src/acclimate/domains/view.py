@@ -37,6 +37,7 @@ class RowView:
     codes    (n, c) category codes, 0 for unseen, rare or missing
     levels   (c,) number of codes per column, the 0 included
     sparse   (n, h) hashed text, or None where there is no text
+    texts    (n,) the same text as it is written, or None; no step moves it
     label    (n,) class positions, or numbers where n_classes is 0; or None
     """
 
@@ -46,6 +47,7 @@ class RowView:
     sparse: Sparse | None
     label: Tensor | None
     n_classes: int
+    texts: Strings | None = field(default=None, repr=False)
 
     @property
     def n(self) -> int:

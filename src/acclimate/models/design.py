@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -195,8 +196,8 @@ def text_scale(prepared: Design, weight: Array) -> float:
     weight   (n,) ≥ 0; the mean is over rows that have a text
     returns  > 0; 1 without any text
     """
-    from_text = np.searchsorted(prepared.columns, prepared.layout.text_offset)
-    text = prepared.matrix[:, from_text:]
+    from_text = int(np.searchsorted(prepared.columns, prepared.layout.text_offset))
+    text: Any = prepared.matrix[:, from_text:]
     squares = np.asarray((text * text).sum(axis=1), np.float64).ravel()
     mass = float(weight @ (squares > 0))
     return float(weight @ squares) / mass / TEXT_WORTH if mass > 0 else 1.0
@@ -229,6 +230,9 @@ def stack_views(views: Sequence[RowView]) -> RowView:
         label=None
         if any(label is None for label in labels)
         else np.concatenate([label for label in labels if label is not None]),
+        texts=None
+        if first.texts is None
+        else np.concatenate([view.texts for view in views if view.texts is not None]),
     )
 
 
@@ -240,6 +244,7 @@ def take_rows(view: RowView, rows: Ints) -> RowView:
         codes=view.codes[rows],
         sparse=None if view.sparse is None else view.sparse[rows],
         label=None if view.label is None else view.label[rows],
+        texts=None if view.texts is None else view.texts[rows],
     )
 
 

@@ -104,6 +104,13 @@ class TakesNumbers(Protocol):
 
 
 @runtime_checkable
+class ReadsText(Protocol):
+    """It reads texts as they are written, and nothing else of a row."""
+
+    reads_text: ClassVar[bool]
+
+
+@runtime_checkable
 class WarmStart(Protocol):
     """Its `fit` takes a fitted model to start from, and ends where it would without one."""
 

@@ -30,6 +30,7 @@ from acclimate.models.ranker import Stack
 from acclimate.models.sparseease import SparseEase
 from acclimate.models.stitch import CrossStitch
 from acclimate.models.tagger import Tagger
+from acclimate.models.transformer import Transformer
 from acclimate.models.trees import Trees
 from acclimate.models.walks import Rp3Beta
 from acclimate.strategies.arm import Arm
@@ -103,6 +104,7 @@ MODELS: tuple[Model, ...] = (
     Linear(),
     Trees(),
     MixedNetwork(),
+    Transformer(),
     Tagger(),
 )
 

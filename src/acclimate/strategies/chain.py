@@ -51,6 +51,7 @@ class Chain(Strategy):
             "complexity": sum(step.complexity for step in self.steps),
             "reads_fit": any(step.reads_fit for step in self.steps),
             "needs_labels": any(step.needs_labels for step in self.steps),
+            "moves": any(step.moves for step in self.steps),
             "unasked": all(step.unasked for step in self.steps),
         }
         for name, value in values.items():

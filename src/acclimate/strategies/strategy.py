@@ -16,9 +16,10 @@ from typing import ClassVar
 
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Rows
+from acclimate.domains.schema import ColumnType
 from acclimate.domains.sentences import Sentences
 from acclimate.domains.source import Source
-from acclimate.models.model import Model, Tick, Weighted, idle
+from acclimate.models.model import Model, ReadsText, Tick, Weighted, idle
 from acclimate.rng import Rng
 
 
@@ -36,6 +37,7 @@ class Strategy(ABC):
     hands_on     whether the next step of a chain can go on from the model it fits
     unasked      whether a plan tries it without being told to; the others wait for their
                  name, or "every", among the strategies asked for
+    moves        whether it reshapes views, of which models of text read nothing
     relates      whether it learns from sources that tell other classes apart
     """
 
@@ -49,6 +51,7 @@ class Strategy(ABC):
     hands_on: ClassVar[bool] = True
     unasked: ClassVar[bool] = True
     relates: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
 
     def why_not(self, problem: Problem, model: Model) -> str | None:
         """A reason this strategy does not apply here, or None.
@@ -57,6 +60,11 @@ class Strategy(ABC):
         """
         if problem.numbers and not getattr(model, "takes_numbers", False):
             return f"{model.kind} predicts no numbers"
+        if isinstance(model, ReadsText):
+            if not _has_text(problem):
+                return f"{model.kind} reads text, and the rows have no column of it"
+            if self.moves:
+                return f"{model.kind} reads texts as they are written, which no step moves"
         if self.needs_labels and not problem.labelled:
             return "the target has no labelled rows to fit on"
         if self.transfers and not problem.sources:
@@ -103,6 +111,10 @@ class Strategy(ABC):
         """Take an encoded problem and a model one step on."""
 
 
+def _has_text(problem: Problem) -> bool:
+    return isinstance(problem.fit, Rows) and ColumnType.TEXT in problem.fit.types.values()
+
+
 def tells_others(source: Source) -> bool:
     """Whether a source tells other classes apart than the target, and none of its own."""
     return source.seen and isinstance(source.sample, Rows) and source.sample.elsewhere
@@ -119,6 +131,7 @@ def teaches_nothing(source: Source) -> str | None:
 class Reshape(Strategy):
     """Move the numeric or sparse columns of views; codes pass through."""
 
+    moves: ClassVar[bool] = True
     statistics: ClassVar[Statistics] = Statistics.BOTH
     reads: ClassVar[frozenset[str]] = frozenset({"rows"})
     needs_labels: ClassVar[bool] = False
