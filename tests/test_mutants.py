@@ -17,6 +17,8 @@ from tests.mutants import ROOT, Mutant, mutants, survivals, verdict
 def test_every_mutant_still_fits_the_file_it_breaks(mutant: Mutant) -> None:
     assert mutant.unfit() is None
     assert mutant.before != mutant.after
+    for name, text in mutant.run().edits.items():
+        compile(text, name, "exec")  # a broken line is no wrong formula
     assert mutant.tests and all((ROOT / test.split("::")[0]).exists() for test in mutant.tests)
 
 
