@@ -20,7 +20,7 @@ import numpy as np
 from acclimate.arrays import Array
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
-from acclimate.models.design import take_rows
+from acclimate.models.design import stack_views, take_rows
 from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Tick
 from acclimate.rng import Rng
@@ -42,6 +42,7 @@ SHARING = (
     "auto-lambda",
     "affinity-sharing",
 )
+POOLED = "pooled"
 WIDTH = 32
 FOLDS = 2
 PENALTIES = tuple(dict.fromkeys(each.penalty for each in MixedNetwork().grid()))
@@ -77,6 +78,19 @@ class Measured:
         """The single network of least loss on a task, out of fold; of one width, or any."""
         asked = [each for each in self.alone if width is None or each[0] == width]
         return min(asked, key=lambda each: float(self.alone[each][at].mean()))
+
+    def apart(self, at: int) -> Array:
+        """(n,) losses out of fold of the single network that the *other* fold prefers.
+
+        The least of many losses is less than any of them is worth: one network for each
+        task, taken and told by the same rows, would flatter learning alone.
+        """
+        fold = np.arange(self.tasks[at].fit.n) % FOLDS
+        found = np.zeros(len(fold))
+        for number in range(FOLDS):
+            best = min(self.alone, key=lambda each: self.alone[each][at][fold != number].mean())
+            found[fold == number] = self.alone[best][at][fold == number]
+        return found
 
     def single(self, at: int, width: int | None = None) -> Array:
         """(n,) losses of judged rows under that network, fitted on all rows of the task."""
@@ -123,7 +137,7 @@ def measure(
     return found
 
 
-def learned(found: Measured, name: str, strategy: HardSharing, tick: Tick) -> None:
+def learned(found: Measured, name: str, strategy: HardSharing | None, tick: Tick) -> None:
     """One method: folds at each penalty, then all rows at the one of least loss.
 
     Those that train all tasks anew for each follow plain hard sharing's penalty.
@@ -134,6 +148,10 @@ def learned(found: Measured, name: str, strategy: HardSharing, tick: Tick) -> No
             raise StrategyError(f"it trains {len(tasks)} tasks anew for each of them")
         penalties = [found.penalty.get("hard-sharing, equal", penalties[0])]
     fitting = partial(together, strategy, rng=found.rng, tick=tick)
+    if strategy is None and (tasks[0].rows is not None or tasks[0].fit.n_classes):
+        raise StrategyError(
+            "its tasks are no numbers in units of their own, on rows of their own"
+        )
     tried = {
         penalty: out_of_fold(partial(fitting, penalty=penalty), tasks) for penalty in penalties
     }
@@ -162,9 +180,10 @@ def until(end: float) -> Tick:
     return tick
 
 
-def methods(arms: Sequence[str] = ()) -> dict[str, HardSharing]:
-    """Hard sharing under every balance, and every other sharing."""
-    found = {f"hard-sharing, {each}": HardSharing(balance=each) for each in BALANCES}
+def methods(arms: Sequence[str] = ()) -> dict[str, HardSharing | None]:
+    """One network for all, hard sharing under every balance, and every other sharing."""
+    found: dict[str, HardSharing | None] = {POOLED: None}
+    found |= {f"hard-sharing, {each}": HardSharing(balance=each) for each in BALANCES}
     for kind in SHARING:
         strategy = named(kind)
         assert isinstance(strategy, HardSharing)
@@ -176,9 +195,16 @@ def methods(arms: Sequence[str] = ()) -> dict[str, HardSharing]:
 
 
 def together(
-    strategy: HardSharing, tasks: Sequence[Task], *, penalty: float, rng: Rng, tick: Tick
+    strategy: HardSharing | None,
+    tasks: Sequence[Task],
+    *,
+    penalty: float,
+    rng: Rng,
+    tick: Tick,
 ) -> list[Any]:
-    """The network served for each task, after one training."""
+    """The network served for each task, after one training; without a strategy one for all."""
+    if strategy is None:
+        return pooled(tasks, penalty, rng, tick)
     lessons = [Lesson(task.name, task.fit, rows=task.rows) for task in tasks]
     lessons = strategy.shared(lessons)
     model = MixedNetwork(width=WIDTH, penalty=penalty)
@@ -215,6 +241,18 @@ def served(
         for each, weight in zip(lessons, weights, strict=True)
     ]
     return strategy.taught(weighed, model, rng.child("fit"), tick).serve()
+
+
+def pooled(tasks: Sequence[Task], penalty: float, rng: Rng, tick: Tick) -> list[Any]:
+    """One network for the rows of all tasks, each label in units of its own task's."""
+    model = MixedNetwork(width=WIDTH, penalty=penalty)
+    prepared = [model.prepare(task.fit) for task in tasks]
+    own = [
+        replace(t.fit, label=p.tensors["label"].double().numpy())
+        for t, p in zip(tasks, prepared, strict=True)
+    ]
+    learned = model.fit(model.prepare(stack_views(own)), rng=rng.child("fit"), tick=tick)
+    return [model.holding(each, learned.parameters()) for each in prepared]
 
 
 def singles(tasks: Sequence[Task], width: int, penalty: float, rng: Rng) -> list[Any]:
