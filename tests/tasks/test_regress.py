@@ -160,7 +160,9 @@ def test_infinite_and_overflowing_numbers_are_explained() -> None:
 def test_a_target_without_labels_is_told_what_to_do() -> None:
     bare = with_labels(make_prices(1, 50, name="jp"), pl.Series([None] * 50))
     with pytest.raises(
-        TaskError, match="Expected labels in target 'jp' to regress on; found none in 50 rows"
+        TaskError,
+        match=r"'jp' to regress on; found none in 50 rows.*write the number as a few ranges "
+        r"and predict these with --task classify, which does without labels",
     ):
         pose(target=bare)
 

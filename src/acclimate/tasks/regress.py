@@ -234,12 +234,18 @@ class Regress:
         given: Sequence[Domain],
         missed: Sequence[str],
     ) -> Posed:
-        """A target without labels, of whose numbers nothing can be judged."""
+        """A target without labels, of whose numbers nothing can be judged.
+
+        Of the validators that do without labels two measure how sure and how spread chances
+        are, which numbers do not have; one alone, the error on source rows weighed to look
+        like the target's, decides no vote.
+        """
         raise TaskError(
             f"Expected labels in target {target.name!r} to regress on; found none in "
             f"{number_of(mine.n, 'row')}. Without any, nothing tells numbers that transfer "
-            "from numbers that do not: label some rows, about 200 where you "
-            "can, or name another column with --label."
+            "from numbers that do not: label some rows, about 200 where you can, name another "
+            "column with --label, or write the number as a few ranges and predict these with "
+            "--task classify, which does without labels of the target."
         )
 
 
