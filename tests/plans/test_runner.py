@@ -15,7 +15,7 @@ from acclimate.errors import BudgetError, StrategyError
 from acclimate.models.linear import Linear
 from acclimate.models.model import Model, Tick, idle
 from acclimate.plans.budget import Budget
-from acclimate.plans.plan import Plan, Step
+from acclimate.plans.plan import Plan, Refusal, Step
 from acclimate.plans.runner import Trial, attempt, best_baseline, best_of, interval, pick, run
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
@@ -230,6 +230,13 @@ def test_target_only_that_fails_everywhere_is_said_once(small_rows: Posed) -> No
         tried(planned(Falls(), Falls(), Pooled()), small_rows, Budget(60))
     assert str(found.value).count("Bring another") == 1
     assert found.value.exit_code == 3
+
+
+def test_target_only_that_applies_to_no_model_is_said_with_why(small_rows: Posed) -> None:
+    why = "transformer reads text, and the rows have no column of it"
+    plan = Plan((), (Refusal("target-only", "transformer", why),))
+    with pytest.raises(StrategyError, match=f"can be fitted; found: {why}. Mend"):
+        tried(plan, small_rows, Budget(60.0))
 
 
 def test_a_spent_budget_abandons_and_without_target_only_ends(small_rows: Posed) -> None:

@@ -93,8 +93,9 @@ def run(
         return _with_source_only(trials)
     alone = [t for t in trials if not t.arm.strategy.transfers]
     if not _done(alone):
-        if alone and all(t.status == "failed" for t in alone):
-            whys = "; ".join(dict.fromkeys(t.why for t in alone))
+        refused = [r.why for r in plan.refused if r.strategy == "target-only"]
+        whys = "; ".join(dict.fromkeys([*refused, *(t.why for t in alone)]))
+        if whys and all(t.status == "failed" for t in alone):
             raise StrategyError(
                 f"Expected at least one target-only arm that can be fitted; found: {whys}. "
                 "Mend the target's data: transfer is judged against doing without."
