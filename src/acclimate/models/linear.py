@@ -48,6 +48,8 @@ from acclimate.models.newton import chances, minimise
 from acclimate.models.ridge import ridge
 from acclimate.rng import Rng
 
+# Closer where text is best held (docs/log.md).
+GRID = (0.03, 0.2, 0.45, 1.0, 5.0, 25.0, 100.0)
 INTERCEPT_CERTAINTY = 0.1  # of a prior, relative to its other coefficients
 
 
@@ -117,7 +119,7 @@ class Linear:
         return None
 
     def grid(self) -> tuple[Linear, ...]:
-        return tuple(Linear(penalty) for penalty in (0.03, 0.2, 1.0, 5.0, 25.0, 100.0))
+        return tuple(Linear(penalty) for penalty in GRID)
 
     def prepare(self, view: RowView) -> Design:
         return design(view)
