@@ -25,6 +25,7 @@ from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import ALWAYS, EVERY, named, strategies
 from acclimate.strategies.fitted import Fitted
+from acclimate.strategies.strategy import Strategy
 from acclimate.tasks.classify import Classify
 from acclimate.verdicts.verdict import Verdict
 from benchmarks.line import Line, peak_mb
@@ -37,6 +38,7 @@ class Pair:
     """What a source's rows are asked to teach, and how rows are read.
 
     base    the model that every strategy goes with
+    own     strategies beside the catalogue's
     """
 
     benchmark: str
@@ -45,6 +47,7 @@ class Pair:
     target: str
     recipe: Any
     base: Model
+    own: tuple[Strategy, ...] = ()
 
 
 def add_arms(parser: argparse.ArgumentParser) -> None:
@@ -119,9 +122,10 @@ def _tried(
     pair: Pair, problem: Problem, task: Classify, wanted: list[str] | None, rng: Rng
 ) -> Iterator[tuple[Trial, Fitted | None]]:
     """Every strategy asked for with the base model, where it applies."""
-    names = dict.fromkeys((*ALWAYS, *(wanted or strategies())))
+    own = {strategy.kind: strategy for strategy in pair.own}
+    names = dict.fromkeys((*ALWAYS, *(wanted or (*strategies(), *own))))
     names.pop(EVERY, None)
-    arms = [Arm(named(name), pair.base) for name in names]
+    arms = [Arm(own.get(name) or named(name), pair.base) for name in names]
     for step in plan(problem, arms, []).steps:
         print(f"{pair.source} to {pair.target}: {step.arm.name}", file=sys.stderr)
         yield once(step, task, problem, rng)

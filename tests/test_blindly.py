@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,17 @@ import scipy.io
 
 from acclimate.arrays import Array, Ints
 from acclimate.rng import Rng
+from acclimate.strategies.baselines import SourceOnly
+from acclimate.strategies.chain import Chain
+from acclimate.strategies.feature.coral import Coral
 from benchmarks.__main__ import main
+from benchmarks.blindly import Pair, tried
 from benchmarks.dense import Dense, Nearest, Support
 from benchmarks.shapes import read
+
+
+class Named(Coral):
+    kind = "named"
 
 
 def features(n: int, seed: int) -> tuple[Array, Ints]:
@@ -92,3 +101,20 @@ def test_every_pair_has_its_arms_what_was_chosen_and_a_mean(
     means = {line["arm"]: line["value"] for line in found if line["metric"] == "mean accuracy"}
     each = [line["value"] for line in found if line["arm"] == "chosen" and line["target"]]
     assert means["chosen"] == pytest.approx(np.mean(each))
+
+
+def test_a_pair_may_bring_a_strategy_of_its_own_and_do_without_a_vote() -> None:
+    recipe, rows = Dense.of({"a": features(40, 0), "b": features(40, 1)})
+    pair = Pair("made", "both", "a", "b", recipe, Nearest(), (Chain((Named(), SourceOnly())),))
+    args = argparse.Namespace(arm=["named + source-only"], seed=0)
+    lines = {
+        voting: [*tried(pair, rows["a"], rows["b"], rows["b"], args, voting=voting)]
+        for voting in (True, False)
+    }
+    arms = ["source-only/1-nn", "named + source-only/1-nn"]
+    assert [line.arm for line in lines[False]] == arms
+    assert {line.arm for line in lines[True]} == {*arms, "chosen"}
+    for one, other in zip(
+        lines[False], [line for line in lines[True] if line.arm != "chosen"], strict=True
+    ):
+        assert one.value == other.value and one.verdict is None
