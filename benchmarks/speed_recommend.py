@@ -27,7 +27,7 @@ def bpr(scale: float, threads: int) -> Lap:
     shape = (int(user.max()) + 1, int(item.max()) + 1)
     X = sp.csr_array((np.ones(len(user)), (user, item)), shape=shape)
     view = ItemView(X, np.asarray(X.sum(axis=0)).ravel())
-    model = Bpr(FACTORS, RATE, epochs=1, batch=BATCH)
+    model = Bpr(FACTORS, RATE, epochs=1, batch=BATCH, least=0)
     with Watch() as watch:
         fitted = model.fit(model.prepare(view), rng=Rng.of(0))
     return Lap.of(watch, ndcg(lambda rows: fitted.scores(X[rows]), user, item, ask, wanted))

@@ -42,6 +42,7 @@ from tests.made_texts import make_texts
 SEED = Rng.of(0)
 AT_MOST = {
     "epochs": 1,
+    "least": 2,
     "width": 8,
     "rounds": 3,
     "steps": 2,

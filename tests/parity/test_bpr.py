@@ -86,7 +86,7 @@ def test_the_gradient_is_that_of_the_loss(penalty: float) -> None:
 
 def test_what_was_taken_comes_before_what_was_not() -> None:
     X = two_kinds()
-    users, items = Bpr(8, rate=0.01, epochs=60, batch=64).trained(sp.csr_array(X), KEY)
+    users, items = Bpr(8, rate=0.01, epochs=60, batch=64, least=0).trained(sp.csr_array(X), KEY)
     scores = users @ items.T
     mine, other = X > 0, np.kron(np.eye(2), np.ones((30, 6))) == 0
     above = scores[:, :, None] > scores[:, None, :]
@@ -96,7 +96,7 @@ def test_what_was_taken_comes_before_what_was_not() -> None:
 
 def test_a_history_is_folded_in_by_the_ridge_of_trained_users_on_theirs() -> None:
     X = sp.csr_array(two_kinds())
-    model = Bpr(3, rate=0.01, epochs=20, batch=64)
+    model = Bpr(3, rate=0.01, epochs=20, batch=64, least=0)
     users, items = model.trained(X, KEY)
     fitted = model.fit(view(two_kinds()), rng=KEY)
     # By hand: the sum over the root of the length and a one, regressed with one user's ridge.
@@ -113,20 +113,37 @@ def test_an_empty_history_has_the_ones_alone() -> None:
 
 
 def test_someone_new_gets_what_those_alike_took() -> None:
-    fitted = Bpr(8, rate=0.01, epochs=60, batch=64).fit(view(two_kinds()), rng=KEY)
+    fitted = Bpr(8, rate=0.01, epochs=60, batch=64, least=0).fit(view(two_kinds()), rng=KEY)
     history = np.zeros((1, 12))
     history[0, [7, 9]] = 1
     ranking = fitted.predict(ItemQuery(4), view(history))
     assert set(ranking.items[0]) == {6, 8, 10, 11}
 
 
+@pytest.mark.parametrize(("least", "steps"), [(0, 12), (13, 18), (18, 18), (19, 24)])
+def test_few_pairs_are_passed_over_until_there_are_steps_enough(
+    least: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+    settle = LazyAdam.settle
+
+    def counting(adam: LazyAdam) -> Tensor:
+        counted.append(adam.step)
+        return settle(adam)
+
+    monkeypatch.setattr(LazyAdam, "settle", counting)
+    X = sp.csr_array(np.ones((6, 10)))  # 60 pairs: six steps of ten a pass
+    Bpr(2, epochs=2, batch=10, least=least).trained(X, KEY)
+    assert counted == [steps]
+
+
 def test_nothing_taken_leaves_what_it_began_with() -> None:
-    fitted = Bpr(4, epochs=2).fit(view(np.zeros((3, 5))), rng=KEY)
+    fitted = Bpr(4, epochs=2, least=0).fit(view(np.zeros((3, 5))), rng=KEY)
     assert fitted.items is not None and np.isfinite(fitted.scores(sp.csr_array((2, 5)))).all()
 
 
 def test_what_was_saved_scores_alike() -> None:
-    fitted = Bpr(4, epochs=2).fit(view(two_kinds()), rng=KEY)
+    fitted = Bpr(4, epochs=2, least=0).fit(view(two_kinds()), rng=KEY)
     again = Bpr.restore(fitted.state())
     histories = sp.csr_array(two_kinds(1))
     np.testing.assert_array_equal(again.scores(histories), fitted.scores(histories))
@@ -134,7 +151,7 @@ def test_what_was_saved_scores_alike() -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    with pytest.raises(StrategyError, match=r"found 64, 30, 2048, 0\.0 and 0\.0"):
+    with pytest.raises(StrategyError, match=r"found 64, 30, 2048, 1000, 0\.0 and 0\.0"):
         Bpr(rate=0.0)
-    with pytest.raises(StrategyError, match=r"found 64, 0, 2048, 0\.001 and 0\.0"):
+    with pytest.raises(StrategyError, match=r"found 64, 0, 2048, 1000, 0\.001 and 0\.0"):
         Bpr(epochs=0)

@@ -41,6 +41,7 @@ class Bpr:
     rate        > 0, of Adam
     penalty     λ ≥ 0
     epochs      ≥ 1, passes over what was taken
+    least       ≥ 0, steps at least, however few pairs there are; more passes make them up
     batch       ≥ 1, pairs a step
     items       (n_items, factors) after fitting
     folding     (factors + 1, factors) after fitting: B
@@ -52,6 +53,7 @@ class Bpr:
     penalty: float = 0.0
     epochs: int = 30
     batch: int = 2048
+    least: int = 1000
     items: Tensor | None = field(default=None, repr=False)
     folding: Tensor | None = field(default=None, repr=False)
     popularity: Array | None = field(default=None, repr=False)
@@ -63,18 +65,20 @@ class Bpr:
 
     def __post_init__(self) -> None:
         counts = (self.factors, self.epochs, self.batch)
-        if min(counts) < 1 or not (0 < self.rate < np.inf and 0 <= self.penalty < np.inf):
+        if min(*counts, self.least + 1) < 1 or not (
+            0 < self.rate < np.inf and 0 <= self.penalty < np.inf
+        ):
             raise StrategyError(
-                "Expected at least one factor, one epoch and one pair a step, a finite rate "
-                "above 0 and a finite penalty of at least 0; found "
-                f"{', '.join(map(str, counts))}, {self.rate} and {self.penalty}."
+                "Expected at least one factor, one epoch and one pair a step, no step or more "
+                "at least, a finite rate above 0 and a finite penalty of at least 0; found "
+                f"{', '.join(map(str, counts))}, {self.least}, {self.rate} and {self.penalty}."
             )
 
     def why_not(self) -> str | None:
         return None
 
     def grid(self) -> tuple[Bpr, ...]:
-        return tuple(replace(self, epochs=epochs) for epochs in (30, 100))
+        return (self, replace(self, epochs=100, least=4000))
 
     def prepare(self, view: ItemView) -> ItemView:
         return view
@@ -106,11 +110,12 @@ class Bpr:
         n, m = X.shape
         user = np.repeat(np.arange(n), np.diff(X.indptr))
         size = self.batch
-        steps = self.epochs * -(-X.nnz // size)
+        a_pass = -(-X.nnz // size)
+        passes = max(self.epochs, -(-self.least // a_pass)) if X.nnz else 0
         table = _begun(n, m, self.factors, rng)
-        adam = LazyAdam(table, max(steps, 1), self.rate)
+        adam = LazyAdam(table, max(passes * a_pass, 1), self.rate)
         scratch = np.empty(n + m, np.int64)
-        for _ in range(self.epochs if X.nnz else 0):
+        for _ in range(passes):
             order = draw.permutation(X.nnz)
             taken = np.stack([user[order], n + X.indices[order]])
             drawn = n + draw.integers(0, m, X.nnz)
@@ -166,7 +171,7 @@ class Bpr:
     def state(self) -> State:
         assert self.items is not None and self.folding is not None
         assert self.popularity is not None
-        names = ("factors", "rate", "penalty", "epochs", "batch")
+        names = ("factors", "rate", "penalty", "epochs", "batch", "least")
         tensors = {
             "items": self.items,
             "folding": self.folding,

@@ -20,6 +20,7 @@ from acclimate.models.ease import Ease
 from acclimate.models.ensemble import Ensemble
 from acclimate.models.experts import Mmoe, Ple
 from acclimate.models.graphfilter import GraphFilter
+from acclimate.models.lightgcn import LightGcn
 from acclimate.models.linear import Linear
 from acclimate.models.mixed import MixedNetwork
 from acclimate.models.model import Model, Waits
@@ -100,6 +101,7 @@ MODELS: tuple[Model, ...] = (
     GraphFilter(),
     Als(),
     Bpr(),
+    LightGcn(),
     Stack(),
     Linear(),
     Trees(),
