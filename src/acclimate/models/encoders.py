@@ -137,8 +137,10 @@ def encoder(weights: str) -> Encoder:
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
-    folder = _folder(weights)
+    folder, bars = _folder(weights), logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         # Eager attention: the others have no second derivative, which meta-learning takes.
@@ -154,6 +156,9 @@ def encoder(weights: str) -> Encoder:
             f"Expected an encoder of text in {str(folder)!r}: config.json, a tokenizer and "
             f"model.safetensors; found that {_line(error)}. Name another folder."
         ) from None
+    finally:
+        if bars:
+            logging.enable_progress_bar()
     if getattr(module, "pooler", None) is not None:
         module.pooler = None  # of the first token; texts are pooled over all of theirs
     module = module.to(torch.float32).eval()
