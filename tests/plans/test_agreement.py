@@ -12,6 +12,7 @@ import acclimate as ac
 from acclimate.domains.domain import Domain
 from acclimate.domains.split import Cut
 from acclimate.domains.synthetic import make_rows
+from acclimate.options import Options
 from acclimate.plans.agreement import Agreement, agreements, rank_agreement, standard_error
 from acclimate.rng import Rng
 from acclimate.tasks.classify import Classify
@@ -75,7 +76,9 @@ def test_the_standard_error_is_that_of_the_paper() -> None:
 def test_a_contradicting_source_is_never_adopted_and_the_reason_is_said(
     target: Domain, source: Domain
 ) -> None:
-    result = ac.adapt(Classify(), [flipped(source)], target, budget_seconds=120)
+    result = ac.adapt(
+        Classify(), [flipped(source)], target, budget_seconds=120, models=("linear",)
+    )
     assert result.verdict.answer == "keep-target-only"
     assert "check whether its labels mean the opposite" in result.verdict.sentence
     assert all("order backwards" in row["why"] for row in result.summary["refused"])
@@ -84,9 +87,8 @@ def test_a_contradicting_source_is_never_adopted_and_the_reason_is_said(
 
 def test_the_other_sources_go_on(target: Domain, source: Domain) -> None:
     good = replace(source, name="good")
-    result = ac.adapt(
-        Classify(), [flipped(source), good], target, budget_seconds=120, strategies=()
-    )
+    options = Options(budget_seconds=120, strategies=(), models=("linear",))
+    result = ac.adapt(Classify(), [flipped(source), good], target, options=options)
     tried = {row["strategy"] for row in result.summary["leaderboard"]}
     assert {"pooled", "source-only"} <= tried
 
