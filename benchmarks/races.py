@@ -8,7 +8,7 @@ data, compiling once).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, TypeAlias
@@ -72,14 +72,16 @@ class Race:
     scales: tuple[float, ...] = (1, 4, 16)
 
 
-def run(race: Race, rounds: int, seed: int) -> Iterator[Line]:
-    """The ratio, ours on one and two threads, and how ours grows."""
+def run(
+    race: Race, rounds: int, seed: int, settings: Sequence[int] = THREADS
+) -> Iterator[Line]:
+    """The ratio, ours on so many threads and on so many more, and how ours grows."""
     common: dict[str, Any] = {"benchmark": "speed", "arm": race.arm, "seed": seed, "n": rounds}
     other = common | {"arm": f"{race.arm} by {race.peer}"}
     laps: dict[tuple[str, int], list[Lap]] = {}
     why = ""
     for _ in range(rounds):
-        for threads in THREADS:
+        for threads in settings:
             laps.setdefault(("ours", threads), []).append(_lap(race.ours, 1, threads))
             if why:
                 continue
@@ -88,9 +90,9 @@ def run(race: Race, rounds: int, seed: int) -> Iterator[Line]:
             except NoPeer as error:
                 why = str(error)
     memory = round(peak_mb())
-    ours = {t: median(lap.seconds for lap in laps["ours", t]) for t in THREADS}
-    theirs = {t: _median(laps.get(("theirs", t), []), "seconds") for t in THREADS}
-    for threads in THREADS:
+    ours = {t: median(lap.seconds for lap in laps["ours", t]) for t in settings}
+    theirs = {t: _median(laps.get(("theirs", t), []), "seconds") for t in settings}
+    for threads in settings:
         at = f"{threads} thread{'s' * (threads > 1)}"
         yield Line(data=at, metric="seconds", value=ours[threads], peak_mb=memory, **common)
         if theirs[threads] is not None:
@@ -123,13 +125,14 @@ def run(race: Race, rounds: int, seed: int) -> Iterator[Line]:
             why=reason,
             **common,
         )
-    yield Line(
-        data="two threads against one",
-        metric="ratio",
-        value=ours[1] / ours[2],
-        reference=1.0,
-        **common,
-    )
+    if {1, 2} <= set(settings):
+        yield Line(
+            data="two threads against one",
+            metric="ratio",
+            value=ours[1] / ours[2],
+            reference=1.0,
+            **common,
+        )
     first: float | None = None
     for scale in race.scales:
         lap = _lap(race.ours, scale, 1)

@@ -11,13 +11,13 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from acclimate.errors import UsageError
 from benchmarks.line import Line
-from benchmarks.races import Race
+from benchmarks.races import THREADS, Race
 from benchmarks.races import run as raced
 
 NAME = "speed"
@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", choices=["strategies"], default="strategies")
     parser.add_argument("--arm", action="append", help="a race; repeat; all without")
     parser.add_argument("--rounds", type=int, default=3, help="laps of each side")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        action="append",
+        choices=THREADS,
+        help="repeat; one and two without. A peer may take twenty times as long on two",
+    )
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -40,21 +47,21 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
             f"Expected races among {', '.join(known)} and at least one round; found "
             f"{', '.join(unknown) or 'none'} and {args.rounds}."
         )
-    arms = args.arm or list(known)
+    arms, threads = args.arm or list(known), args.threads or list(THREADS)
     for name in arms:
         print(name, file=sys.stderr)
         if len(arms) == 1:
-            yield from raced(known[name], args.rounds, args.seed)
+            yield from raced(known[name], args.rounds, args.seed, threads)
         else:
-            yield from alone(name, args.rounds, args.seed)
+            yield from alone(name, args.rounds, args.seed, threads)
 
 
-def alone(arm: str, rounds: int, seed: int) -> Iterator[Line]:
+def alone(arm: str, rounds: int, seed: int, threads: Sequence[int]) -> Iterator[Line]:
     """The lines of one race, run in a process of its own.
 
     Raises CalledProcessError where that fails; what it said is on stderr.
     """
-    words = alone_by(arm, rounds, seed)
+    words = alone_by(arm, rounds, seed, threads)
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for text in process.stdout:
@@ -63,9 +70,10 @@ def alone(arm: str, rounds: int, seed: int) -> Iterator[Line]:
         raise subprocess.CalledProcessError(process.returncode, words)
 
 
-def alone_by(arm: str, rounds: int, seed: int) -> list[str]:
+def alone_by(arm: str, rounds: int, seed: int, threads: Sequence[int]) -> list[str]:
     """The words of that process."""
     asked = ["--arm", arm, "--rounds", str(rounds), "--seed", str(seed), "--json"]
+    asked += [word for each in threads for word in ("--threads", str(each))]
     return [sys.executable, "-m", "benchmarks", NAME, *asked]
 
 

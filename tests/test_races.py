@@ -45,6 +45,25 @@ def test_the_ratio_is_of_each_sides_better_thread_setting() -> None:
     assert ratio.peak_mb is not None and ratio.peak_mb > 10
 
 
+def test_races_on_one_thread_alone_do_not_tell_of_two() -> None:
+    found = [line.data for line in run(race(), 1, 0, [1])]
+    assert "1 thread" in found and "better thread setting of each" in found
+    assert not {"2 threads", "two threads against one"} & set(found)
+    words = speed.alone_by("coral", 2, 5, [1])
+    assert words[3:] == [
+        "speed",
+        "--arm",
+        "coral",
+        "--rounds",
+        "2",
+        "--seed",
+        "5",
+        "--json",
+        "--threads",
+        "1",
+    ]
+
+
 def test_growth_begins_at_the_fewest_rows_and_goes_by_the_processor() -> None:
     def ours(scale: float, threads: int) -> Lap:
         return Lap(100.0, None, scale**2)
@@ -72,8 +91,8 @@ def test_several_races_each_run_in_a_process_and_their_lines_come_back(
     line = Line(benchmark="speed", arm="a", metric="ratio", ratio=2.0, peer="p", peak_mb=3.0)
     told = f"import sys; print({line.to_json()!r}); print(sys.argv[1:], file=sys.stderr)"
     words = [sys.executable, "-c", told]
-    monkeypatch.setattr(speed, "alone_by", lambda arm, rounds, seed: words)
-    asked = argparse.Namespace(arm=["coral", "transport"], rounds=1, seed=0)
+    monkeypatch.setattr(speed, "alone_by", lambda *told: words)
+    asked = argparse.Namespace(arm=["coral", "transport"], rounds=1, seed=0, threads=None)
     assert list(speed.run(asked)) == [line, line]
     words[2] = "raise SystemExit(3)"
     with pytest.raises(subprocess.CalledProcessError):
@@ -145,6 +164,6 @@ def test_a_peer_that_cannot_be_installed_says_what_pip_said(
 
 
 def test_an_unknown_race_is_refused_with_the_known_ones() -> None:
-    asked = argparse.Namespace(arm=["tortoise"], rounds=1, seed=0)
+    asked = argparse.Namespace(arm=["tortoise"], rounds=1, seed=0, threads=None)
     with pytest.raises(UsageError, match=r"Expected races among .* found tortoise and 1"):
         list(speed.run(asked))
