@@ -171,7 +171,9 @@ def design(view: RowView) -> Design:
     entries = n * first + len(hit) + (0 if text is None else text.nnz)
     size = n * len(columns)
     matrix: Array | Sparse
-    if entries > FILLED * size or (
+    if numeric.shape[1] == len(columns):
+        matrix = numeric
+    elif entries > FILLED * size or (
         size <= DENSE_ENTRIES
         and (entries > size / 3 or (view.n_classes in (0, 2) and len(columns) <= DENSE_COLUMNS))
     ):

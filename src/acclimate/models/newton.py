@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from acclimate.arrays import Array
+from acclimate.models.blas import unshared
 from acclimate.models.model import Tick
 
 STEPS = 100
@@ -45,6 +46,21 @@ def minimise(
     start              (a, k) where to begin, or None: at the centre
     returns            (a, k); where nothing else decides, intercepts have mean 0
     """
+    with unshared(matrix.size):
+        beta = _descended(matrix, target, weight, centre, precision, tick, start)
+    return beta if target.shape[1] == 1 else _settled(beta, centre, precision)
+
+
+def _descended(
+    matrix: Any,
+    target: Array,
+    weight: Array,
+    centre: Array,
+    precision: Array,
+    tick: Tick,
+    start: Array | None,
+) -> Array:
+    """Where the steps end."""
     direct = target.shape[1] == 1 and isinstance(matrix, np.ndarray)
     beta = (centre if start is None else start).copy()
     scores = np.asarray(matrix @ beta)
@@ -90,7 +106,7 @@ def minimise(
         beta, scores, value = moved, scores + length * along, new
         if last:
             break
-    return beta if target.shape[1] == 1 else _settled(beta, centre, precision)
+    return beta
 
 
 def chances(scores: Array) -> Array:

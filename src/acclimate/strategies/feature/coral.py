@@ -23,6 +23,7 @@ from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
 from acclimate.domains.view import RowView
 from acclimate.errors import StrategyError
+from acclimate.models.blas import unshared
 from acclimate.models.model import Model, Tick, idle
 from acclimate.rng import Rng
 from acclimate.strategies.stacking import target_view
@@ -96,9 +97,10 @@ def recolour(xs: Array, xt: Array, shrink: float = 1.0) -> Array:
 
     Raises StrategyError if either side has fewer than two rows.
     """
-    A = recolouring(xs, xt, shrink)
-    moved: Array = xs @ A
-    moved += xt.mean(axis=0) - xs.mean(axis=0) @ A
+    with unshared(xs.size + xt.size):
+        A = recolouring(xs, xt, shrink)
+        moved: Array = xs @ A
+        moved += xt.mean(axis=0) - xs.mean(axis=0) @ A
     return moved
 
 
