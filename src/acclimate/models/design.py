@@ -109,20 +109,29 @@ class Design:
     def n(self) -> int:
         return int(self.matrix.shape[0])
 
-    @cached_property
-    def turned(self) -> Turned | None:
-        """The same rows in as many columns as there are rows, where that is worth it."""
+    @property
+    def from_text(self) -> int:
+        """Where a text's columns begin in `matrix`."""
+        return int(np.searchsorted(self.columns, self.layout.text_offset))
+
+    def turned(self, scale: float) -> Turned | None:
+        """The same rows in as many columns as there are rows, where that is worth it.
+
+        scale  of the penalty on a text's columns (`text_scale`); the last one's is kept
+        """
         if not isinstance(self.matrix, np.ndarray):
             return None
         n, width = self.matrix.shape
         if not max(n, FEW_COLUMNS) < width or n > FEW_ROWS:
             return None
-        rest: Array = self.matrix[:, 1:]
-        values, vectors = np.linalg.eigh(rest @ rest.T)
-        kept = values > 1e-12 * values[-1]
-        roots = np.sqrt(values[kept])
-        rows = np.column_stack([np.ones(n), vectors[:, kept] * roots])
-        return Turned(rows, rest, vectors[:, kept] / roots)
+        if scale not in self._turns:
+            self._turns.clear()
+            self._turns[scale] = Turned.of(self.matrix[:, 1:], self.from_text - 1, scale)
+        return self._turns[scale]
+
+    @cached_property
+    def _turns(self) -> dict[float, Turned]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -130,20 +139,36 @@ class Turned:
     """A dense design turned into the span of its own rows; distances stay as they are.
 
     A penalty on squares leaves the coefficients in that span, so that nothing is lost
-    (the representer theorem: Kimeldorf & Wahba 1971).
+    (the representer theorem: Kimeldorf & Wahba 1971).  Where it is s times as strong on some
+    columns, they are worth 1/√s of their values in rows and in coefficients.
 
-    rows  (n, 1 + r) the intercept's column, then coordinates in the span
-    rest  (n, a − 1) the design without its intercept
-    turn  (n, r) restᵀ · turn are the axes of the span, of length 1
+    rows   (n, 1 + r) the intercept's column, then coordinates in the span
+    rest   (n, a − 1) the design without its intercept
+    worth  (a − 1,) 1/s of each column
+    turn   (n, r) (rest · √worth)ᵀ · turn are the axes of the span, of length 1
     """
 
     rows: Array
     rest: Array
+    worth: Array
     turn: Array
+
+    @classmethod
+    def of(cls, rest: Array, heavy: int, scale: float) -> Turned:
+        """scale  > 0, of the penalty on the columns from `heavy` on."""
+        worth = np.ones(rest.shape[1])
+        worth[heavy:] /= scale
+        products = (rest * worth) @ rest.T
+        values, vectors = np.linalg.eigh(products)
+        kept = values > 1e-12 * values[-1]
+        roots = np.sqrt(values[kept])
+        rows = np.column_stack([np.ones(len(rest)), vectors[:, kept] * roots])
+        return cls(rows, rest, worth, vectors[:, kept] / roots)
 
     def back(self, coefficients: Array) -> Array:
         """(a, k) coefficients of the design from (1 + r, k) of its coordinates."""
-        return np.concatenate([coefficients[:1], self.rest.T @ (self.turn @ coefficients[1:])])
+        found = self.rest.T @ (self.turn @ coefficients[1:])
+        return np.concatenate([coefficients[:1], self.worth[:, None] * found])
 
 
 def design(view: RowView) -> Design:
@@ -198,8 +223,7 @@ def text_scale(prepared: Design, weight: Array) -> float:
     weight   (n,) ≥ 0; the mean is over rows that have a text
     returns  > 0; 1 without any text
     """
-    from_text = int(np.searchsorted(prepared.columns, prepared.layout.text_offset))
-    text: Any = prepared.matrix[:, from_text:]
+    text: Any = prepared.matrix[:, prepared.from_text :]
     squares = np.asarray((text * text).sum(axis=1), np.float64).ravel()
     mass = float(weight @ (squares > 0))
     return float(weight @ squares) / mass / TEXT_WORTH if mass > 0 else 1.0

@@ -176,7 +176,7 @@ class Linear:
             part = np.ix_(prepared.columns, np.flatnonzero(told))
             position = np.cumsum(classes) - 1
             shown = _one_hot(position[label], int(told.sum()))
-            turned = prepared.turned if prior is None and not layout.text else None
+            turned = prepared.turned(scale) if prior is None else None
             if turned is not None:
                 firm = np.full((turned.rows.shape[1], shown.shape[1]), float(self.penalty))
                 firm[0] = 0.0
