@@ -18,7 +18,7 @@ from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.tokenview import TokenEncoder
 from acclimate.domains.view import Encoder, EncoderState, ItemEncoder
 from acclimate.errors import IntegrityError, UsageError
-from acclimate.models.model import Model, State
+from acclimate.models.model import Model, NeedsBySettings, State
 from acclimate.strategies.catalogue import moves, restorable
 from acclimate.strategies.fitted import Fitted
 
@@ -114,9 +114,11 @@ def _model(state: State) -> Model:
             f"Expected a model among {', '.join(known)}; found {state.kind!r}. "
             "Install the plug-in that brings it."
         )
-    if (why := known[state.kind].why_not()) is not None:
+    model = known[state.kind]
+    like = model.like(state) if isinstance(model, NeedsBySettings) else model
+    if (why := like.why_not()) is not None:
         raise UsageError(f"Expected to use a model {state.kind!r}, found that {why}.")
-    kind: Any = type(known[state.kind])
+    kind: Any = type(model)
     # A model of parts that may be any model of the catalogue gets them restored.
     whole = getattr(kind, "restore_with", None)
     if whole is not None:

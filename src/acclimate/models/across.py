@@ -248,13 +248,15 @@ class Across:
         own, pooled = known.markets[0].count, known.markets[-1].count
         standing = own + pooled / (1.0 + pooled.sum())
         user, item = known.named(histories, max(self.names, k))
+        heard = np.diff(histories.indptr)[user] > 0  # others are told what is popular
+        user, item = user[heard], item[heard]
         score = self.named.score(known.features(histories, last, user, item))
         # Ranks instead of scores: no answer looks at who else is asked.
         favoured = np.argsort(-standing, kind="stable")
         below = np.empty(len(standing))
         below[favoured] = -1.0 - np.arange(len(standing))
         scores = np.tile(below, (len(last), 1))
-        order = np.lexsort((standing[item], score, user))
+        order = np.lexsort((-item, standing[item], score, user))
         rank = np.empty(len(order))
         rank[order] = np.arange(len(order))
         first = np.searchsorted(user, user)

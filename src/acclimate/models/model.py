@@ -143,6 +143,15 @@ class Waits(Protocol):
     unasked: ClassVar[bool]
 
 
+@runtime_checkable
+class NeedsBySettings(Protocol):
+    """What it needs of the machine hangs on its settings, as on where its weights are."""
+
+    def like(self, state: State) -> Model:
+        """An unfitted one with the settings of a state."""
+        ...
+
+
 class Prior(Protocol):
     """What a source says about parameters, as sure as one wants it to be."""
 

@@ -228,6 +228,9 @@ class Transformer(RowNetwork):
         }
         return State(self.kind, meta, dict(learned.tensors))
 
+    def like(self, state: State) -> Transformer:
+        return Transformer(**state.meta["settings"])
+
     @classmethod
     def restore(cls, state: State) -> Transformer:
         meta = state.meta
