@@ -60,6 +60,7 @@ class Race:
     recorded  the peer's seconds at scale 1 as measured before, for where it cannot be had
     lower     whether a lower quality is the better one (an error)
     scales    times the rows at which ours shows how it grows, the fewest first
+    suite     which command runs it: `speed --suite SUITE`
     """
 
     arm: str
@@ -70,6 +71,7 @@ class Race:
     recorded: float | None = None
     lower: bool = False
     scales: tuple[float, ...] = (1, 4, 16)
+    suite: str = "strategies"
 
 
 def run(

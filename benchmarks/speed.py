@@ -21,12 +21,13 @@ from benchmarks.races import THREADS, Race
 from benchmarks.races import run as raced
 
 NAME = "speed"
+SUITES = ("strategies", "recommend")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
-    parser.add_argument("--suite", choices=["strategies"], default="strategies")
-    parser.add_argument("--arm", action="append", help="a race; repeat; all without")
+    parser.add_argument("--suite", choices=SUITES, default=SUITES[0])
+    parser.add_argument("--arm", action="append", help="a race of any suite; repeat")
     parser.add_argument("--rounds", type=int, default=3, help="laps of each side")
     parser.add_argument(
         "--threads",
@@ -47,7 +48,8 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
             f"Expected races among {', '.join(known)} and at least one round; found "
             f"{', '.join(unknown) or 'none'} and {args.rounds}."
         )
-    arms, threads = args.arm or list(known), args.threads or list(THREADS)
+    of_suite = [name for name, race in known.items() if race.suite == args.suite]
+    arms, threads = args.arm or of_suite, args.threads or list(THREADS)
     for name in arms:
         print(name, file=sys.stderr)
         if len(arms) == 1:

@@ -44,4 +44,15 @@ def theirs(scale: float, threads: int) -> Lap:
     return asked(python, "recbole_bpr.py", scale, threads)
 
 
-RACES = (Race("bpr", PEER, bpr, theirs, goal=10.0, recorded=15.3, scales=(0.25, 1, 4)),)
+RACES = (
+    Race(
+        "bpr",
+        PEER,
+        bpr,
+        theirs,
+        goal=10.0,
+        recorded=15.3,
+        scales=(0.25, 1, 4),
+        suite="recommend",
+    ),
+)

@@ -92,26 +92,34 @@ def test_several_races_each_run_in_a_process_and_their_lines_come_back(
     told = f"import sys; print({line.to_json()!r}); print(sys.argv[1:], file=sys.stderr)"
     words = [sys.executable, "-c", told]
     monkeypatch.setattr(speed, "alone_by", lambda *told: words)
-    asked = argparse.Namespace(arm=["coral", "transport"], rounds=1, seed=0, threads=None)
+    asked = argparse.Namespace(
+        arm=["coral", "transport"], suite="strategies", rounds=1, seed=0, threads=None
+    )
     assert list(speed.run(asked)) == [line, line]
     words[2] = "raise SystemExit(3)"
     with pytest.raises(subprocess.CalledProcessError):
         list(speed.run(asked))
 
 
-def test_every_arm_that_was_promised_has_a_race() -> None:
-    promised = {
-        "maml",
-        "tradaboost-linear",
-        "tradaboost-tree",
-        "coral",
-        "dann",
-        "mmoe",
-        "ple",
-        "transport",
-        "bpr",
-    }
-    assert promised <= set(speed.races())
+def test_every_arm_that_was_promised_has_a_race_in_its_suite(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run: list[str] = []
+
+    def noted(race: str | Race, *told: object) -> list[Line]:
+        run.append(race if isinstance(race, str) else race.arm)
+        return []
+
+    monkeypatch.setattr(speed, "alone", noted)
+    monkeypatch.setattr(speed, "raced", noted)
+    for suite in speed.SUITES:
+        run.append(suite)
+        asked = argparse.Namespace(arm=None, suite=suite, rounds=1, seed=0, threads=None)
+        assert list(speed.run(asked)) == []
+    of_strategies = set(run[1 : run.index("recommend")])
+    promised = "maml tradaboost-linear tradaboost-tree coral dann mmoe ple transport"
+    assert set(promised.split()) <= of_strategies and "bpr" not in of_strategies
+    assert run[run.index("recommend") + 1 :] == ["bpr"]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +172,8 @@ def test_a_peer_that_cannot_be_installed_says_what_pip_said(
 
 
 def test_an_unknown_race_is_refused_with_the_known_ones() -> None:
-    asked = argparse.Namespace(arm=["tortoise"], rounds=1, seed=0, threads=None)
+    asked = argparse.Namespace(
+        arm=["tortoise"], suite="strategies", rounds=1, seed=0, threads=None
+    )
     with pytest.raises(UsageError, match=r"Expected races among .* found tortoise and 1"):
         list(speed.run(asked))
