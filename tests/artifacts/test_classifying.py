@@ -82,7 +82,7 @@ def test_a_missing_column_counts_as_missing_values_and_is_said(classifier: Artif
     assert absent["p_yes"].to_list() == null["p_yes"].to_list()
     assert set(null["note"]) == {""}
     several = predict(classifier, table.select("browser"))
-    assert several["note"][0] == "missing column: amount, comment, signup, time"
+    assert several["note"][0] == "missing columns: amount, comment, signup, time"
 
 
 def test_numbers_written_as_text_are_read_and_others_are_missing(classifier: Artifact) -> None:

@@ -117,6 +117,14 @@ def test_classes_are_those_of_target_and_sources_in_order() -> None:
     found = posed(market("jp", 30, ["b", "a"]), market("us", 30, ["c", "a"]))
     assert isinstance(found.problem.fit, Rows)
     assert found.problem.fit.classes == ("a", "b", "c")
+    assert any(
+        note.startswith(
+            "classes of sources that no row of jp has: 'c'; every arm keeps a chance"
+        )
+        for note in found.notes
+    )
+    same = posed(market("jp", 30, ["b", "a"]), market("us", 30, ["b", "a"]))
+    assert not any(note.startswith("classes of sources") for note in same.notes)
     source = found.problem.sources[0].sample
     assert isinstance(source, Rows) and source.label is not None
     assert set(source.label.tolist()) == {0, 2}

@@ -278,7 +278,8 @@ def _renamed(series: pl.Series, taken: Sequence[str]) -> pl.Series:
 
 def _notes(read: ReadRows, unseen: Sequence[str]) -> list[str]:
     """(n,) what was missing, unreadable or new in each row, joined by "; "."""
-    absent = f"missing column: {', '.join(read.missing)}" if read.missing else ""
+    which = "column" if len(read.missing) == 1 else "columns"
+    absent = f"missing {which}: {', '.join(read.missing)}" if read.missing else ""
     bad: list[list[str]] = [[] for _ in unseen]
     for column, rows in read.unreadable.items():
         for row in np.flatnonzero(rows):

@@ -115,7 +115,7 @@ def _model(state: State) -> Model:
             "Install the plug-in that brings it."
         )
     model = known[state.kind]
-    like = model.like(state) if isinstance(model, NeedsBySettings) else model
+    like = model.set_as(state) if isinstance(model, NeedsBySettings) else model
     if (why := like.why_not()) is not None:
         raise UsageError(f"Expected to use a model {state.kind!r}, found that {why}.")
     kind: Any = type(model)

@@ -147,7 +147,7 @@ class Waits(Protocol):
 class NeedsBySettings(Protocol):
     """What it needs of the machine hangs on its settings, as on where its weights are."""
 
-    def like(self, state: State) -> Model:
+    def set_as(self, state: State) -> Model:
         """An unfitted one with the settings of a state."""
         ...
 

@@ -228,7 +228,7 @@ class Transformer(RowNetwork):
         }
         return State(self.kind, meta, dict(learned.tensors))
 
-    def like(self, state: State) -> Transformer:
+    def set_as(self, state: State) -> Transformer:
         return Transformer(**state.meta["settings"])
 
     @classmethod

@@ -120,9 +120,7 @@ def examine(
     )
     missed = sum(t.status == "abandoned" for t in trials)
     if missed:
-        reason = (
-            f"{verdict.reason} ({missed} of {len(trials)} arms were abandoned; raise --budget)"
-        )
+        reason = f"{verdict.reason} (abandoned: {missed} of {len(trials)} arms; raise --budget)"
         verdict = replace(verdict, reason=reason)
     scores = {name: task.metrics(*answer) for name, answer in answers.items()}
     return Examined(verdict, baseline, chosen, scores)

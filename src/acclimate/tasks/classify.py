@@ -153,6 +153,13 @@ class Classify:
             "from it"
             for name in apart
         ]
+        if foreign := sorted(set(classes) - set(own)):
+            named = ", ".join(map(repr, foreign[:5])) + (" …" if len(foreign) > 5 else "")
+            notes.append(
+                f"classes of sources that no row of {target.name} has: {named}; every arm "
+                "keeps a chance for them and loses a little by it; remove their rows from the "
+                "sources if they cannot come"
+            )
         notes += [*missed, *unchecked(target.name, given)]
         if parts.clock is not None:
             notes.append(f"nothing after {parts.clock:%Y-%m-%d %H:%M} reaches a fit")
