@@ -13,7 +13,7 @@ from acclimate.arrays import Array, Ints
 from acclimate.artifacts.states import pack, unpack
 from acclimate.domains.sample import Interactions
 from acclimate.domains.view import ItemEncoder, ItemView
-from acclimate.models import candidates, ranker
+from acclimate.models import candidates, lambdarank, ranker
 from acclimate.models.candidates import Hidden, hide, without
 from acclimate.models.ease import Ease
 from acclimate.models.items import ItemQuery, gram_of
@@ -270,7 +270,7 @@ def test_any_number_of_threads_learns_the_same(monkeypatch: pytest.MonkeyPatch) 
     model = replace(learned(), rounds=20, fitted=None)
     scores = []
     for threads in (1, 2):
-        monkeypatch.setattr(ranker, "_threads", lambda n, threads=threads: threads)
+        monkeypatch.setattr(lambdarank, "threads", lambda n, threads=threads: threads)
         fitted = model.fit(model.prepare(whole), rng=KEY)
         assert fitted.fitted is not None and fitted.fitted.model
         scores.append(fitted.predict(ItemQuery(30), histories).scores)

@@ -27,8 +27,8 @@ from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.models.hiding import Known, Lesson, Reach, Taken, drawn
 from acclimate.models.items import BLOCK, ItemQuery, best
+from acclimate.models.lambdarank import asked, read, taught
 from acclimate.models.model import State, Tick, idle
-from acclimate.models.ranker import _ask, _read, _threads, _ticking
 from acclimate.models.voices import Effects, Market, Order
 from acclimate.rng import Rng
 
@@ -49,13 +49,13 @@ class Judgement:
     @cached_property
     def booster(self) -> Any:
         """Read from `model` and never from training, so that a restored fit agrees."""
-        return _read(self.model)
+        return read(self.model)
 
     def score(self, features: Array) -> Array:
         """(p,) higher is better."""
         if not self.model or not len(features):
             return features[:, self.column].astype(np.float64)
-        return _ask(self.booster, features)
+        return asked(self.booster, features)
 
 
 @dataclass(frozen=True)
@@ -150,53 +150,34 @@ class Across:
         alone = int(ordering[int(np.argmax(gains))])
         if lesson.found.sum() < FEW:
             return Judgement(alone)
-        asked = rng.child("halves").generator().permutation(np.arange(lesson.users) % 2) == 0
-        model = self.boost(lesson.of(~asked), rng, tick)
+        half = rng.child("halves").generator().permutation(np.arange(lesson.users) % 2) == 0
+        model = self.boost(lesson.of(~half), rng, tick)
         if not model:
             return Judgement(alone)
         score = np.full(len(lesson.user), -np.inf)
-        theirs = asked[lesson.user]
-        score[theirs] = _ask(_read(model), lesson.features[theirs])
-        better = (lesson.gain(score) - lesson.gain(lesson.features[:, alone]))[asked]
+        theirs = half[lesson.user]
+        score[theirs] = asked(read(model), lesson.features[theirs])
+        better = (lesson.gain(score) - lesson.gain(lesson.features[:, alone]))[half]
         if better.mean() <= better.std(ddof=1) / np.sqrt(len(better)):
             return Judgement(alone)
         return Judgement(alone, self.boost(lesson, rng, tick))
 
     def boost(self, lesson: Lesson, rng: Rng, tick: Tick) -> str:
         """The text of trees that put what was hidden first; "" where nothing was found."""
-        import lightgbm
-
-        taught = np.isin(lesson.user, lesson.user[lesson.found])
-        n = int(taught.sum())
+        of = np.isin(lesson.user, lesson.user[lesson.found])
+        n = int(of.sum())
         if not n:
             return ""
-        parameters: dict[str, Any] = {
-            "objective": "lambdarank",
-            "lambdarank_truncation_level": 20,
+        own: dict[str, Any] = {
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
             "min_data_in_leaf": max(1, min(100, n // 50)),
             "feature_fraction": 0.4,
             "lambda_l2": 5.0,
             "max_bin": 63,
-            "seed": rng.child("trees").seed,
-            "num_threads": _threads(n),
-            "deterministic": True,
-            # By column, each histogram is summed by one thread: any number gives the same.
-            "force_col_wise": True,
-            "verbosity": -1,
         }
-        pairs = lightgbm.Dataset(
-            lesson.features[taught],
-            lesson.found[taught].astype(np.float64),
-            group=np.unique(lesson.user[taught], return_counts=True)[1],
-            params=parameters,
-        )
-        booster = lightgbm.train(
-            parameters, pairs, num_boost_round=self.rounds, callbacks=[_ticking(tick)]
-        )
-        text: str = booster.model_to_string()
-        return text
+        pairs = lesson.features[of], lesson.found[of], lesson.user[of]
+        return taught(*pairs, own, self.rounds, rng, tick)
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         """Candidates by what was learned of given ones; else the best of those named."""

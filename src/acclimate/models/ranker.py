@@ -19,7 +19,7 @@ the greater penalty: others leave most of a catalogue without a score.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -30,7 +30,6 @@ from acclimate.arrays import Array, Sparse, Tensor
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.models.candidates import (
-    PLACES,
     OutOfFold,
     hide,
     listed_gain,
@@ -40,15 +39,13 @@ from acclimate.models.candidates import (
 )
 from acclimate.models.ease import Ease
 from acclimate.models.items import BLOCK, ItemGram, ItemQuery, gram_of, rank
+from acclimate.models.lambdarank import asked, read, taught
 from acclimate.models.model import Model, State, Tick, idle
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
 from acclimate.rng import Rng
-from acclimate.settings import settings
 
 FEW = 20  # hidden items among the candidates; from fewer nothing is learned
-ROUNDS_A_TICK = 5
-FEW_PAIRS = 20_000  # below, a second thread costs more than it brings
 
 Bases = tuple[Popularity | ItemKnn | Ease, ...]
 
@@ -71,9 +68,7 @@ class StackFit:
     @cached_property
     def booster(self) -> Any:
         """Read from `model` and never from training, so that a restored fit agrees."""
-        import lightgbm
-
-        return lightgbm.Booster(model_str=self.model)
+        return read(self.model)
 
     def scores(self, histories: Sparse, names: int) -> Array:
         """(m, n_items) of every item for each history."""
@@ -83,7 +78,7 @@ class StackFit:
         scores = named.scores[-1]
         if not len(named.user):
             return scores
-        found = _ask(self.booster, named.features)
+        found = asked(self.booster, named.features)
         # Below whatever the trees can say, so that no answer looks at who else is asked.
         scores -= scores.max(axis=1, keepdims=True) - (self.floor - 1.0)
         scores[named.user, named.item] = found
@@ -199,47 +194,25 @@ class Stack:
         half = rng.child("halves").generator().permutation(np.arange(count) % 2)
         gain = np.zeros(count)
         for side in (0, 1):
-            taught = seen.of_users(np.flatnonzero(half != side)).teachers()
-            asked = seen.of_users(np.flatnonzero(half == side))
-            if not len(taught.user):
+            others = seen.of_users(np.flatnonzero(half != side)).teachers()
+            mine = seen.of_users(np.flatnonzero(half == side))
+            if not len(others.user):
                 return False
-            score = _ask(_read(self._boost(taught, rng, tick)), asked.features)
-            gain[half == side] = scored_gain(asked, score, count)[half == side]
+            score = asked(read(self._boost(others, rng, tick)), mine.features)
+            gain[half == side] = scored_gain(mine, score, count)[half == side]
         better = gain - seen.gains[:, best]
         return bool(better.mean() > better.std(ddof=1) / np.sqrt(count))
 
     def _boost(self, seen: OutOfFold, rng: Rng, tick: Tick) -> str:
         """The text of trees that put what was hidden first."""
-        import lightgbm
-
-        n = len(seen.user)
-        parameters: dict[str, Any] = {
-            "objective": "lambdarank",
-            "lambdarank_truncation_level": 2 * PLACES,
+        own: dict[str, Any] = {
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
-            "min_data_in_leaf": max(1, min(200, n // 50)),
+            "min_data_in_leaf": max(1, min(200, len(seen.user) // 50)),
             "feature_fraction": 0.8,
             "lambda_l2": 1.0,
-            "seed": rng.child("trees").seed,
-            "num_threads": _threads(n),
-            "deterministic": True,
-            # By column, each histogram is summed by one thread: any number gives the same.
-            "force_col_wise": True,
-            "verbosity": -1,
         }
-        pairs = lightgbm.Dataset(
-            seen.features,
-            seen.found.astype(np.float64),
-            group=np.unique(seen.user, return_counts=True)[1],
-            params=parameters,
-            free_raw_data=True,
-        )
-        booster = lightgbm.train(
-            parameters, pairs, num_boost_round=self.rounds, callbacks=[_ticking(tick)]
-        )
-        text: str = booster.model_to_string()
-        return text
+        return taught(seen.features, seen.found, seen.user, own, self.rounds, rng, tick)
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         fitted = self._known()
@@ -285,34 +258,8 @@ def _weights(bases: Bases) -> Tensor:
     return first.matrix
 
 
-def _read(text: str) -> Any:
-    import lightgbm
-
-    return lightgbm.Booster(model_str=text)
-
-
-def _ask(booster: Any, features: Array) -> Array:
-    score: Array = booster.predict(features, num_threads=_threads(len(features)))
-    return score
-
-
 def _leaves(node: Mapping[str, Any]) -> list[float]:
     """The values of the leaves below a node."""
     if "leaf_value" in node:
         return [float(node["leaf_value"])]
     return [*_leaves(node["left_child"]), *_leaves(node["right_child"])]
-
-
-def _ticking(tick: Tick) -> Callable[[Any], None]:
-    """A LightGBM callback; what it raises ends the training."""
-
-    def callback(environment: Any) -> None:
-        if environment.iteration % ROUNDS_A_TICK == 0:
-            tick()
-
-    return callback
-
-
-def _threads(n: int) -> int:
-    """Threads for n candidates, 0 meaning all."""
-    return settings().threads or (1 if n < FEW_PAIRS else 0)
