@@ -17,6 +17,7 @@ from acclimate.domains.schema import ColumnType, Schema, TableSchema
 from acclimate.domains.split import Cut
 from acclimate.errors import DomainError, TaskError, UsageError
 from acclimate.rng import Rng
+from acclimate.tasks.classes import may_come
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.tables import shared_types
 from acclimate.tasks.task import Posed
@@ -113,21 +114,43 @@ def test_metrics_point_where_they_should() -> None:
 # ── classes and columns ─────────────────────────────────────────────────────
 
 
-def test_classes_are_those_of_target_and_sources_in_order() -> None:
-    found = posed(market("jp", 30, ["b", "a"]), market("us", 30, ["c", "a"]))
+def test_classes_are_those_of_target_and_rare_ones_of_sources_in_order() -> None:
+    found = posed(market("jp", 30, ["b", "a"]), market("us", 30, ["c", *["a"] * 29]))
     assert isinstance(found.problem.fit, Rows)
     assert found.problem.fit.classes == ("a", "b", "c")
     assert any(
         note.startswith(
-            "classes of sources that no row of jp has: 'c'; every arm keeps a chance"
+            "classes of sources that no row of jp has yet: 'c'; every arm keeps a chance"
         )
         for note in found.notes
     )
     same = posed(market("jp", 30, ["b", "a"]), market("us", 30, ["b", "a"]))
-    assert not any(note.startswith("classes of sources") for note in same.notes)
+    assert not any("classes" in note and "sources" in note for note in same.notes)
     source = found.problem.sources[0].sample
     assert isinstance(source, Rows) and source.label is not None
     assert set(source.label.tolist()) == {0, 2}
+
+
+def test_rows_of_a_class_that_the_target_would_have_shown_are_left_out() -> None:
+    found = posed(market("jp", 30, ["b", "a"]), market("us", 30, ["c", "a", "b"]))
+    assert isinstance(found.problem.fit, Rows)
+    assert found.problem.fit.classes == ("a", "b")
+    source = found.problem.sources[0].sample
+    assert isinstance(source, Rows) and source.n == 20
+    assert (
+        "rows of sources with classes that 30 labelled rows of jp would have shown are left "
+        "out: 'c'; label a row of jp if they can come" in found.notes
+    )
+
+
+def test_of_classes_that_sources_alone_have_the_rarest_stay_while_they_may_come() -> None:
+    us = market("us", 1000, [*["a"] * 900, *["c"] * 70, *["d"] * 20, *["e"] * 10])
+    # (1 − .03)^n ≥ .001 up to 226 rows, (1 − .1)^n up to 65, (1 − .01)^n up to 687.
+    assert may_come(["a"], 65, [us]) == ("c", "d", "e")
+    assert may_come(["a"], 66, [us]) == ("d", "e")
+    assert may_come(["a"], 226, [us]) == ("d", "e")
+    assert may_come(["a"], 227, [us]) == ("e",)
+    assert may_come(["a"], 688, [us]) == ()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import ClassVar
 
 import numpy as np
-import polars as pl
 
 from acclimate.arrays import Array, Ints
 from acclimate.domains.copies import cleaned
@@ -25,11 +24,11 @@ from acclimate.domains.problem import Claim, Problem
 from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.split import Cut, cut_rows
-from acclimate.domains.values import numbers
 from acclimate.errors import TaskError, UsageError
 from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.tasks import scores
+from acclimate.tasks.classes import may_come, own_classes, told_of_foreign
 from acclimate.tasks.given import (
     artifacts_of,
     classes_told,
@@ -55,9 +54,6 @@ METRICS = {
 # Below this share of the rarer class, log loss is mostly about rows nobody asks for.  Above
 # it, log loss settles with fewer rows than an area under a curve does.
 RARE = 0.05
-# From this many classes on, one must be seen twice on average: no number is a class.
-MANY = 20
-MANY_NUMBERS = 1_000  # codes of classes are fewer
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,7 @@ class Classify:
         tables = [rows_table(domain) for domain in (target, *sources)]
         if not tables[0]["label"].count():
             return self._unlabelled(target, sources, given)
-        own = self._classes(target.name, tables[0])
+        own = own_classes(target.name, tables[0])
         require_common_classes(target.name, own, given)
         types = shared_types([target, *sources], self.also, given)
         missed = columns_said(target.name, types, given)
@@ -112,8 +108,10 @@ class Classify:
         known = [source.before(parts.clock) for source in sources]
         told = classes_told(given)
         apart = [s.name for s in sources if (their := labels_of(s)) and not their & set(own)]
-        alike = [labels_of(each) for each in known if each.name not in apart]
-        classes = tuple(sorted(set(own).union(*alike, *told)))
+        alike = [each for each in known if each.name not in apart]
+        shown = tables[0]["label"].count()
+        classes = tuple(sorted(set(own).union(may_come(own, shown, alike), *told)))
+        beyond = set[str]().union(*map(labels_of, alike)) - set(classes)
         mine = rows_of(tables[0], types, classes, zone, self.also)
         task, notes = self._settle(target.name, classes, positions(mine.label)[parts.fit])
         kept = sources_of(known, types, classes, self.also, apart) + artifacts_of(given)
@@ -153,13 +151,8 @@ class Classify:
             "from it"
             for name in apart
         ]
-        if foreign := sorted(set(classes) - set(own)):
-            named = ", ".join(map(repr, foreign[:5])) + (" …" if len(foreign) > 5 else "")
-            notes.append(
-                f"classes of sources that no row of {target.name} has: {named}; every arm "
-                "keeps a chance for them and loses a little by it; remove their rows from the "
-                "sources if they cannot come"
-            )
+        foreign = sorted(set(classes) - set(own))
+        notes += told_of_foreign(target.name, shown, foreign, sorted(beyond))
         notes += [*missed, *unchecked(target.name, given)]
         if parts.clock is not None:
             notes.append(f"nothing after {parts.clock:%Y-%m-%d %H:%M} reaches a fit")
@@ -204,30 +197,6 @@ class Classify:
             *columns_said(target.name, types, given),
         ]
         return Posed(task, problem, Exam((), ()), problem, tuple(notes))
-
-    def _classes(self, target: str, table: pl.DataFrame) -> tuple[str, ...]:
-        """The target's own classes, all of them: which labels there are is no secret."""
-        mine = set(table["label"].drop_nulls().unique().to_list())
-        if len(mine) == 1:
-            raise TaskError(
-                f"Expected at least two classes in target {target!r}; found only "
-                f"{next(iter(mine))!r}. Check the label column, or label rows of another class."
-            )
-        labelled = table.height - table["label"].null_count()
-        if len(mine) > MANY_NUMBERS and numbers(pl.Series([*mine])).share == 1:
-            raise TaskError(
-                f"Expected classes in target {target!r}; found {len(mine):,} different "
-                "numbers. Predict the number with --task regress, name another column with "
-                "--label, or write the number as a few ranges."
-            )
-        if len(mine) > max(MANY, labelled // 2):
-            raise TaskError(
-                f"Expected classes that recur in target {target!r}; found {len(mine):,} "
-                f"different labels in {labelled:,} rows, as of a number or an id. Predict a "
-                "number with --task regress, name another column with --label, or write the "
-                "number as a few ranges."
-            )
-        return tuple(sorted(mine))
 
     def _settle(
         self, target: str, classes: tuple[str, ...], label: Ints
