@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +19,8 @@ from benchmarks.races import Lap, NoPeer
 
 PROGRAMS = Path(__file__).parent / "programs"
 HOME = Path(os.environ.get("ACCLIMATE_PEERS", Path.home() / ".cache" / "acclimate-peers"))
-INSTALL_SECONDS = 900
-RUN_SECONDS = 1200
+INSTALL_SECONDS = 300  # for all calls of pip together
+RUN_SECONDS = 300  # of a lap; one that takes longer is no race any more
 
 
 def interpreter(name: str, *installs: Sequence[str]) -> Path:
@@ -28,7 +29,7 @@ def interpreter(name: str, *installs: Sequence[str]) -> Path:
     name      of the environment
     installs  arguments of pip, one call each, in order
 
-    Raises NoPeer where something cannot be installed.
+    Raises NoPeer where something cannot be installed, or not in time.
     """
     home = HOME / name
     python, ready = home / "bin" / "python", home / "ready"
@@ -36,14 +37,18 @@ def interpreter(name: str, *installs: Sequence[str]) -> Path:
         return python
     print(f"installing {name} into an environment of its own", file=sys.stderr)
     venv.create(home, with_pip=True, clear=True)
+    ends = time.monotonic() + INSTALL_SECONDS
     for words in installs:
-        done = subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", *words],
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [python, "-m", "pip", "install", "--quiet", *words],
+                capture_output=True,
+                text=True,
+                timeout=max(1.0, ends - time.monotonic()),
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise NoPeer(f"{name} was not installed within {INSTALL_SECONDS} s") from None
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
             raise NoPeer(f"{name} cannot be installed here: {last[:200]}")
@@ -52,16 +57,21 @@ def interpreter(name: str, *installs: Sequence[str]) -> Path:
 
 
 def asked(python: Path, program: str, scale: float, threads: int, *words: str) -> Lap:
-    """A lap of a peer's program, told `words` besides.  Raises NoPeer where it fails."""
+    """A lap of a peer's program, told `words` besides.  Raises NoPeer where it fails or
+    does not end in time."""
     limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    done = subprocess.run(
-        [python, PROGRAMS / program, str(scale), str(threads), *words],
-        capture_output=True,
-        text=True,
-        timeout=RUN_SECONDS,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | limits,
-        check=False,
-    )
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | limits
+    try:
+        done = subprocess.run(
+            [python, PROGRAMS / program, str(scale), str(threads), *words],
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            env=env,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise NoPeer(f"{program} did not end within {RUN_SECONDS} s") from None
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise NoPeer(f"{program} failed: {last[:200]}")

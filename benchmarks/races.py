@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
@@ -44,6 +45,22 @@ class Lap:
         return cls(watch.seconds / times, quality, watch.processor / times)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Work that is held to a limit or to another way of ours, and to no peer's.
+
+    It runs on the fewest threads asked for.
+
+    arm    its name among the lines
+    lines  (rounds, seed, folder of data or None) → lines
+    suite  which command runs it
+    """
+
+    arm: str
+    lines: Callable[[int, int, Path | None], Iterator[Line]]
+    suite: str
+
+
 class NoPeer(Exception):
     """A peer cannot be had here; the text says why."""
 
@@ -75,9 +92,17 @@ class Race:
 
 
 def run(
-    race: Race, rounds: int, seed: int, settings: Sequence[int] = THREADS
+    race: Race | Measured,
+    rounds: int,
+    seed: int,
+    settings: Sequence[int] = THREADS,
+    data: Path | None = None,
 ) -> Iterator[Line]:
     """The ratio, ours on so many threads and on so many more, and how ours grows."""
+    if isinstance(race, Measured):
+        with threadpool_limits(min(settings)):
+            yield from race.lines(rounds, seed, data)
+        return
     common: dict[str, Any] = {"benchmark": "speed", "arm": race.arm, "seed": seed, "n": rounds}
     other = common | {"arm": f"{race.arm} by {race.peer}"}
     laps: dict[tuple[str, int], list[Lap]] = {}

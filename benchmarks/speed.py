@@ -17,7 +17,7 @@ from pathlib import Path
 
 from acclimate.errors import UsageError
 from benchmarks.line import Line
-from benchmarks.races import THREADS, Race
+from benchmarks.races import THREADS, Measured, Race
 from benchmarks.races import run as raced
 
 NAME = "speed"
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="repeat; one and two without. A peer may take twenty times as long on two",
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, help="a folder of markets, for arms that read one")
 
 
 def run(args: argparse.Namespace) -> Iterator[Line]:
@@ -50,20 +51,23 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
         )
     of_suite = [name for name, race in known.items() if race.suite == args.suite]
     arms, threads = args.arm or of_suite, args.threads or list(THREADS)
+    data = getattr(args, "data", None)
     for name in arms:
         print(name, file=sys.stderr)
         if len(arms) == 1:
-            yield from raced(known[name], args.rounds, args.seed, threads)
+            yield from raced(known[name], args.rounds, args.seed, threads, data)
         else:
-            yield from alone(name, args.rounds, args.seed, threads)
+            yield from alone(name, args.rounds, args.seed, threads, data)
 
 
-def alone(arm: str, rounds: int, seed: int, threads: Sequence[int]) -> Iterator[Line]:
+def alone(
+    arm: str, rounds: int, seed: int, threads: Sequence[int], data: Path | None = None
+) -> Iterator[Line]:
     """The lines of one race, run in a process of its own.
 
     Raises CalledProcessError where that fails; what it said is on stderr.
     """
-    words = alone_by(arm, rounds, seed, threads)
+    words = alone_by(arm, rounds, seed, threads, data)
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for text in process.stdout:
@@ -72,14 +76,17 @@ def alone(arm: str, rounds: int, seed: int, threads: Sequence[int]) -> Iterator[
         raise subprocess.CalledProcessError(process.returncode, words)
 
 
-def alone_by(arm: str, rounds: int, seed: int, threads: Sequence[int]) -> list[str]:
+def alone_by(
+    arm: str, rounds: int, seed: int, threads: Sequence[int], data: Path | None = None
+) -> list[str]:
     """The words of that process."""
     asked = ["--arm", arm, "--rounds", str(rounds), "--seed", str(seed), "--json"]
     asked += [word for each in threads for word in ("--threads", str(each))]
+    asked += ["--data", str(data)] if data is not None else []
     return [sys.executable, "-m", "benchmarks", NAME, *asked]
 
 
-def races() -> dict[str, Race]:
+def races() -> dict[str, Race | Measured]:
     """Every race of the modules `speed_*` beside this one, by arm."""
     files = sorted(Path(__file__).parent.glob("speed_*.py"))
     modules = [import_module(f"benchmarks.{file.stem}") for file in files]

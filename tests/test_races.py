@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from acclimate.errors import UsageError
-from benchmarks import peers, speed
+from benchmarks import peers, speed, speed_adapting
 from benchmarks.line import Line
-from benchmarks.races import Lap, NoPeer, Race, Runner, run
+from benchmarks.programs import launch_data
+from benchmarks.races import Lap, Measured, NoPeer, Race, Runner, run
 
 
 def race(
@@ -106,7 +107,7 @@ def test_every_arm_that_was_promised_has_a_race_in_its_suite(
 ) -> None:
     run: list[str] = []
 
-    def noted(race: str | Race, *told: object) -> list[Line]:
+    def noted(race: str | Race | Measured, *told: object) -> list[Line]:
         run.append(race if isinstance(race, str) else race.arm)
         return []
 
@@ -119,7 +120,7 @@ def test_every_arm_that_was_promised_has_a_race_in_its_suite(
     of_strategies = set(run[1 : run.index("recommend")])
     promised = "maml tradaboost-linear tradaboost-tree coral dann mmoe ple transport"
     assert set(promised.split()) <= of_strategies and "bpr" not in of_strategies
-    assert run[run.index("recommend") + 1 :] == ["bpr"]
+    assert set(run[run.index("recommend") + 1 :]) == {"adapting", "bpr"}
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,9 @@ def test_moved_rows_serve_the_target_as_the_peer_s_do(
     arm: str, program: str, scale: float
 ) -> None:
     pytest.importorskip("skada", reason="to compare with: acclimate[dev]")
-    mine = speed.races()[arm].ours(scale, 1)
+    one = speed.races()[arm]
+    assert isinstance(one, Race)
+    mine = one.ours(scale, 1)
     other = peers.asked(Path(sys.executable), program, scale, 1)
     assert mine.quality is not None and other.quality is not None
     # With means left where they are CORAL has .84 beside .89; 2,000 rows are asked.
@@ -169,6 +172,39 @@ def test_a_peer_that_cannot_be_installed_says_what_pip_said(
     monkeypatch.setattr(peers, "HOME", tmp_path)
     with pytest.raises(NoPeer, match=r"odd cannot be installed here: .*no-such-file"):
         peers.interpreter("odd", ["--no-index", str(tmp_path / "no-such-file")])
+
+
+def test_a_peer_that_takes_too_long_is_left_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "HOME", tmp_path)
+    monkeypatch.setattr(peers, "INSTALL_SECONDS", 0)
+    monkeypatch.setattr(peers, "RUN_SECONDS", 0)
+
+    def late(words: object, timeout: float, **more: object) -> None:
+        raise subprocess.TimeoutExpired("pip", timeout)
+
+    monkeypatch.setattr("venv.create", lambda home, **more: None)
+    monkeypatch.setattr("subprocess.run", late)
+    with pytest.raises(NoPeer, match="odd was not installed within 0 s"):
+        peers.interpreter("odd", ["anything"])
+    with pytest.raises(NoPeer, match=r"watch.py did not end within 0 s"):
+        peers.asked(Path(sys.executable), "watch.py", 1, 1)
+
+
+def test_a_small_market_adapts_to_what_a_rich_one_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(speed_adapting, "DRAWS", 1)
+    monkeypatch.setattr(launch_data, "LOCAL", 300)
+    found = list(speed_adapting.adapting(1, 0, None, scale=0.02))
+    ndcg = {line.arm: line.value for line in found if line.metric == "ndcg@10"}
+    share = next(line for line in found if line.metric == "share of the union's ndcg@10")
+    assert ndcg.keys() == {arm.name for arm in speed_adapting.ARMS}
+    mine, union = ndcg["item-prior/ease"], ndcg["pooled/ease"]
+    assert mine is not None and union is not None and share.value == mine / union
+    assert share.low is not None and share.low < share.value < (share.high or 0)
+    assert {line.n for line in found if line.metric == "ndcg@10"} == {1000}
 
 
 def test_an_unknown_race_is_refused_with_the_known_ones() -> None:

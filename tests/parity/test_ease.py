@@ -119,14 +119,52 @@ def test_few_users_take_the_other_inverse(monkeypatch: pytest.MonkeyPatch) -> No
     sizes: list[int] = []
     plain = ease.inverse
 
-    def seen(gram: Array, ridge: float) -> Array:
+    def seen(gram: Array, ridge: float, kind: type = np.float64) -> Array:
         sizes.append(len(gram))
-        return plain(gram, ridge)
+        return plain(gram, ridge, kind)
 
     monkeypatch.setattr(ease, "inverse", seen)
     solve(X.T @ X, penalty, None, sp.csr_array(X))
     solve(X.T @ X, penalty)
     assert sizes == [6, 30]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_few_thin_users_give_the_same_without_a_dense_matrix_of_theirs(seed: int) -> None:
+    X, penalty, prior = made(seed, users=40, items=60)
+    X *= np.random.default_rng(seed + 1).random(X.shape) < 0.04  # 1.2 % of the cells
+    for given_prior in (None, prior):
+        by_items = solve(X.T @ X, penalty, given_prior)
+        thin = solve(X.T @ X, penalty, given_prior, sp.csr_array(X))
+        np.testing.assert_allclose(thin, by_items, atol=1e-10)
+
+
+@pytest.mark.parametrize("users", [300, 3000])
+def test_large_matrices_are_solved_in_single_precision_as_well_as_in_double(
+    users: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from acclimate.models import ease
+
+    g = np.random.default_rng(5)
+    X = sp.csr_array((g.random((users, 1000)) < 0.01 * g.random(1000)).astype(float))
+    gram, B_s = (X.T @ X).toarray(), g.normal(0, 0.01, (1000, 1000))
+    np.fill_diagonal(B_s, 0.0)
+    prior = ItemPrior([B_s], [20.0], np.zeros(1000))
+    kinds, found = [], []
+    for least in (1000, 1001):
+        monkeypatch.setattr(ease, "LARGE", least)
+        kinds.append(ease.precision(gram, 30.0))
+        found.append(solve(gram, 10.0, prior, X))
+    assert kinds == [np.float32, np.float64]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
+def test_what_rounding_would_spoil_stays_in_double_precision() -> None:
+    from acclimate.models import ease
+
+    gram = np.full((ease.LARGE, ease.LARGE), 10.0)  # the largest eigenvalue is 10,000
+    assert ease.precision(gram, 0.99) is np.float64
+    assert ease.precision(gram, 1.01) is np.float32
 
 
 @given(seeds)

@@ -31,6 +31,10 @@ from acclimate.rng import Rng
 
 # LAPACK fills the lower triangle; blocks of this many rows are mirrored within the cache.
 MIRROR = 256
+THIN = 0.02  # of the cells: fewer are quicker multiplied one by one than as dense
+# Single precision halves the time of a large inverse; at this condition its entries stayed
+# right to six digits of the largest where that was looked at.
+LARGE, SAFE = 1000, 10_000.0
 
 
 @dataclass(frozen=True)
@@ -67,17 +71,18 @@ def solve(
             f"{strengths}. Both are in users: 100 is a common start."
         )
     ridge = penalty + sum(strengths)
-    few = rows is not None and rows.shape[0] < len(gram) / 3
-    P, times = _by_rows(rows, ridge) if few and rows is not None else _by_items(gram, ridge)
+    X, kind = _few(rows, len(gram)), precision(gram, ridge)
+    P, times = _by_items(gram, ridge, kind) if X is None else _by_rows(X, ridge, kind)
     if prior is None or not strengths:
         # A = PG = I − λP; dividing by diag P finishes eq. 8.
         B = P / -np.diag(P)
     else:
         # PG = I − (λ + Σμ)P saves one of two matrix products.
-        A = times(sum(mu * B_s for mu, B_s in zip(strengths, prior.matrices, strict=True)))
-        A -= ridge * P
+        A = times(_weighted(strengths, prior.matrices, kind))
+        A -= kind(ridge) * P
         A[np.diag_indices_from(A)] += 1.0
-        B = A - P * (np.diag(A) / np.diag(P))
+        P *= np.diag(A) / np.diag(P)
+        B = np.subtract(A, P, out=A)
     np.fill_diagonal(B, 0.0)
     return B
 
@@ -85,33 +90,81 @@ def solve(
 Times = Callable[[Any], Array]
 
 
-def _by_items(gram: Tensor, ridge: float) -> tuple[Array, Times]:
+def precision(gram: Tensor, ridge: float) -> Any:
+    """The type in which G + ridge·I is inverted: single where that is safe and saves time.
+
+    By Gershgorin no eigenvalue is larger than the largest sum of a row, so that this over
+    the ridge bounds the condition number, and with it what rounding is multiplied by.
+    """
+    large = len(gram) >= LARGE
+    return np.float32 if large and gram.sum(axis=1).max() <= SAFE * ridge else np.float64
+
+
+def _weighted(strengths: Sequence[float], matrices: Sequence[Array], kind: Any) -> Array:
+    """Σ μ_s B_s, without a copy for each of them."""
+    found: Array = np.multiply(matrices[0], strengths[0], dtype=kind)
+    for mu, B_s in zip(strengths[1:], matrices[1:], strict=True):
+        found += np.multiply(B_s, mu, dtype=kind)
+    return found
+
+
+def _few(rows: Sparse | None, items: int) -> Any:
+    """The X whose users' inverse is the cheaper one, sparse where that is; or None."""
+    if rows is None:
+        return None
+    users = rows.shape[0]
+    if rows.nnz <= THIN * users * items:
+        # No product of it costs what an inverse does, which alone is left to be small.
+        return rows if users < 0.7 * items else None
+    return rows.toarray() if users < items / 3 else None
+
+
+def _by_items(gram: Tensor, ridge: float, kind: Any) -> tuple[Array, Times]:
     """P = (G + ridge·I)⁻¹ by Cholesky, and M ↦ PM."""
-    P = inverse(gram, ridge)
+    P = inverse(gram, ridge, kind)
     return P, lambda matrix: P @ matrix
 
 
-def _by_rows(rows: Sparse, ridge: float) -> tuple[Array, Times]:
-    """The same by Woodbury: P = (I − Xᵀ(XXᵀ + ridge·I)⁻¹X) / ridge."""
-    X = rows.toarray()
-    half = inverse(X @ X.T, ridge) @ X
-    P = X.T @ half
-    P /= -ridge
+def _by_rows(X: Any, ridge: float, kind: Any) -> tuple[Array, Times]:
+    """The same by Woodbury: P = (I − XᵀK⁻¹X) / ridge, K = XXᵀ + ridge·I.
+
+    X  (n_users, n_items) sparse or dense
+    """
+    among = X @ X.T
+    K = inverse(among if isinstance(among, np.ndarray) else among.toarray(), ridge)
+    K, X = K.astype(kind, copy=False), X.astype(kind, copy=False)
+    turned = X.T if isinstance(X, np.ndarray) else X.T.tocsr()
+    P = turned @ (turned @ K).T
+    P /= -kind(ridge)
     P[np.diag_indices_from(P)] += 1.0 / ridge
-    return P, lambda matrix: (matrix - X.T @ (half @ matrix)) / ridge
+
+    def times(matrix: Array) -> Array:
+        found: Array = turned @ (K @ (X @ matrix))
+        np.subtract(matrix, found, out=found)
+        found /= kind(ridge)
+        return found
+
+    return P, times
 
 
-def inverse(gram: Tensor, ridge: float) -> Array:
-    """(G + ridge·I)⁻¹ by Cholesky, symmetric.  ridge > 0."""
-    matrix = np.array(gram, dtype=np.float64, order="F")
-    matrix[np.diag_indices_from(matrix)] += ridge
-    factor, failed = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+def inverse(gram: Tensor, ridge: float, kind: Any = np.float64) -> Array:
+    """(G + ridge·I)⁻¹ by Cholesky, symmetric.  ridge > 0.
+
+    kind  of number to calculate in, single or double
+    """
+    matrix = np.array(gram, dtype=kind, order="F")
+    matrix[np.diag_indices_from(matrix)] += kind(ridge)
+    single = kind is np.float32
+    factored, inverted = (
+        (lapack.spotrf, lapack.spotri) if single else (lapack.dpotrf, lapack.dpotri)
+    )
+    factor, failed = factored(matrix, lower=1, overwrite_a=1)
     if failed:
         raise StrategyError(
             "Expected a positive definite Gram matrix; found one that is not, "
             f"at item {failed}. Raise the penalty."
         )
-    half, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    half, _ = inverted(factor, lower=1, overwrite_c=1)
     whole: Array = half
     for start in range(0, len(whole), MIRROR):
         stop = start + MIRROR
