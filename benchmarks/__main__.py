@@ -25,6 +25,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "given candidates, all markets, few rows",
     ),
     "cross_border": ("benchmarks.cross_border", "countries of one shop learn from its home"),
+    "cross_category": (
+        "benchmarks.cross_category",
+        "one category learns from what its users took in another",
+    ),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
     "fewshot": (

@@ -108,7 +108,7 @@ def _lines(args: argparse.Namespace) -> Iterator[Line]:
             again = _questions(sampled, full, case)
             said = {**common, "fitted_on": "validation-items"}
             yield from _scored(trial, problem, again, [], said, rng)
-    yield from _verdicts(trials, questions, answers, common, rng)
+    yield from verdicts(trials, questions, answers, common, rng)
 
 
 def _questions(
@@ -179,7 +179,7 @@ def wanted_arms(wanted: list[str] | None) -> list[Arm]:
     return [arm for name, arm in every.items() if wanted is None or name in wanted]
 
 
-def _verdicts(
+def verdicts(
     trials: list[Trial],
     questions: list[tuple[Recommend, str, Case]],
     answers: dict[str, list[tuple[Prediction, Truth]]],

@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from acclimate.artifacts.artifact import Artifact, Contents
-from acclimate.artifacts.predictor import COLD, NEW, TAKEN, UNKNOWN, predict
+from acclimate.artifacts.predictor import COLD, ELSEWHERE, NEW, TAKEN, UNKNOWN, predict
+from acclimate.domains.beside import BesideEncoder
+from acclimate.domains.pairs import interactions
+from acclimate.domains.sample import Interactions
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import DataError, UsageError
 from acclimate.models.ease import Ease
 from acclimate.models.popularity import Popularity
+from acclimate.models.wideease import WideEase
+from acclimate.rng import Rng
+from acclimate.strategies.fitted import Fitted
 from acclimate.tasks.recommend import Recommend
 from tests.artifacts import made
 from tests.artifacts.conftest import Make
@@ -26,6 +33,7 @@ ITEM_KINDS = (
     "rp3beta",
     "ease",
     "sparse-ease",
+    "wide-ease",
     "graph-filter",
     "als",
     "bpr",
@@ -258,3 +266,20 @@ def test_inputs_without_users_are_refused(recommender: Artifact) -> None:
         predict(recommender, pl.DataFrame({"user_id": [["101"]]}))
     with pytest.raises(UsageError, match=r"k of at least 1, .* found 0"):
         predict(recommender, pl.DataFrame({"user_id": ["101"]}), 0)
+
+
+def test_a_new_user_is_served_by_what_they_took_elsewhere(recommender: Artifact) -> None:
+    own = recommender.fitted.encoder
+    assert isinstance(own, ItemEncoder)
+    mine = recommender.contents.histories
+    assert mine is not None
+    users = np.array([*sorted(set(mine["user"])), "newcomer"], object)
+    fit = interactions(mine, users, own.catalogue)
+    shoes = np.array(["shoe", "boot"], object)
+    of = np.arange(len(users))
+    both = BesideEncoder.of(own, [Interactions(of, of % 2, users, shoes)], fit, 100)
+    model = WideEase(beside=1.0).fit(both.encode(fit), rng=Rng.of(0))
+    held = replace(recommender.contents, fitted=Fitted(both, model))
+    found = predict(made.in_memory(held), pl.DataFrame({"user_id": ["newcomer", "nobody"]}), 2)
+    assert found["note"].to_list() == [ELSEWHERE, ELSEWHERE, NEW, NEW]
+    assert found["score"][0] != found["score"][2]

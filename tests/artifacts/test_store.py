@@ -17,6 +17,7 @@ from acclimate.artifacts import store
 from acclimate.artifacts.artifact import Contents, erase_user, load, save
 from acclimate.artifacts.predictor import NEW, predict
 from acclimate.errors import DataError, IntegrityError, UsageError
+from tests.artifacts.conftest import Make
 
 
 def _refused(folder: Path) -> str:
@@ -287,6 +288,14 @@ def test_erasing_knows_an_id_in_other_spellings_and_ignores_strangers(folder: Pa
     assert erase_user(folder, "") == 0
     assert erase_user(folder, "101.0") > 0
     assert erase_user(folder, "101") == 0
+
+
+def test_a_user_is_not_erased_where_the_model_holds_rows_of_users(
+    contents_of: Make, tmp_path: Path
+) -> None:
+    save(tmp_path / "artifact", contents_of("wide-ease"))
+    with pytest.raises(UsageError, match="Expected an artifact whose model holds no user"):
+        erase_user(tmp_path / "artifact", "100")
 
 
 def test_the_last_user_can_be_erased(folder: Path) -> None:

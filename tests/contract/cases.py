@@ -92,7 +92,7 @@ def scene(form: str) -> Scene:
         target = make_events(key.child("t"), 60, 30, name="target")
         near = make_events(key.child("near"), 80, 30, catalogue=0.2, name="near")
         far = make_events(key.child("far"), 80, 30, catalogue=0.5, taste=0.5, name="far")
-        sources = (near.domain, far.domain)
+        sources = (with_same_users(near.domain, target.domain), far.domain)
         return Scene(Recommend(k=5), target.domain, sources, Cut(0.3, 0.25, by="time"))
     if form == "tokens":
         titles = [
@@ -121,6 +121,14 @@ def numbers_scene() -> Scene:
     far = make_prices(3, 110, users=5, time=True, slope=4.0, shift=1.0, name="far")
     cut = Cut(0.3, 0.25, by="time", cross_below=20)
     return Scene(Regress("price", also=("other",)), target, (near, far), cut)
+
+
+def with_same_users(domain: Domain, target: Domain) -> Domain:
+    """The market of events with users who are the target's, as far as those go."""
+    events = domain.tables["events"]
+    users = pl.col("user").str.replace(f"{domain.name}-", f"{target.name}-", literal=True)
+    tables = {**domain.tables, "events": events.with_columns(users)}
+    return Domain(domain.name, tables, domain.schema, domain.findings)
 
 
 def with_users(domain: Domain, users: int = 5) -> Domain:

@@ -32,7 +32,15 @@ def test_a_chain_that_the_catalogue_lacks_can_be_asked_for() -> None:
 def test_a_model_that_waits_is_tried_by_its_name_alone() -> None:
     unasked = {arm.model.kind for arm in arms("items")}
     assert {"popularity", "item-knn", "ease", "stack"} <= unasked
-    assert not unasked & {"rp3beta", "sparse-ease", "graph-filter", "als", "bpr", "lightgcn"}
+    assert not unasked & {
+        "rp3beta",
+        "sparse-ease",
+        "wide-ease",
+        "graph-filter",
+        "als",
+        "bpr",
+        "lightgcn",
+    }
     assert {arm.model.kind for arm in arms("items", None, ("rp3beta", "ease"))} == {
         "rp3beta",
         "ease",

@@ -37,7 +37,7 @@ from acclimate.artifacts.states import pack, unpack
 from acclimate.domains.domain import Domain
 from acclimate.domains.sample import Interactions
 from acclimate.domains.values import identifiers
-from acclimate.errors import IntegrityError
+from acclimate.errors import IntegrityError, UsageError
 from acclimate.strategies.fitted import Fitted
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.recommend import Recommend
@@ -47,6 +47,7 @@ from acclimate.tasks.task import Posed, Task
 from acclimate.verdicts.verdict import Verdict
 
 FORMAT = 1
+HOLD_USERS = {"items-beside", "wide-ease"}  # encoders and models with rows of users
 TASKS: dict[str, type[Recommend] | type[Classify] | type[Regress] | type[Tag]] = {
     "recommend": Recommend,
     "classify": Classify,
@@ -236,11 +237,20 @@ def erase_user(folder: str | Path, user_id: str) -> int:
     user_id  as in the target's events, in any spelling that means the same id
     returns  how many interactions were erased, 0 for a user who is not there
 
-    The model itself holds counts and weights over items, and no user.  Raises
-    what `load` raises for an artifact that is not whole, and leaves that as it is.
+    The model itself holds counts and weights over items, and no user; one that holds
+    rows of users is refused by UsageError.  Raises what `load` raises for an artifact that
+    is not whole, and leaves that as it is.
     """
     folder = Path(folder)
     files = store.read_folder(folder)
+    state = object_of(files[store.STATE], store.STATE, str(folder))
+    kinds = [state[part]["kind"] for part in ("encoder", "model")]
+    if set(kinds) & HOLD_USERS:
+        raise UsageError(
+            f"Expected an artifact whose model holds no user; {kinds[1]!r} of {str(folder)!r} "
+            "was fitted with rows of users in it. Erase the user from the markets' files and "
+            "run adapt again."
+        )
     if store.HISTORIES not in files:
         return 0
     histories = histories_from(files[store.HISTORIES], str(folder))

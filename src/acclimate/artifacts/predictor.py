@@ -22,6 +22,7 @@ from acclimate.artifacts.artifact import Artifact
 from acclimate.artifacts.reading import ReadRows, read_rows
 from acclimate.artifacts.tagging import tag
 from acclimate.domains import names
+from acclimate.domains.beside import BesideEncoder
 from acclimate.domains.exam import Numbers, Prediction, Probabilities, Ranking, RankQuery
 from acclimate.domains.pairs import interactions
 from acclimate.domains.sample import Interactions
@@ -32,6 +33,7 @@ from acclimate.errors import DataError, UsageError
 
 BLOCK = 512  # users; their scores over 6,000 items are 25 MB
 NEW, COLD = "new user: popular items", "no known item in the history: popular items"
+ELSEWHERE = "no known item in the history: by what was taken elsewhere"
 TAKEN, UNKNOWN, RESTRICTED = "already taken", "unknown item", "restricted item"
 
 
@@ -104,17 +106,22 @@ class _Asked:
 
     seen  (n,) whether there is a history
     cold  (n,) whether it lacks every item that the model knows
+    met   (n,) whether the model knows what the user took elsewhere
     """
 
     users: Strings
     context: Interactions
     seen: Bools
     cold: Bools
+    met: Bools
 
     def notes(self) -> list[str]:
-        """(n,) why a user gets popular items, or ""."""
-        pairs = zip(self.seen, self.cold, strict=True)
-        return [NEW if not seen else COLD if cold else "" for seen, cold in pairs]
+        """(n,) why a user does not get what follows from a history here, or ""."""
+        each = zip(self.seen, self.cold, self.met, strict=True)
+        return [
+            "" if not cold else ELSEWHERE if met else COLD if seen else NEW
+            for seen, cold, met in each
+        ]
 
 
 def _blocks(artifact: Artifact, encoder: ItemEncoder, users: pl.Series) -> Iterator[_Asked]:
@@ -131,7 +138,10 @@ def _blocks(artifact: Artifact, encoder: ItemEncoder, users: pl.Series) -> Itera
         known = np.isin(context.item, encoder.known)
         count = np.bincount(context.user[known], minlength=len(ids))
         seen = block.is_in(theirs["user"].unique().to_list()).fill_null(False).to_numpy()
-        yield _Asked(ids, context, seen, count == 0)
+        met = np.zeros(len(ids), bool)
+        if isinstance(encoder, BesideEncoder):
+            met = encoder.met(ids)
+        yield _Asked(ids, context, seen, count == 0, met)
 
 
 def _lists(artifact: Artifact, encoder: ItemEncoder, users: pl.Series, k: int) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from acclimate.arrays import Tensor
+from acclimate.domains.beside import BesideEncoder
 from acclimate.domains.moved import Move, Moved, Several
 from acclimate.domains.rowview import RowEncoder
 from acclimate.domains.tokenview import TokenEncoder
@@ -24,6 +25,7 @@ from acclimate.strategies.fitted import Fitted
 
 ENCODERS: dict[str, type[ItemEncoder] | type[RowEncoder] | type[TokenEncoder]] = {
     "items": ItemEncoder,
+    "items-beside": BesideEncoder,
     "rows": RowEncoder,
     "tokens": TokenEncoder,
 }

@@ -76,6 +76,8 @@ class ItemView:
                 stacked below them
     last        (n_users,) the column each took last in the sample's order, −1 for none;
                 None where the order is not known
+    beside      (n_users, n_beside) CSR of ones: what the same users took elsewhere, of which
+                nothing is recommended; or None
     """
 
     matrix: Sparse
@@ -83,6 +85,16 @@ class ItemView:
     parts: tuple[ItemView, ...] = ()
     own: Array | None = None
     last: Ints | None = None
+    beside: Sparse | None = None
+
+    @property
+    def whole(self) -> Sparse:
+        """(n_users, n_items + n_beside) CSR: what is known of each user."""
+        if self.beside is None:
+            return self.matrix
+        import scipy.sparse as sp
+
+        return sp.csr_array(sp.hstack([self.matrix, self.beside]))
 
     @property
     def standing(self) -> Array:

@@ -91,16 +91,17 @@ def rank(
 ) -> Ranking:
     """The k best new items of each history, or the scores of its candidates.
 
-    score       (rows, n_items) CSR histories → (rows, n_items) scores
+    score       (rows, n_items + n_beside) CSR of what is known of users → (rows, n_items)
+                scores; without anything beside, these are the histories
     standing    (n_items,) breaks ties and serves users without a history
     """
     size = matrix_items = view.matrix.shape[1]
     favoured = np.argsort(-standing, kind="stable")
-    blocks, rows = [], min(BLOCK, max(1, CELLS // max(1, size)))
+    blocks, rows, whole = [], min(BLOCK, max(1, CELLS // max(1, size))), view.whole
     for start in range(0, view.matrix.shape[0], rows):
-        histories = view.matrix[start : start + rows]
-        scores = np.asarray(score(histories), dtype=np.float64)
-        cold = np.diff(histories.indptr) == 0
+        histories, known = view.matrix[start : start + rows], whole[start : start + rows]
+        scores = np.asarray(score(known), dtype=np.float64)
+        cold = np.diff(known.indptr) == 0
         scores[cold] = standing
         if query.candidates is None:
             scores[histories.nonzero()] = -np.inf

@@ -34,6 +34,7 @@ from acclimate.models.tagger import Tagger
 from acclimate.models.transformer import Transformer
 from acclimate.models.trees import Trees
 from acclimate.models.walks import Rp3Beta
+from acclimate.models.wideease import WideEase
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.blend import Blend
@@ -86,6 +87,7 @@ from acclimate.strategies.relation.factorprior import ItemFactorPrior
 from acclimate.strategies.relation.itemgraph import ItemGraph
 from acclimate.strategies.relation.itemprior import ItemItemPrior
 from acclimate.strategies.relation.marketstack import MarketStack
+from acclimate.strategies.relation.sharedusers import SharedUsers
 from acclimate.strategies.relation.smoothing import GraphSmoothing, LevelColumns
 from acclimate.strategies.strategy import Adapt, Strategy
 
@@ -98,6 +100,7 @@ MODELS: tuple[Model, ...] = (
     Rp3Beta(),
     Ease(),
     SparseEase(),
+    WideEase(),
     GraphFilter(),
     Als(),
     Bpr(),
@@ -117,6 +120,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     SourcePrior(),
     ItemItemPrior(),
     ItemGraph(),
+    SharedUsers(),
     MarketStack(),
     ItemFactorPrior(),
     GraphSmoothing(),
