@@ -20,7 +20,9 @@ from threadpoolctl import threadpool_limits
 
 import acclimate
 from acclimate.artifacts.artifact import load
-from acclimate.artifacts.given import open_sources, require_market, require_unseen
+from acclimate.artifacts.given import artifact_at, open_sources, require_market, require_unseen
+from acclimate.artifacts.launch import Launch
+from acclimate.artifacts.launch import launch as launch_into
 from acclimate.artifacts.predictor import predict as predict_with
 from acclimate.artifacts.store import require_place
 from acclimate.domains.crosswalk import join, read_crosswalk
@@ -170,6 +172,15 @@ def _adapt(
 def predict(artifact: str | Path, table: pl.DataFrame, k: int = 10) -> pl.DataFrame:
     """Answer a table of users, pairs or rows with a saved artifact."""
     return predict_with(load(Path(artifact)), table, k)
+
+
+def launch(run: str | Path, items: str | Path) -> Launch:
+    """Let the model of a run recommend items that nobody has taken yet, by their attributes.
+
+    run  the folder of a run, or of its artifact
+    """
+    found = artifact_at(run)
+    return launch_into(found if found is not None else Path(run) / ARTIFACT, items)
 
 
 def _posed(

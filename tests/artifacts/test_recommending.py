@@ -37,6 +37,7 @@ ITEM_KINDS = (
     "graph-filter",
     "als",
     "bpr",
+    "content",
 )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +61,10 @@ def adapt(
     accept: Annotated[
         float | None, typer.Option(help="Confidence from which unconfirmed pairs are used.")
     ] = None,
+    launch: Annotated[
+        Path | None,
+        typer.Option(help="New items to recommend from now on; alone, in the run at --out."),
+    ] = None,
     out: Annotated[str | None, typer.Option(help="Folder to write to; runs/TARGET.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice; 0.")] = None,
     lang: Annotated[str, typer.Option(help="Language of the report: en, zh.")] = "en",
@@ -86,6 +93,9 @@ def adapt(
         when_unsure=when_unsure,
     )
     asked = asked.over("split", labels=labels, by=split)
+    if launch is not None and recipe is None and not (source or target):
+        launched(launch, out, as_json)
+        return
     sources, goal = asked.markets()
     options = asked.options()
     said = dict(asked.task)
@@ -104,12 +114,29 @@ def adapt(
         )
     if lang != "en" and result.report is not None:
         write_report(result.summary, result.report, say)
+    if launch is not None:
+        found = workflow.launch(folder, launch)
+        result = replace(result, summary={**result.summary, "launch": found.as_row()})
+        sys.stderr.write(f"{found}\n")
     console.finish(result)
     if require_adopt and result.verdict.answer != "adopt":
         raise NotAdopted(
             f"Expected the verdict adopt; found {result.verdict.answer}. "
             f"{result.verdict.sentence}"
         )
+
+
+def launched(items: Path, out: str | None, as_json: bool) -> None:
+    """Launch items into a run that is there; nothing is trained."""
+    from acclimate import workflow
+
+    if out is None:
+        raise UsageError(
+            "Expected the folder of a run to launch into, or markets to adapt first; found "
+            "neither. Name the run with --out, or give --source and --target."
+        )
+    found = workflow.launch(out, items)
+    print(json.dumps(found.as_row(), ensure_ascii=False) if as_json else found)
 
 
 def require_writable(folder: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from acclimate.arrays import Array, Bools, Ints, Strings
+from acclimate.domains.attributes import Attributes
 from acclimate.domains.exam import Case, RankQuery, Truth
 from acclimate.domains.schema import ColumnType
 from acclimate.rng import Rng
@@ -156,12 +157,16 @@ class Interactions:
     item   (n,) positions in `items`
     users  ids of users; a user may have no interaction
     items  ids of the catalogue; an item may have none
+    about_users, about_items
+           what is known of each of them beside that, or None
     """
 
     user: Ints
     item: Ints
     users: Strings
     items: Strings
+    about_users: Attributes | None = field(default=None, repr=False)
+    about_items: Attributes | None = field(default=None, repr=False)
 
     @property
     def n(self) -> int:
@@ -198,8 +203,13 @@ class Interactions:
         new = np.full(len(self.users), -1)
         new[users] = np.arange(len(users))
         keep = new[self.user] >= 0
+        about = self.about_users
         return replace(
-            self, user=new[self.user[keep]], item=self.item[keep], users=self.users[users]
+            self,
+            user=new[self.user[keep]],
+            item=self.item[keep],
+            users=self.users[users],
+            about_users=None if about is None else about.take(users),
         )
 
     def ask(self, later: Interactions, unknown: Ints | None = None) -> Case:
@@ -227,12 +237,15 @@ class Interactions:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the pairs and the ids."""
+        """SHA-256 of the pairs, the ids and what is known of them."""
         digest = hashlib.sha256()
         for part in (self.user, self.item):
             digest.update(part.tobytes())
         for ids in (self.users, self.items):
             digest.update(id_text(ids))
+        for about in (self.about_users, self.about_items):
+            if about is not None:
+                digest.update(about.fingerprint.encode())
         return digest.hexdigest()
 
 

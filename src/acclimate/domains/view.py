@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from acclimate.arrays import Array, Ints, Sparse, Strings, Tensor
+from acclimate.domains.attributes import Attributes, Described, Space
 from acclimate.domains.sample import Interactions, Rows, Sample, id_text
-from acclimate.domains.source import ItemCounts
+from acclimate.domains.source import Derived, ItemCounts
 from acclimate.errors import StrategyError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # Users made dense at once: 2,048 × 6,000 items in single precision are 49 MB.
 BLOCK = 2048
+_FEATURES = Derived(at_most_bytes=2**28)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class ItemView:
                 None where the order is not known
     beside      (n_users, n_beside) CSR of ones: what the same users took elsewhere, of which
                 nothing is recommended; or None
+    users       (n_users, d) features of their attributes, or None
+    items       (n_items, d) features of the items' attributes, or None
     """
 
     matrix: Sparse
@@ -95,6 +99,8 @@ class ItemView:
         import scipy.sparse as sp
 
         return sp.csr_array(sp.hstack([self.matrix, self.beside]))
+    users: Sparse | None = None
+    items: Sparse | None = None
 
     @property
     def standing(self) -> Array:
@@ -199,14 +205,21 @@ class ItemEncoder:
 
     catalogue  (m,) ids of everything that may be recommended
     known      (n_items,) sorted positions in `catalogue`
+    about      what it knows of attributes
     """
 
     catalogue: Strings
     known: Ints
+    about: Described = field(default_factory=Described)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        return hashlib.sha256(id_text(self.catalogue[self.known])).hexdigest()
+        digest = hashlib.sha256(id_text(self.catalogue[self.known]))
+        if self.about.as_row():
+            digest.update(json.dumps(self.about.as_row(), sort_keys=True).encode())
+            for tensor in self.about.tensors().values():
+                digest.update(tensor.tobytes())
+        return digest.hexdigest()
 
     @property
     def base(self) -> ItemEncoder:
@@ -231,20 +244,47 @@ class ItemEncoder:
         matrix.data[:] = 1.0
         last = np.full(shape[0], -1)
         last[sample.user[keep]] = column[keep]  # of several for a user, the last one stays
-        return ItemView(matrix, np.asarray(matrix.sum(axis=0)).ravel(), last=last)
+        users = None
+        if self.about.users is not None:
+            users = self.about.users.encode(sample.about_users, shape[0])
+        return ItemView(
+            matrix,
+            np.asarray(matrix.sum(axis=0)).ravel(),
+            last=last,
+            users=users,
+            items=self.about.features,
+        )
+
+    def with_items(self, ids: Strings, features: Sparse) -> ItemEncoder:
+        """The same with more items, which come behind those it knows.
+
+        ids       (n,) distinct, none that it knows
+        features  (n, d) of their attributes
+        """
+        stays = ~np.isin(self.catalogue, ids)
+        return ItemEncoder(
+            np.concatenate([self.catalogue[stays], ids]),
+            np.r_[(np.cumsum(stays) - 1)[self.known], stays.sum() + np.arange(len(ids))],
+            self.about.with_items(features),
+        )
 
     def state(self) -> EncoderState:
         ids = id_text(self.catalogue)
         return EncoderState(
             "items",
-            {"items": len(self.catalogue)},
-            {"catalogue": np.frombuffer(ids, np.uint8), "known": self.known},
+            {"items": len(self.catalogue), **self.about.as_row()},
+            {
+                "catalogue": np.frombuffer(ids, np.uint8),
+                "known": self.known,
+                **self.about.tensors(),
+            },
         )
 
     @classmethod
     def restore(cls, state: EncoderState) -> ItemEncoder:
         ids = np.array(json.loads(state.tensors["catalogue"].tobytes()), dtype=object)
-        return cls(ids, state.tensors["known"].astype(np.int64))
+        known = state.tensors["known"].astype(np.int64)
+        return cls(ids, known, Described.restore(state.meta, state.tensors, len(known)))
 
 
 @dataclass(frozen=True)
@@ -253,12 +293,17 @@ class ItemRecipe:
 
     at_most  > 0, items; the target's own come first, then those of the sources.
              What is pruned counts as a miss.
+    about    what is known of the catalogue's items, in its order, or None
+    unseen   whether items that nobody took are kept too, where something is known of them
+             and there is room
 
     Fitting raises StrategyError where none of the catalogue's items was seen.
     """
 
     catalogue: Strings
     at_most: int = 6000
+    about: Attributes | None = field(default=None, repr=False)
+    unseen: bool = False
 
     def fit(self, own: Sequence[Sample], others: Sequence[Sample | ItemCounts]) -> ItemEncoder:
         whole = ItemEncoder(self.catalogue, np.arange(len(self.catalogue)))
@@ -271,7 +316,16 @@ class ItemRecipe:
                 f"any of its {len(self.catalogue):,} items. Give both markets the same item "
                 "ids, or learn from events of the target too."
             )
-        return ItemEncoder(self.catalogue, np.sort(seen))
+        space, features = None, None
+        if (told := self.about) is not None:
+            key = (told.fingerprint, "features")
+            space, features = _FEATURES.get(key, lambda: _features_of(told))
+            if self.unseen:
+                left = np.flatnonzero((mine + theirs == 0) & (np.diff(features.indptr) > 0))
+                seen = np.r_[seen, left[: self.at_most - len(seen)]]
+            features = features[np.sort(seen)]
+        about = Described(space, _of_users([*own, *others]), features)
+        return ItemEncoder(self.catalogue, np.sort(seen), about)
 
     def _counts(self, whole: ItemEncoder, samples: Sequence[Sample | ItemCounts]) -> Array:
         total = np.zeros(len(self.catalogue))
@@ -285,6 +339,21 @@ class ItemRecipe:
             column = whole.columns_of(items)
             np.add.at(total, column[column >= 0], count[column >= 0])
         return total
+
+
+def _features_of(about: Attributes) -> tuple[Space, Sparse]:
+    space = Space.fit([about])
+    return space, space.encode(about, about.n)
+
+
+def _of_users(samples: Sequence[Sample | ItemCounts]) -> Space | None:
+    """How attributes of users become features, by those that an arm may see."""
+    found = [
+        sample.about_users
+        for sample in samples
+        if isinstance(sample, Interactions) and sample.about_users is not None
+    ]
+    return Space.fit(found) if found else None
 
 
 def rows_of(samples: Sequence[Sample | ItemCounts]) -> list[Rows]:

@@ -107,7 +107,7 @@ def rank(
             scores[histories.nonzero()] = -np.inf
             blocks.append(best(scores, favoured, min(query.k, matrix_items)))
         else:
-            blocks.append(_of_candidates(scores, query.candidates[start : start + rows]))
+            blocks.append(of_candidates(scores, query.candidates[start : start + rows]))
     if not blocks:
         empty = (0, query.k)
         return Ranking(np.empty(empty, np.int64), np.empty(empty), size)
@@ -133,7 +133,7 @@ def best(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
     return np.where(np.isfinite(best), items, -1), best
 
 
-def _of_candidates(scores: Array, candidates: Ints) -> tuple[Ints, Array]:
+def of_candidates(scores: Array, candidates: Ints) -> tuple[Ints, Array]:
     known = candidates >= 0
     found = np.take_along_axis(scores, np.where(known, candidates, 0), axis=1)
     return candidates, np.where(known, found, -np.inf)

@@ -111,6 +111,13 @@ class ReadsText(Protocol):
 
 
 @runtime_checkable
+class ReadsAttributes(Protocol):
+    """It recommends items that nobody took, by what is known of them."""
+
+    reads_attributes: ClassVar[bool]
+
+
+@runtime_checkable
 class WarmStart(Protocol):
     """Its `fit` takes a fitted model to start from, and ends where it would without one."""
 

@@ -11,8 +11,9 @@ from acclimate.arrays import Array
 from acclimate.domains.exam import Numbers
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
+from acclimate.domains.view import ItemRecipe
 from acclimate.errors import StrategyError
-from acclimate.models.model import Model, Tick, idle
+from acclimate.models.model import Model, ReadsAttributes, Tick, idle
 from acclimate.models.quantiles import Quantiles
 from acclimate.plurals import number_of
 from acclimate.rng import Rng
@@ -87,7 +88,10 @@ class Arm:
 
     def encoded(self, problem: Problem) -> Problem:
         """The problem with this arm's sources and statistics."""
-        return self.selected(problem).encoded(self.strategy.statistics)
+        chosen = self.selected(problem)
+        if isinstance(self.model, ReadsAttributes) and isinstance(chosen.recipe, ItemRecipe):
+            chosen = replace(chosen, recipe=replace(chosen.recipe, unseen=True))
+        return chosen.encoded(self.strategy.statistics)
 
     def selected(self, problem: Problem) -> Problem:
         """The problem with the sources this arm uses."""

@@ -16,6 +16,7 @@ from acclimate.models.als import Als
 from acclimate.models.attention import Mtan
 from acclimate.models.attentive import Attentive
 from acclimate.models.bpr import Bpr
+from acclimate.models.content import Content
 from acclimate.models.ease import Ease
 from acclimate.models.ensemble import Ensemble
 from acclimate.models.experts import Mmoe, Ple
@@ -105,6 +106,7 @@ MODELS: tuple[Model, ...] = (
     Als(),
     Bpr(),
     LightGcn(),
+    Content(),
     Stack(),
     Linear(),
     Trees(),

@@ -34,7 +34,9 @@ def stack(views: Sequence[View], own: View | None = None) -> View:
     counts = own.popularity if isinstance(own, ItemView) else None
     lasts = [view.last for view in items if view.last is not None]
     last = np.concatenate(lasts) if len(lasts) == len(items) else None
-    return ItemView(matrix, popularity, tuple(items), counts, last)
+    known = [view.users for view in items if view.users is not None]
+    users = sp.csr_array(sp.vstack(known, format="csr")) if known else None
+    return ItemView(matrix, popularity, tuple(items), counts, last, users, items[0].items)
 
 
 def source_views(problem: Problem) -> list[View]:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from acclimate.arrays import Array, Ints, Strings
+from acclimate.domains.about import about, described
 from acclimate.domains.copies import cleaned
 from acclimate.domains.declared import Kinds
 from acclimate.domains.domain import Domain
@@ -81,13 +82,13 @@ class Recommend:
             (Source(source.name, None, shared(source.schema.declared.shares)), _past(source))
             for source in sources
         ]
-        problem = self._problem(target.name, parts.fit, catalogue, pasts, parts, parts.clock)
+        problem = self._problem(target, parts.fit, catalogue, pasts, parts, parts.clock)
         problem = problem.with_sources([*problem.sources, *given])
         everything, _ = self._catalogue(target, events)
         events = standing(events, allowed, kinds)
         end = events["time"].max() if "time" in events.columns else None
         end = end if isinstance(end, datetime) else None
-        whole = self._problem(target.name, events, everything, pasts, parts, end)
+        whole = self._problem(target, events, everything, pasts, parts, end)
         whole = whole.with_sources([*whole.sources, *given])
         exam = self._exam(problem, parts, events)
         judged = exam.judge[0].truth
@@ -125,7 +126,7 @@ class Recommend:
 
     def _problem(
         self,
-        target: str,
+        target: Domain,
         fit: pl.DataFrame,
         catalogue: Strings,
         pasts: Sequence[tuple[Source, Callable[[datetime | None], Interactions]]],
@@ -136,18 +137,20 @@ class Recommend:
         kept = [
             replace(source, held=known) for source, past in pasts if (known := past(clock)).n
         ]
+        known = interactions(fit, users, catalogue)
         return Problem(
-            target=target,
-            fit=interactions(fit, users, catalogue),
+            target=target.name,
+            fit=replace(known, about_users=about(target, "users", users)),
             sources=tuple(kept),
             claim=parts.claim,
-            recipe=ItemRecipe(catalogue, self.at_most),
+            recipe=ItemRecipe(catalogue, self.at_most, about(target, "items", catalogue)),
         )
 
     def _exam(self, problem: Problem, parts: EventParts, events: pl.DataFrame) -> Exam:
         fit = problem.fit
         assert isinstance(fit, Interactions)
         context = interactions(parts.context, fit.users, fit.items)
+        context = replace(context, about_users=fit.about_users)
         new = self.negatives == 0
         choose = fit.ask(*_later(parts.choose, parts.fit, fit, new))
         judge = context.ask(*_later(parts.judge, parts.context, context, new))
@@ -259,17 +262,18 @@ def _allowed(events: pl.DataFrame, market: Domain) -> pl.DataFrame:
 def _past(source: Domain) -> Callable[[datetime | None], Interactions]:
     """A moment → what users of a source had taken by then, of what counts."""
     kinds = source.schema.declared.kinds
-    if kinds is None:
-        return Past.of(source.tables["events"]).until
+    past = Past.of(source.tables["events"]).until if kinds is None else None
 
     def known(clock: datetime | None) -> Interactions:
+        if past is not None:
+            return past(clock)
         cut = source.before(clock)
         if not cut.tables["events"].height:
             return Past.of(cut.tables["events"]).until(None)
         events = events_of(cut)
         return Past.of(standing(counting(events, kinds), events, kinds)).until(None)
 
-    return known
+    return lambda clock: described(known(clock), source)
 
 
 def _without_returned(
