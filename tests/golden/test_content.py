@@ -37,6 +37,12 @@ def view(matrix: np.ndarray, users: np.ndarray | None = None, items: bool = True
     )
 
 
+def nobody(items: int) -> ItemView:
+    """A user without a history, before so many items."""
+    nothing = np.zeros(items)
+    return ItemView(sp.csr_array(nothing[None]), nothing, items=sp.csr_array(F[:items]))
+
+
 def fitted(model: Content, seen: ItemView) -> Content:
     return model.fit(model.prepare(seen), rng=Rng.of(0))
 
@@ -86,11 +92,11 @@ def test_users_are_told_what_people_of_their_attributes_take() -> None:
 
 def test_a_new_user_of_some_attributes_is_told_of_new_items_too() -> None:
     model = fitted(Content(Ease(10.0)), view(MATRIX, A))
-    nobody = view(np.zeros((2, 6)), np.eye(2))
-    scores = model.predict(every(2), nobody).scores
+    newcomers = view(np.zeros((2, 6)), np.eye(2))
+    scores = model.predict(every(2), newcomers).scores
     assert scores[0, 4] > scores[0, 5] or scores[1, 4] > scores[1, 5]
     assert not np.allclose(scores[0], scores[1])
-    listed = model.predict(ItemQuery(6), nobody).items
+    listed = model.predict(ItemQuery(6), newcomers).items
     assert all(sorted(row) == list(range(6)) for row in listed)
 
 
@@ -121,7 +127,7 @@ def test_around_a_fitted_model_new_items_score_as_if_they_had_been_there(
 ) -> None:
     first = ItemView(sp.csr_array(X), X.sum(axis=0))
     alone = base.fit(base.prepare(first), rng=Rng.of(0))
-    launched = around(alone, sp.csr_array(F[:4]), sp.csr_array(F[4:]))
+    launched = around(alone, nobody(4), sp.csr_array(F[4:]))
     whole = fitted(Content(base), view(MATRIX))
     for found, wanted in (
         (launched.predict(every(5), view(MATRIX)), whole.predict(every(5), view(MATRIX))),
@@ -132,11 +138,8 @@ def test_around_a_fitted_model_new_items_score_as_if_they_had_been_there(
     ):
         assert np.array_equal(found.items, wanted.items)
         assert np.allclose(found.scores, wanted.scores, atol=1e-6)
-    again = around(
-        around(alone, sp.csr_array(F[:4]), sp.csr_array(F[4:5])),
-        sp.csr_array(F[:5]),
-        sp.csr_array(F[5:]),
-    )
+    one = around(alone, nobody(4), sp.csr_array(F[4:5]))
+    again = around(one, nobody(5), sp.csr_array(F[5:]))
     assert np.allclose(
         again.predict(every(5), view(MATRIX)).scores,
         launched.predict(every(5), view(MATRIX)).scores,

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from acclimate.arrays import Array, Strings
+from acclimate.arrays import Array, Sparse, Strings
 from acclimate.artifacts.artifact import Artifact, load, save
 from acclimate.domains import names
 from acclimate.domains.attributes import Attributes, Space, similar
 from acclimate.domains.market import open_market
 from acclimate.domains.readers import read_file
+from acclimate.domains.sample import Interactions
 from acclimate.domains.schema import ColumnType, SchemaHints
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import DataError, UsageError
@@ -143,9 +144,10 @@ def launch(folder: str | Path, items: str | Path) -> Launch:
     return Launch(artifact.folder, found.ids[kept], near, alike, left_out, columns, spent)
 
 
-def _with(fitted: Fitted, encoder: ItemEncoder, ids: Strings, features: Any) -> Fitted:
-    assert encoder.about.features is not None
-    model = around(fitted.model, encoder.about.features, features)
+def _with(fitted: Fitted, encoder: ItemEncoder, ids: Strings, features: Sparse) -> Fitted:
+    nothing, nobody = np.empty(0, np.int64), np.array([""], dtype=object)
+    view = encoder.encode(Interactions(nothing, nothing, nobody, encoder.catalogue))
+    model = around(fitted.model, view, features)
     return replace(fitted, encoder=encoder.with_items(ids, features), model=model)
 
 

@@ -61,7 +61,7 @@ class BesideEncoder(ItemEncoder):
             blocks.append(block[:, np.sort(most[count[most] >= LEAST])])
         taken = sp.csr_array(sp.hstack(blocks))
         there = np.flatnonzero(np.diff(taken.indptr))
-        return cls(encoder.catalogue, encoder.known, users[there], taken[there])
+        return cls(encoder.catalogue, encoder.known, encoder.about, users[there], taken[there])
 
     @property
     def fingerprint(self) -> str:
@@ -103,7 +103,7 @@ class BesideEncoder(ItemEncoder):
         indices = tensors["indices"]
         shape = (len(users), state.meta["beside"])
         taken = sp.csr_array((np.ones(len(indices)), indices, tensors["indptr"]), shape=shape)
-        return cls(own.catalogue, own.known, users, taken)
+        return cls(own.catalogue, own.known, own.about, users, taken)
 
 
 def shared_users(other: Interactions, mine: Interactions) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -90,6 +90,8 @@ class ItemView:
     own: Array | None = None
     last: Ints | None = None
     beside: Sparse | None = None
+    users: Sparse | None = None
+    items: Sparse | None = None
 
     @property
     def whole(self) -> Sparse:
@@ -99,8 +101,6 @@ class ItemView:
         import scipy.sparse as sp
 
         return sp.csr_array(sp.hstack([self.matrix, self.beside]))
-    users: Sparse | None = None
-    items: Sparse | None = None
 
     @property
     def standing(self) -> Array:
@@ -262,10 +262,11 @@ class ItemEncoder:
         features  (n, d) of their attributes
         """
         stays = ~np.isin(self.catalogue, ids)
-        return ItemEncoder(
-            np.concatenate([self.catalogue[stays], ids]),
-            np.r_[(np.cumsum(stays) - 1)[self.known], stays.sum() + np.arange(len(ids))],
-            self.about.with_items(features),
+        return replace(
+            self,
+            catalogue=np.concatenate([self.catalogue[stays], ids]),
+            known=np.r_[(np.cumsum(stays) - 1)[self.known], stays.sum() + np.arange(len(ids))],
+            about=self.about.with_items(features),
         )
 
     def state(self) -> EncoderState:

@@ -191,21 +191,22 @@ class Content:
         )
 
 
-def around(model: Model, known: Sparse, new: Sparse) -> Content:
+def around(model: Model, nobody: ItemView, new: Sparse) -> Content:
     """A fitted model that also answers for items it has never seen, without any training.
 
-    known    (m, d) features of the items that it scores, in the order of its columns
-    new      (n, d) those of the new ones, which become columns m … m + n − 1
+    nobody  the view of one user without a history, with the features of the m items that the
+            model scores
+    new     (n, d) features of the new ones, which become columns m … m + n − 1
     """
-    m, n = known.shape[0], new.shape[0]
+    m, n = nobody.matrix.shape[1], new.shape[0]
+    assert nobody.items is not None
     if not isinstance(model, Content):
         whole = np.arange(m)
         model = Content(model, own=whole, new=whole[:0], bridge=np.zeros((m, 0), np.float32))
-        nobody = ItemView(sp.csr_array((1, m)), np.zeros(m), last=np.full(1, -1))
         model = replace(model, standing=model.scores(nobody)[0])
     assert model.own is not None and model.new is not None and model.standing is not None
     assert model.bridge is not None
-    more = bridged(known[model.own], new, model.ridge)
+    more = bridged(nobody.items[model.own], new, model.ridge)
     fitted = replace(
         model,
         new=np.r_[model.new, m + np.arange(n)],
@@ -268,6 +269,7 @@ def among(view: ItemView, columns: Ints) -> ItemView:
         view.popularity[columns],
         own=None if view.own is None else view.own[columns],
         last=last,
+        beside=view.beside,
         users=view.users,
         items=None if view.items is None else view.items[columns],
     )
@@ -279,6 +281,7 @@ def _block(view: ItemView, block: slice) -> ItemView:
         matrix,
         view.popularity,
         last=None if view.last is None else view.last[block],
+        beside=None if view.beside is None else view.beside[block],
         users=None if view.users is None else view.users[block],
         items=view.items,
     )

@@ -36,7 +36,9 @@ def stack(views: Sequence[View], own: View | None = None) -> View:
     last = np.concatenate(lasts) if len(lasts) == len(items) else None
     known = [view.users for view in items if view.users is not None]
     users = sp.csr_array(sp.vstack(known, format="csr")) if known else None
-    return ItemView(matrix, popularity, tuple(items), counts, last, users, items[0].items)
+    return ItemView(
+        matrix, popularity, tuple(items), counts, last, users=users, items=items[0].items
+    )
 
 
 def source_views(problem: Problem) -> list[View]:
