@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from acclimate.tasks.recommend import Recommend
     from acclimate.tasks.regress import Regress
     from acclimate.tasks.tag import Tag
-    from acclimate.workflow import adapt, assess, predict
+    from acclimate.workflow import adapt, assess, predict, recommender
 
 _HOME = {
     "AcclimateError": "acclimate.errors",
@@ -41,6 +41,7 @@ _HOME = {
     "assess": "acclimate.workflow",
     "open_market": "acclimate.domains.market",
     "predict": "acclimate.workflow",
+    "recommender": "acclimate.workflow",
 }
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "assess",
     "open_market",
     "predict",
+    "recommender",
 ]
 
 

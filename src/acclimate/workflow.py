@@ -24,6 +24,7 @@ from acclimate.artifacts.given import artifact_at, open_sources, require_market,
 from acclimate.artifacts.launch import Launch
 from acclimate.artifacts.launch import launch as launch_into
 from acclimate.artifacts.predictor import predict as predict_with
+from acclimate.artifacts.recommender import Recommender
 from acclimate.artifacts.store import require_place
 from acclimate.domains.crosswalk import join, read_crosswalk
 from acclimate.domains.domain import Domain
@@ -181,6 +182,11 @@ def launch(run: str | Path, items: str | Path) -> Launch:
     """
     found = artifact_at(run)
     return launch_into(found if found is not None else Path(run) / ARTIFACT, items)
+
+
+def recommender(artifact: str | Path) -> Recommender:
+    """A saved recommender, ready to answer for baskets and users; raises as `load` does."""
+    return Recommender.of(load(Path(artifact)))
 
 
 def _posed(

@@ -16,7 +16,7 @@ from acclimate.errors import StrategyError
 from acclimate.models import solving
 from acclimate.models.als import Als, FactorPrior
 from acclimate.models.items import ItemQuery
-from acclimate.models.solving import solved
+from acclimate.models.solving import Side, solved
 from acclimate.rng import Rng
 
 KEY = Rng.of(0)
@@ -51,7 +51,7 @@ def test_each_row_is_its_own_least_squares_problem(seed: int) -> None:
     g = np.random.default_rng(seed)
     X, Y = drawn(seed), g.normal(size=(12, 3))
     ridge, pull, towards = g.random(25) + 0.1, g.random(25), g.normal(size=(25, 3))
-    found = solved(sp.csr_array(X), Y, 0.3, ridge, pull, towards)
+    found = solved(sp.csr_array(X), Side(Y), 0.3, ridge, pull, towards)
     for u in range(25):
         expected = least_squares(X[u], Y, 0.3, ridge[u], pull[u], towards[u])
         np.testing.assert_allclose(found[u], expected, atol=1e-9)
@@ -60,10 +60,10 @@ def test_each_row_is_its_own_least_squares_problem(seed: int) -> None:
 def test_rows_are_solved_alike_in_batches_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     g = np.random.default_rng(1)
     X, Y, ridge = sp.csr_array(drawn(1, 40)), g.normal(size=(12, 3)), np.ones(40)
-    whole = solved(X, Y, 0.3, ridge)
+    whole = solved(X, Side(Y), 0.3, ridge)
     for numbers in (1, 40, 200):
         monkeypatch.setattr(solving, "NUMBERS", numbers)
-        np.testing.assert_allclose(solved(X, Y, 0.3, ridge), whole, atol=1e-12)
+        np.testing.assert_allclose(solved(X, Side(Y), 0.3, ridge), whole, atol=1e-12)
 
 
 def objective(X: Array, users: Array, items: Array, model: Als, prior: FactorPrior) -> float:

@@ -64,8 +64,8 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
     if k < 1:
         raise UsageError(f"Expected k of at least 1, the length of a list; found {k}.")
     roles = artifact.contents.reading.roles
-    user = _id_column(table, "user", names.user, roles.get("user"))
-    item = _id_column(table, "item", names.item, roles.get("item"))
+    user = id_column(table, "user", names.user, roles.get("user"))
+    item = id_column(table, "item", names.item, roles.get("item"))
     if user is None:
         own = roles.get("user", "user_id")
         raise DataError(
@@ -73,16 +73,17 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
             f"'user_id'; found {', '.join(table.columns[:20]) or 'no columns'}. "
             "Rename the one with users."
         )
-    users = _ids(table, user).alias("user")
+    users = ids(table, user).alias("user")
     if item is None:
         return _lists(artifact, encoder, users, k)
-    return _pairs(artifact, encoder, users, _ids(table, item).alias("item"))
+    return _pairs(artifact, encoder, users, ids(table, item).alias("item"))
 
 
 # ── recommend ───────────────────────────────────────────────────────────────
 
 
-def _id_column(table: pl.DataFrame, role: str, rank: names.Rank, own: str | None) -> str | None:
+def id_column(table: pl.DataFrame, role: str, rank: names.Rank, own: str | None) -> str | None:
+    """The column with ids of a role: called as in the target's file, or as such a column is."""
     for name in (own, f"{role}_id"):
         if name in table.columns:
             return name
@@ -90,7 +91,8 @@ def _id_column(table: pl.DataFrame, role: str, rank: names.Rank, own: str | None
     return min(ranked)[2] if ranked else None
 
 
-def _ids(table: pl.DataFrame, column: str) -> pl.Series:
+def ids(table: pl.DataFrame, column: str) -> pl.Series:
+    """The ids of a column in one spelling; raises DataError for what holds none."""
     series = table[column]
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
         raise DataError(

@@ -9,7 +9,7 @@ from typing import cast
 import typer
 
 import acclimate
-from acclimate.cli import adapt, check, crosswalk, demo, gap, predict, report
+from acclimate.cli import adapt, check, crosswalk, demo, gap, predict, recommend, report
 from acclimate.errors import (
     EXIT_CODES,
     INTERRUPTED,
@@ -38,6 +38,7 @@ app.command("gap")(gap.gap)
 app.command("crosswalk")(crosswalk.crosswalk)
 app.command("adapt")(adapt.adapt)
 app.command("predict")(predict.predict)
+app.command("recommend")(recommend.recommend)
 app.command("report")(report.report)
 app.command("demo")(demo.demo)
 

@@ -20,17 +20,18 @@ begins with its factors, so that both speak of the same directions.  p_i is thei
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from acclimate.arrays import Array, Sparse, Tensor
+from acclimate.arrays import Array, Ints, Sparse, Tensor
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
 from acclimate.models.items import ItemGram, ItemQuery, rank
 from acclimate.models.model import State, Tick, idle
-from acclimate.models.solving import solved
+from acclimate.models.solving import Side, solved
 from acclimate.rng import Rng
 
 # Sparse markets prefer the first, dense ones the last.
@@ -134,15 +135,24 @@ class Als:
             standing = standing + prior.popularity / (1.0 + prior.popularity.sum())
         ridge = self._ridge(turned, X.shape[0])
         for _ in range(self.sweeps):
-            users = self.fold_in(X, Y, tick)
-            Y = solved(turned, users, self.unobserved, ridge, pull, towards, tick)
+            users = self._folded(X, Side(Y), tick)
+            Y = solved(turned, Side(users), self.unobserved, ridge, pull, towards, tick)
         scale = float((users**2).mean())
         return replace(self, items=Y, popularity=standing, scale=scale)
 
-    def fold_in(self, histories: Sparse, items: Array, tick: Tick = idle) -> Array:
+    @cached_property
+    def side(self) -> Side:
+        """The fitted items, held."""
+        assert self.items is not None
+        return Side(np.asarray(self.items, np.float64))
+
+    def fold_in(self, histories: Sparse, items: Array) -> Array:
         """(n, factors) of each history, whoever's it is, the items' held."""
-        ridge = self._ridge(histories, len(items))
-        return solved(histories, items, self.unobserved, ridge, tick=tick)
+        return self._folded(histories, Side(items))
+
+    def _folded(self, histories: Sparse, side: Side, tick: Tick = idle) -> Array:
+        ridge = self._ridge(histories, len(side.factors))
+        return solved(histories, side, self.unobserved, ridge, tick=tick)
 
     def _ridge(self, rows: Sparse, across: int) -> Array:
         """(n,) r of each row, which stands against so many others."""
@@ -156,10 +166,21 @@ class Als:
 
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of every item for each history."""
-        assert self.items is not None
-        items = np.asarray(self.items, np.float64)
-        scores: Array = self.fold_in(histories, items) @ items.T
+        scores: Array = self._folded(histories, self.side) @ self.side.factors.T
         return scores
+
+    def parts(self, history: Ints, item: int) -> Array:
+        """(len(history),) what each item of a history adds to the score of another.
+
+        y_jᵀ (Σ y yᵀ + w YᵀY + r)⁻¹ y_i, as Hu, Koren & Volinsky have it in eq. 7.
+        """
+        Y = self.side.factors
+        mine = Y[history]
+        A = mine.T @ mine + self.unobserved * self.side.gram
+        ridge = self.penalty * (len(history) + self.unobserved * len(Y))
+        A[np.diag_indices_from(A)] += ridge
+        found: Array = mine @ np.linalg.solve(A, Y[item])
+        return found
 
     def state(self) -> State:
         assert self.items is not None and self.popularity is not None

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
-from acclimate.arrays import Array, Sparse, Tensor
+from acclimate.arrays import Array, Ints, Sparse, Tensor
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
@@ -96,8 +96,14 @@ class GraphFilter:
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of every item for each history."""
         assert self.matrix is not None
-        scores: Array = histories @ self.matrix
+        # Of one type, or SciPy would copy the whole matrix into the other for every call.
+        scores: Array = histories.astype(self.matrix.dtype) @ self.matrix
         return scores
+
+    def parts(self, history: Ints, item: int) -> Array:
+        """(len(history),) what each item of a history adds to the score of another."""
+        assert self.matrix is not None
+        return np.asarray(self.matrix[history, item], np.float64)
 
     def state(self) -> State:
         assert self.matrix is not None and self.popularity is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -57,6 +58,24 @@ class ItemQuery:
 
     k: int
     candidates: Ints | None = None
+
+
+@runtime_checkable
+class ScoresItems(Protocol):
+    """Fitted, it scores every item for any history, whoever's it is."""
+
+    def scores(self, histories: Sparse) -> Array:
+        """(n, n_items) of (n, n_items) CSR histories; higher is better."""
+        ...
+
+
+@runtime_checkable
+class Adds(Protocol):
+    """A score is the sum of what the items of a history say, each for itself."""
+
+    def parts(self, history: Ints, item: int) -> Array:
+        """(len(history),) what each of these columns adds to the score of another."""
+        ...
 
 
 def gram_of(view: ItemView) -> ItemGram:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 
-from acclimate.arrays import Array, Sparse
+from acclimate.arrays import Array, Ints, Sparse
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.models.items import ItemQuery, rank
@@ -47,6 +47,12 @@ class ItemWeights:
         assert self.similarity is not None
         scores: Array = (histories @ self.similarity).toarray()
         return scores
+
+    def parts(self, history: Ints, item: int) -> Array:
+        """(len(history),) what each item of a history adds to the score of another."""
+        assert self.similarity is not None
+        found: Array = self.similarity[history].toarray()[:, item]
+        return found
 
     def state(self) -> State:
         assert self.similarity is not None and self.popularity is not None

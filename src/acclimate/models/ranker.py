@@ -215,13 +215,12 @@ class Stack:
         return taught(seen.features, seen.found, seen.user, own, self.rounds, rng, tick)
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
-        fitted = self._known()
         assert context is not None
+        return rank(self.scores, context, query, self._known().standing)
 
-        def score(histories: Sparse) -> Array:
-            return fitted.scores(histories, self.names)
-
-        return rank(score, context, query, fitted.standing)
+    def scores(self, histories: Sparse) -> Array:
+        """(n, n_items) of every item for each history."""
+        return self._known().scores(histories, self.names)
 
     def _known(self) -> StackFit:
         assert self.fitted is not None, "fit() comes first"

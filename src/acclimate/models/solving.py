@@ -7,6 +7,8 @@ factors, which nobody else's depend on.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,9 +18,30 @@ from acclimate.models.model import Tick, idle
 NUMBERS = 2**21  # of padded factors and of systems solved together; 16 MB each
 
 
+@dataclass(frozen=True)
+class Side:
+    """The factors of one side that are held, with what every row of the other needs of them.
+
+    factors  (m, d)
+    """
+
+    factors: Array
+
+    @cached_property
+    def gram(self) -> Array:
+        """(d, d) Σ y yᵀ."""
+        found: Array = self.factors.T @ self.factors
+        return found
+
+    @cached_property
+    def padded(self) -> Array:
+        """(m + 1, d) a row of zeros below, for places that are empty."""
+        return np.vstack([self.factors, np.zeros(self.factors.shape[1])])
+
+
 def solved(
     rows: Sparse,
-    factors: Array,
+    side: Side,
     unobserved: float,
     ridge: Array,
     pull: Array | None = None,
@@ -30,21 +53,20 @@ def solved(
         Σ_{i ∈ u} (1 − x·y_i)² + w Σ_i (x·y_i)² + r_u‖x‖² + p_u‖x − t_u‖²
 
     rows        (n, m) CSR of ones
-    factors     (m, d) the y_i
+    side        (m, d) the y_i
     unobserved  w ≥ 0
     ridge       (n,) r_u > 0
     pull        (n,) p_u ≥ 0, or None for none
     towards     (n, d) the t_u
     returns     (n, d)
     """
-    size = factors.shape[1]
-    everywhere = unobserved * (factors.T @ factors)
-    padded = np.vstack([factors, np.zeros(size)])
+    size = side.factors.shape[1]
+    everywhere = unobserved * side.gram
     found = np.empty((rows.shape[0], size))
     diagonal = np.arange(size)
     for some, columns in _batches(rows, size):
         tick()
-        Y = padded[columns]  # (b, longest, d)
+        Y = side.padded[columns]  # (b, longest, d)
         A = Y.transpose(0, 2, 1) @ Y + everywhere
         b = Y.sum(axis=1)
         A[:, diagonal, diagonal] += ridge[some, None]

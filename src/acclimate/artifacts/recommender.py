@@ -1,0 +1,295 @@
+"""Serve a recommender: baskets of anyone, users known or all of them, filters, and why.
+
+Before: `artifact.load` restored it.  After: `acclimate recommend`, or a shop's own code, asks
+for lists.  Nothing is learned here: the model folds a basket in by itself, so that what
+somebody puts into it now counts in the next answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from acclimate.arrays import Array, Bools, Ints, Sparse, Strings
+from acclimate.artifacts.artifact import Artifact
+from acclimate.artifacts.predictor import COLD, NEW
+from acclimate.domains.exam import Ranking
+from acclimate.domains.values import identifiers
+from acclimate.domains.view import ItemEncoder, ItemView
+from acclimate.errors import UsageError
+from acclimate.models.diverse import NAMED, marginal
+from acclimate.models.items import BLOCK, CELLS, Adds, ItemQuery, ScoresItems, best
+
+SCHEMA = {"item_id": pl.String, "score": pl.Float64, "rank": pl.Int64, "note": pl.String}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What may be recommended.
+
+    among   items in stock, of a category, …; None: all that the model knows
+    again   whether what was taken already may be named again
+    spread  0 … 1, how much a list avoids items like those it has (`models.diverse`)
+    """
+
+    among: Sequence[str] | None = None
+    again: bool = False
+    spread: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """A fitted recommender, ready to answer.
+
+    model      scores any history
+    items      (n_items,) ids of what it knows
+    histories  user, item: what each user of the target took
+    """
+
+    model: Any = field(repr=False)
+    items: Strings = field(repr=False)
+    histories: pl.DataFrame = field(repr=False)
+    target: str = ""
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> Recommender:
+        """What an artifact serves.  Raises UsageError for one of another task."""
+        encoder, held = artifact.fitted.encoder, artifact.contents
+        if not isinstance(encoder, ItemEncoder):
+            raise UsageError(
+                f"Expected the artifact of a recommender at {str(artifact.folder)!r}; found "
+                f"one that answers {held.task.kind}. Ask it with `acclimate predict`."
+            )
+        histories = held.histories
+        if histories is None:
+            histories = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
+        known = encoder.catalogue[encoder.known]
+        return cls(artifact.fitted.model, known, histories, held.target)
+
+    # ── what is known ───────────────────────────────────────────────────────
+
+    @cached_property
+    def column(self) -> dict[str, int]:
+        """id → column of the model."""
+        return {item: at for at, item in enumerate(self.items.tolist())}
+
+    @cached_property
+    def users(self) -> dict[str, int]:
+        """id → row of `taken`, of users with a history."""
+        names = self.histories["user"].unique(maintain_order=True).to_list()
+        return {user: at for at, user in enumerate(names)}
+
+    @cached_property
+    def taken(self) -> ItemView:
+        """What each of `users` took."""
+        user = self.histories["user"].replace_strict(self.users, return_dtype=pl.Int64)
+        column = self.histories["item"].replace_strict(
+            self.column, default=None, return_dtype=pl.Int64
+        )
+        known = column.is_not_null()
+        at = (user.filter(known).to_numpy(), column.filter(known).to_numpy())
+        matrix = sp.csr_array((np.ones(len(at[0])), at), (len(self.users), len(self.items)))
+        matrix.sum_duplicates()
+        matrix.data[:] = 1.0
+        last = np.full(matrix.shape[0], -1)
+        last[at[0]] = at[1]  # of several for a user, the last one stays
+        return _view(matrix, last)
+
+    @cached_property
+    def _takers(self) -> Any:
+        """The same by items."""
+        return sp.csc_array(self.taken.matrix)
+
+    @cached_property
+    def _popular(self) -> tuple[Ints, Array]:
+        """Columns, what a stranger is offered first, and the score of each column then."""
+        size = len(self.items)
+        nobody = _view(sp.csr_array((1, size)), np.array([-1]))
+        ranking = self.model.predict(ItemQuery(size), nobody)
+        order, score = ranking.items[0], np.full(size, -np.inf)
+        kept = order >= 0
+        score[order[kept]] = ranking.scores[0][kept]
+        return order[kept], score
+
+    # ── lists ───────────────────────────────────────────────────────────────
+
+    def basket(
+        self, items: Sequence[str], k: int = 10, filters: Filters | None = None
+    ) -> list[tuple[str, float]]:
+        """The k best items for whoever took these, best first, each with its score.
+
+        items  ids; those that the model does not know say nothing
+        """
+        found = self._ranked(self._rows([items]), k, filters or Filters())
+        there = found.items[0] >= 0
+        names = self.items[found.items[0][there]].tolist()
+        return list(zip(names, found.scores[0][there].tolist(), strict=True))
+
+    def baskets(
+        self, named: Sequence[tuple[str, Sequence[str]]], k: int, filters: Filters
+    ) -> pl.DataFrame:
+        """(basket_id, item_id, score, rank, note) of baskets by name."""
+        rows = self._rows([items for _, items in named])
+        return self._table("basket_id", [name for name, _ in named], rows, k, filters, COLD)
+
+    def lists(self, users: Sequence[str] | None, k: int, filters: Filters) -> pl.DataFrame:
+        """(user_id, item_id, score, rank, note) of users; None: all that have a history."""
+        if users is None:
+            return self._table("user_id", list(self.users), self.taken, k, filters, COLD)
+        at = np.array([self.users.get(user, -1) for user in users], np.int64)
+        none = sp.csr_array((1, len(self.items)))
+        matrix = sp.csr_array(sp.vstack([self.taken.matrix, none], format="csr"))[at]
+        assert self.taken.last is not None
+        view = _view(matrix, np.append(self.taken.last, -1)[at])
+        return self._table("user_id", users, view, k, filters, COLD)
+
+    def _rows(self, baskets: Sequence[Sequence[str]]) -> ItemView:
+        """What these baskets hold, in the order in which it was put there."""
+        found = [[self.column[i] for i in items if i in self.column] for items in baskets]
+        once = [sorted(set(each)) for each in found]
+        flat = np.array([at for each in once for at in each], np.int64)
+        ends = np.cumsum([0, *map(len, once)])
+        matrix = sp.csr_array((np.ones(len(flat)), flat, ends), (len(once), len(self.items)))
+        return _view(matrix, np.array([each[-1] if each else -1 for each in found], np.int64))
+
+    def _table(
+        self, name: str, who: Sequence[str], view: ItemView, k: int, filters: Filters, why: str
+    ) -> pl.DataFrame:
+        found = self._ranked(view, k, filters)
+        row, place = np.nonzero(found.items >= 0)
+        cold = np.diff(view.matrix.indptr) == 0
+        notes = [
+            (NEW if name == "user_id" and user not in self.users else why) if none else ""
+            for user, none in zip(who, cold, strict=True)
+        ]
+        told = {
+            name: np.array(who, dtype=object)[row].tolist(),
+            "item_id": self.items[found.items[row, place]].tolist(),
+            "score": found.scores[row, place],
+            "rank": place + 1,
+            "note": np.array(notes, dtype=object)[row].tolist(),
+        }
+        return pl.DataFrame(told, schema={name: pl.String, **SCHEMA})
+
+    def _ranked(self, view: ItemView, k: int, filters: Filters) -> Ranking:
+        if k < 1:
+            raise UsageError(f"Expected k of at least 1, the length of a list; found {k}.")
+        barred = self._barred(filters.among)
+        size = len(self.items)
+        named = min(size, NAMED * k if filters.spread else k)
+        step = min(BLOCK, max(1, CELLS // max(1, size)))
+        empty = (np.empty((0, k), np.int64), np.empty((0, k)))
+        parts = []
+        for start in range(0, view.matrix.shape[0], step):
+            assert view.last is not None
+            some = _view(view.matrix[start : start + step], view.last[start : start + step])
+            items, scores = self._best(some, named, barred, filters.again)
+            if filters.spread:
+                at = marginal(items, scores, self._takers, k, filters.spread)
+                items = np.where(at >= 0, np.take_along_axis(items, at, axis=1), -1)
+                scores = np.take_along_axis(scores, at, axis=1)
+            parts.append((items, scores))
+        items, scores = (np.concatenate(each) for each in zip(*(parts or [empty]), strict=True))
+        return Ranking(items, scores, size)
+
+    def _best(
+        self, view: ItemView, k: int, barred: Bools | None, again: bool
+    ) -> tuple[Ints, Array]:
+        """(n, k) columns and scores, best first; −1 and −inf where nothing is left."""
+        model, rows = self.model, view.matrix
+        if not isinstance(model, ScoresItems):
+            if again:
+                raise UsageError(
+                    f"Expected a model that scores what was taken too; found {model.kind}, "
+                    "which names new items alone. Leave --again out."
+                )
+            return self._filtered(view, k, barred)
+        favoured, standing = self._popular
+        scores = np.asarray(model.scores(rows), np.float64)
+        count = np.diff(rows.indptr)
+        scores[count == 0] = standing
+        if not again:
+            scores[np.repeat(np.arange(len(count)), count), rows.indices] = -np.inf
+        if barred is not None:
+            scores[:, barred] = -np.inf
+        return best(scores, favoured, k)
+
+    def _filtered(self, view: ItemView, k: int, barred: Bools | None) -> tuple[Ints, Array]:
+        """The same of a model that ranks by itself: its whole order, less what is barred."""
+        whole = self.model.predict(ItemQuery(k if barred is None else len(self.items)), view)
+        items, scores = whole.items, whole.scores
+        if barred is None:
+            return items, scores
+        out = (items < 0) | barred[items]
+        order = np.argsort(out, axis=1, kind="stable")[:, :k]
+        kept = ~np.take_along_axis(out, order, axis=1)
+        items = np.where(kept, np.take_along_axis(items, order, axis=1), -1)
+        return items, np.where(kept, np.take_along_axis(scores, order, axis=1), -np.inf)
+
+    def _barred(self, among: Sequence[str] | None) -> Bools | None:
+        if among is None:
+            return None
+        barred = np.ones(len(self.items), bool)
+        barred[[self.column[item] for item in among if item in self.column]] = False
+        if barred.all():
+            raise UsageError(
+                f"Expected items that the model knows among the {len(among):,} allowed; found "
+                f"none of its {len(self.items):,}. Give the ids that the target's events have."
+            )
+        return barred
+
+    # ── why ─────────────────────────────────────────────────────────────────
+
+    def why(self, basket: Sequence[str], item: str) -> pl.DataFrame:
+        """What each item of a basket says for another: contributions, largest first.
+
+        returns  from_item, contribution, users: who took both in the target.  Contributions
+                 sum to the score
+
+        Raises UsageError for a model whose scores are no sums, or an item it does not know.
+        """
+        if not isinstance(self.model, Adds):
+            raise UsageError(
+                "Expected a model whose score is a sum over a history (ease, item-knn, "
+                "rp3beta, sparse-ease, graph-filter, als); found "
+                f"{self.model.kind}, whose lists have no such reasons. Leave --why out."
+            )
+        if item not in self.column:
+            raise UsageError(
+                f"Expected an item that the model knows; found {item!r}. It knows "
+                f"{len(self.items):,} of {self.target!r}."
+            )
+        rows = self._rows([basket]).matrix.indices.astype(np.int64)
+        at = self.column[item]
+        takers = self._takers
+        both = (takers[:, rows].T @ takers[:, [at]]).toarray().ravel()
+        told = {
+            "from_item": self.items[rows].tolist(),
+            "contribution": self.model.parts(rows, at),
+            "users": both.astype(np.int64),
+        }
+        schema = {"from_item": pl.String, "contribution": pl.Float64, "users": pl.Int64}
+        return pl.DataFrame(told, schema=schema).sort(
+            "contribution", descending=True, maintain_order=True
+        )
+
+    def history(self, user: str) -> list[str]:
+        """What a user of the target took, nothing for a stranger."""
+        return self.histories.filter(pl.col("user") == user)["item"].to_list()
+
+
+def _view(matrix: Sparse, last: Ints) -> ItemView:
+    """Histories as a model takes them; how popular items are is no matter of theirs."""
+    return ItemView(matrix, np.zeros(matrix.shape[1]), last=last)
+
+
+def ids_in(values: Sequence[str]) -> list[str]:
+    """Ids as the target's events spell them."""
+    found = identifiers(pl.Series(list(values), dtype=pl.String)).cast(pl.String)
+    return [each for each in found.to_list() if each is not None]
