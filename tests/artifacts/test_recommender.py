@@ -10,10 +10,19 @@ import pytest
 import scipy.sparse as sp
 from polars.testing import assert_frame_equal
 
-from acclimate.artifacts.predictor import COLD, NEW, predict
+from acclimate.artifacts.artifact import Contents
+from acclimate.artifacts.predictor import COLD, ELSEWHERE, NEW, predict
 from acclimate.artifacts.recommender import Filters, Recommender
+from acclimate.domains.beside import BesideEncoder
+from acclimate.domains.pairs import interactions
+from acclimate.domains.sample import Interactions
+from acclimate.domains.view import ItemEncoder
 from acclimate.errors import UsageError
+from acclimate.models.content import Content
 from acclimate.models.ease import Ease
+from acclimate.models.wideease import WideEase
+from acclimate.rng import Rng
+from acclimate.strategies.fitted import Fitted
 from tests.artifacts import made
 from tests.artifacts.conftest import Make
 
@@ -183,3 +192,48 @@ def test_single_precision_weights_are_not_copied_for_a_basket() -> None:
     history = sp.csr_array(([1.0, 1.0], ([0, 0], [3, 7])), shape=(1, n))
     assert fitted.scores(history).dtype == np.float32
     np.testing.assert_allclose(fitted.scores(history)[0], weights[3] + weights[7], rtol=1e-5)
+
+
+def test_what_is_known_from_elsewhere_counts_as_in_predict(contents_of: Make) -> None:
+    held = contents_of("ease")
+    mine = interactions_of(held)
+    other = Interactions(
+        np.arange(12) % 6,
+        np.arange(12) % 4,
+        np.array([*mine.users[:5], "only elsewhere"], dtype=object),
+        np.array([f"film {n}" for n in range(4)], dtype=object),
+    )
+    encoder = held.fitted.encoder
+    assert isinstance(encoder, ItemEncoder)
+    wide = BesideEncoder.of(encoder, [other], mine, 100)
+    fitted = WideEase().fit(WideEase().prepare(wide.encode(mine)), rng=Rng.of(0))
+    artifact = made.in_memory(replace(held, fitted=Fitted(wide, fitted)))
+    users = [*mine.users, "only elsewhere", "nobody"]
+    expected = predict(artifact, pl.DataFrame({"user_id": users}), 4)
+    assert {NEW, ELSEWHERE, ""} == set(expected["note"])
+    assert_frame_equal(Recommender.of(artifact).lists(users, 4, PLAIN), expected)
+
+
+def test_a_model_of_attributes_is_served_as_by_predict(contents_of: Make) -> None:
+    held = contents_of("ease")
+    encoder = held.fitted.encoder
+    assert isinstance(encoder, ItemEncoder)
+    size = len(encoder.known)
+    whole = Content(
+        held.fitted.model,
+        own=np.arange(size),
+        new=np.arange(0),
+        bridge=np.zeros((size, 0), np.float32),
+        standing=np.arange(size, dtype=float),
+    )
+    artifact = made.in_memory(replace(held, fitted=Fitted(encoder, whole)))
+    serving = Recommender.of(artifact)
+    expected = predict(artifact, pl.DataFrame({"user_id": list(serving.users)}), 4)
+    assert_frame_equal(serving.lists(None, 4, PLAIN), expected)
+
+
+def interactions_of(held: Contents) -> Interactions:
+    """What the target's users took."""
+    assert held.histories is not None and isinstance(held.fitted.encoder, ItemEncoder)
+    users = np.array(held.histories["user"].unique().sort().to_list(), dtype=object)
+    return interactions(held.histories, users, held.fitted.encoder.catalogue)

@@ -8,7 +8,7 @@ somebody puts into it now counts in the next answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,13 +18,16 @@ import scipy.sparse as sp
 
 from acclimate.arrays import Array, Bools, Ints, Sparse, Strings
 from acclimate.artifacts.artifact import Artifact
-from acclimate.artifacts.predictor import COLD, NEW
+from acclimate.artifacts.predictor import COLD, ELSEWHERE, NEW
+from acclimate.domains.beside import BesideEncoder
 from acclimate.domains.exam import Ranking
+from acclimate.domains.sample import Interactions
 from acclimate.domains.values import identifiers
 from acclimate.domains.view import ItemEncoder, ItemView
 from acclimate.errors import UsageError
 from acclimate.models.diverse import NAMED, marginal
 from acclimate.models.items import BLOCK, CELLS, Adds, ItemQuery, ScoresItems, best
+from acclimate.models.model import ReadsAttributes
 
 SCHEMA = {"item_id": pl.String, "score": pl.Float64, "rank": pl.Int64, "note": pl.String}
 
@@ -47,13 +50,13 @@ class Filters:
 class Recommender:
     """A fitted recommender, ready to answer.
 
-    model      scores any history
-    items      (n_items,) ids of what it knows
+    model      ranks for any history
+    encoder    which items it knows, and what else of users and items
     histories  user, item: what each user of the target took
     """
 
     model: Any = field(repr=False)
-    items: Strings = field(repr=False)
+    encoder: ItemEncoder = field(repr=False)
     histories: pl.DataFrame = field(repr=False)
     target: str = ""
 
@@ -69,10 +72,15 @@ class Recommender:
         histories = held.histories
         if histories is None:
             histories = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
-        known = encoder.catalogue[encoder.known]
-        return cls(artifact.fitted.model, known, histories, held.target)
+        return cls(artifact.fitted.model, encoder, histories, held.target)
 
     # ── what is known ───────────────────────────────────────────────────────
+
+    @cached_property
+    def items(self) -> Strings:
+        """(n_items,) ids of what the model knows."""
+        found: Strings = self.encoder.catalogue[self.encoder.known]
+        return found
 
     @cached_property
     def column(self) -> dict[str, int]:
@@ -110,7 +118,7 @@ class Recommender:
     def _popular(self) -> tuple[Ints, Array]:
         """Columns, what a stranger is offered first, and the score of each column then."""
         size = len(self.items)
-        nobody = _view(sp.csr_array((1, size)), np.array([-1]))
+        nobody = self._whole(_view(sp.csr_array((1, size)), np.array([-1])), [None])
         ranking = self.model.predict(ItemQuery(size), nobody)
         order, score = ranking.items[0], np.full(size, -np.inf)
         kept = order >= 0
@@ -126,7 +134,7 @@ class Recommender:
 
         items  ids; those that the model does not know say nothing
         """
-        found = self._ranked(self._rows([items]), k, filters or Filters())
+        found = self._ranked(self._rows([items]), [None], k, filters or Filters())
         there = found.items[0] >= 0
         names = self.items[found.items[0][there]].tolist()
         return list(zip(names, found.scores[0][there].tolist(), strict=True))
@@ -136,18 +144,18 @@ class Recommender:
     ) -> pl.DataFrame:
         """(basket_id, item_id, score, rank, note) of baskets by name."""
         rows = self._rows([items for _, items in named])
-        return self._table("basket_id", [name for name, _ in named], rows, k, filters, COLD)
+        return self._table("basket_id", [name for name, _ in named], rows, k, filters)
 
     def lists(self, users: Sequence[str] | None, k: int, filters: Filters) -> pl.DataFrame:
         """(user_id, item_id, score, rank, note) of users; None: all that have a history."""
         if users is None:
-            return self._table("user_id", list(self.users), self.taken, k, filters, COLD)
+            return self._table("user_id", list(self.users), self.taken, k, filters)
         at = np.array([self.users.get(user, -1) for user in users], np.int64)
         none = sp.csr_array((1, len(self.items)))
         matrix = sp.csr_array(sp.vstack([self.taken.matrix, none], format="csr"))[at]
         assert self.taken.last is not None
         view = _view(matrix, np.append(self.taken.last, -1)[at])
-        return self._table("user_id", users, view, k, filters, COLD)
+        return self._table("user_id", users, view, k, filters)
 
     def _rows(self, baskets: Sequence[Sequence[str]]) -> ItemView:
         """What these baskets hold, in the order in which it was put there."""
@@ -159,14 +167,20 @@ class Recommender:
         return _view(matrix, np.array([each[-1] if each else -1 for each in found], np.int64))
 
     def _table(
-        self, name: str, who: Sequence[str], view: ItemView, k: int, filters: Filters, why: str
+        self, name: str, who: Sequence[str], view: ItemView, k: int, filters: Filters
     ) -> pl.DataFrame:
-        found = self._ranked(view, k, filters)
+        users: Sequence[str | None] = [None] * len(who) if name == "basket_id" else who
+        found = self._ranked(view, users, k, filters)
         row, place = np.nonzero(found.items >= 0)
         cold = np.diff(view.matrix.indptr) == 0
+        met = np.zeros(len(who), bool)
+        if isinstance(self.encoder, BesideEncoder):
+            met = self.encoder.met(np.array(users, dtype=object))
         notes = [
-            (NEW if name == "user_id" and user not in self.users else why) if none else ""
-            for user, none in zip(who, cold, strict=True)
+            "" if not none else ELSEWHERE if elsewhere else COLD if known else NEW
+            for none, elsewhere, known in zip(
+                cold, met, [user is None or user in self.users for user in users], strict=True
+            )
         ]
         told = {
             name: np.array(who, dtype=object)[row].tolist(),
@@ -177,7 +191,19 @@ class Recommender:
         }
         return pl.DataFrame(told, schema={name: pl.String, **SCHEMA})
 
-    def _ranked(self, view: ItemView, k: int, filters: Filters) -> Ranking:
+    def _whole(self, view: ItemView, users: Sequence[str | None]) -> ItemView:
+        """The histories with what the encoder knows of their users and items besides."""
+        encoder = self.encoder
+        if type(encoder) is ItemEncoder and not encoder.about.as_row():
+            return view
+        nothing: Ints = np.empty(0, np.int64)
+        ids = np.array(users, dtype=object)
+        more = encoder.encode(Interactions(nothing, nothing, ids, encoder.catalogue))
+        return replace(view, beside=more.beside, users=more.users, items=more.items)
+
+    def _ranked(
+        self, view: ItemView, users: Sequence[str | None], k: int, filters: Filters
+    ) -> Ranking:
         if k < 1:
             raise UsageError(f"Expected k of at least 1, the length of a list; found {k}.")
         barred = self._barred(filters.among)
@@ -189,6 +215,7 @@ class Recommender:
         for start in range(0, view.matrix.shape[0], step):
             assert view.last is not None
             some = _view(view.matrix[start : start + step], view.last[start : start + step])
+            some = self._whole(some, users[start : start + step])
             items, scores = self._best(some, named, barred, filters.again)
             if filters.spread:
                 at = marginal(items, scores, self._takers, k, filters.spread)
@@ -202,19 +229,19 @@ class Recommender:
         self, view: ItemView, k: int, barred: Bools | None, again: bool
     ) -> tuple[Ints, Array]:
         """(n, k) columns and scores, best first; −1 and −inf where nothing is left."""
-        model, rows = self.model, view.matrix
-        if not isinstance(model, ScoresItems):
+        model, rows, whole = self.model, view.matrix, view.whole
+        if not isinstance(model, ScoresItems) or isinstance(model, ReadsAttributes):
             if again:
                 raise UsageError(
-                    f"Expected a model that scores what was taken too; found {model.kind}, "
+                    f"Expected a model that scores what was taken too; found {self.model.kind}, "
                     "which names new items alone. Leave --again out."
                 )
             return self._filtered(view, k, barred)
         favoured, standing = self._popular
-        scores = np.asarray(model.scores(rows), np.float64)
-        count = np.diff(rows.indptr)
-        scores[count == 0] = standing
+        scores = np.asarray(model.scores(whole), np.float64)
+        scores[np.diff(whole.indptr) == 0] = standing
         if not again:
+            count = np.diff(rows.indptr)
             scores[np.repeat(np.arange(len(count)), count), rows.indices] = -np.inf
         if barred is not None:
             scores[:, barred] = -np.inf
