@@ -233,8 +233,8 @@ class Recommender:
         if not isinstance(model, ScoresItems) or isinstance(model, ReadsAttributes):
             if again:
                 raise UsageError(
-                    f"Expected a model that scores what was taken too; found {self.model.kind}, "
-                    "which names new items alone. Leave --again out."
+                    "Expected a model that scores what was taken too; found "
+                    f"{self.model.kind}, which names new items alone. Leave --again out."
                 )
             return self._filtered(view, k, barred)
         favoured, standing = self._popular
