@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.cross_category",
         "one category learns from what its users took in another",
     ),
+    "behaviours": ("benchmarks.behaviours", "orders predicted with views and carts"),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
     "fewshot": (

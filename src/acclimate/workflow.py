@@ -199,7 +199,7 @@ def _posed(
 ) -> tuple[Posed, Domain, list[Domain]]:
     if isinstance(sources, str | Path | Domain):
         sources = [sources]
-    if not sources:
+    if not sources and getattr(task, "behaviour", None) is None:
         raise UsageError("Expected at least one source; found none. Name one with --source.")
     require_market(target)
     opened = open_sources(sources, task.kind)

@@ -15,7 +15,7 @@ from acclimate.models.transformer import Transformer
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import MODELS, STRATEGIES
 from acclimate.strategies.strategy import Strategy
-from tests.contract.cases import NUMBERS, TASKS, posed
+from tests.contract.cases import BEHAVIOURS, NUMBERS, TASKS, posed
 
 PAGE = Path(__file__).parents[2] / "docs" / "applies.md"
 HOW = "python -m tests.contract.applies"
@@ -31,7 +31,7 @@ Written by `{HOW}`; a test compares it with the catalogue.
 
 def models_of(form: str) -> list[Model]:
     """The models of the catalogue that eat a form."""
-    eaten = "rows" if form == NUMBERS else form
+    eaten = {NUMBERS: "rows", BEHAVIOURS: "items"}.get(form, form)
     return [model for model in MODELS if model.form == eaten]
 
 

@@ -54,7 +54,9 @@ AT_MOST = {
 FORMS = {"items": "recommend", "rows": "classify", "tokens": "tag"}
 # Models of rows fit numbers too: a scene of its own, which `test_numbers` is about.
 NUMBERS = "numbers"
-TASKS = {**FORMS, NUMBERS: "regress"}
+# Where one kind of events is asked for, and users do others too.
+BEHAVIOURS = "behaviours"
+TASKS = {**FORMS, NUMBERS: "regress", BEHAVIOURS: "recommend, of one kind of events"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def scene(form: str) -> Scene:
         return Scene(Tag(), titles[0], tuple(titles[1:]), cut)
     if form == NUMBERS:
         return numbers_scene()
+    if form == BEHAVIOURS:
+        return behaviours_scene()
     shared: dict[str, Any] = {"missing": 0.05, "text": True, "time": True, "other": True}
     made = [
         make_rows(key.child(name), n, covariate=dial, name=name, **shared)
@@ -112,6 +116,25 @@ def scene(form: str) -> Scene:
     others = [with_users(each) for each in others]
     cut = Cut(0.3, 0.25, by="time", cross_below=20)
     return Scene(Classify("label", also=("other",)), first, tuple(others), cut)
+
+
+def behaviours_scene() -> Scene:
+    """The scene of events, which are orders now, with a view of something before each."""
+    plain = scene("items")
+    task = Recommend(k=5, behaviour="order")
+    sources = tuple(map(with_views, plain.sources))
+    return Scene(task, with_views(plain.target), sources, plain.cut)
+
+
+def with_views(domain: Domain) -> Domain:
+    """The market with what is there as orders, and a view of something a minute before each."""
+    orders = domain.tables["events"].with_columns(kind=pl.lit("order"))
+    views = orders.with_columns(
+        pl.col("item").reverse(), pl.col("time").dt.offset_by("-1m"), kind=pl.lit("view")
+    )
+    events = pl.concat([orders, views]).sort("time", maintain_order=True)
+    tables = {**domain.tables, "events": events}
+    return Domain(domain.name, tables, domain.schema, domain.findings)
 
 
 def numbers_scene() -> Scene:
@@ -202,8 +225,14 @@ def applicable() -> tuple[Arm, ...]:
 def scene_of(strategy: Strategy, form: str) -> str:
     """The scene that an arm of this strategy with a model of this form is asked on.
 
-    That of the form; for rows that of numbers where the strategy serves these alone.
+    That of the form; for rows that of numbers where the strategy serves these alone, and
+    for items that of behaviours.
     """
+    if form == "items":
+        arms = [Arm(strategy, model) for model in MODELS if model.form == form]
+        plain = any(arm.why_not(posed(form).problem) is None for arm in arms)
+        other = any(arm.why_not(posed(BEHAVIOURS).problem) is None for arm in arms)
+        return BEHAVIOURS if other and not plain else form
     arms = [Arm(strategy, model) for model in MODELS if model.form == form == "rows"]
     served = [
         name

@@ -42,6 +42,10 @@ def adapt(
         int | None, typer.Option(help="Rows: labelled target rows that may be used.")
     ] = None,
     k: Annotated[int | None, typer.Option(help="recommend: length of the list.")] = None,
+    behaviour: Annotated[
+        str | None,
+        typer.Option(help="recommend: the kind of events to recommend for, such as order."),
+    ] = None,
     budget: Annotated[float | None, typer.Option(help="Seconds for everything; 300.")] = None,
     strategy: Annotated[
         list[str] | None, typer.Option(help="A strategy to try besides the baselines; repeat.")
@@ -84,7 +88,7 @@ def adapt(
     asked = asked.over("top", target=target, sources=source, out=out, seed=seed)
     asked = asked.over("top", crosswalk=crosswalk, accept=accept)
     asked = asked.over("task", kind=task, label=label, positive=positive, score_by=metric, k=k)
-    asked = asked.over("task", also=also, level=level)
+    asked = asked.over("task", also=also, level=level, behaviour=behaviour)
     asked = asked.over(
         "plan",
         budget_seconds=budget,

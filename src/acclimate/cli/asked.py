@@ -40,6 +40,7 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         "label": str,
         "k": int,
         "at_most": int,
+        "behaviour": str,
         "score_by": str,
         "positive": str,
         "also": list,
@@ -126,7 +127,7 @@ class Asked:
     def markets(self) -> tuple[list[str], str]:
         """(sources, target), or a UsageError that says which is missing."""
         sources, target = self.top.get("sources", []), self.top.get("target")
-        if not target or not sources:
+        if not target or not (sources or self.task.get("behaviour")):
             missing = "--target" if not target else "--source"
             raise UsageError(
                 f"Expected {missing}; found none. Give --source and --target, or a recipe that "
@@ -152,7 +153,7 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
             f"Expected a task among {', '.join(TaskKind)}; found {kind!r}. Use one of these."
         )
     fitting: dict[str, tuple[str, ...]] = {
-        "recommend": ("k", "at_most"),
+        "recommend": ("k", "at_most", "behaviour"),
         "classify": ("label", "score_by", "positive", "also"),
         "regress": ("label", "score_by", "also", "level"),
         "tag": (),

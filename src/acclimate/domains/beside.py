@@ -63,6 +63,19 @@ class BesideEncoder(ItemEncoder):
         there = np.flatnonzero(np.diff(taken.indptr))
         return cls(encoder.catalogue, encoder.known, encoder.about, users[there], taken[there])
 
+    @classmethod
+    def aligned(cls, encoder: ItemEncoder, others: Sequence[Interactions]) -> BesideEncoder:
+        """The encoder with the vocabulary once more for each way that users meet its items."""
+        users = np.array(sorted({user for each in others for user in each.users}), object)
+        blocks = []
+        for each in others:
+            block, row = encoder.encode(each).matrix, np.searchsorted(users, each.users)
+            shape = (len(users), len(each.users))
+            turned = sp.csr_array((np.ones(len(row)), (row, np.arange(len(row)))), shape=shape)
+            blocks.append(turned @ block)
+        taken = sp.csr_array(sp.hstack(blocks))
+        return cls(encoder.catalogue, encoder.known, encoder.about, users, taken)
+
     @property
     def fingerprint(self) -> str:
         digest = hashlib.sha256(super().fingerprint.encode() + id_text(self.users))

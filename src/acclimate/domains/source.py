@@ -88,6 +88,9 @@ class Source:
     fitted   an encoder and a model learned elsewhere (`strategies.fitted.Fitted`), or None
     weight   (n,) ≥ 0, one a row, set by a step that weighs; None for equal weights
     view     what a step that reshapes put in the place of its encoded rows, or None
+    behaviour  the kind of events of the target's own users that it holds, where it is no
+             other market but what else they do; or None
+    also     other kinds of events of its users, by kind, where one kind is asked for
     """
 
     name: str
@@ -96,6 +99,8 @@ class Source:
     fitted: Any = field(default=None, repr=False)
     weight: Array | None = field(default=None, repr=False)
     view: Any = field(default=None, repr=False)
+    behaviour: str | None = None
+    also: tuple[tuple[str, Sample], ...] = field(default=(), repr=False)
 
     @property
     def sample(self) -> Sample:

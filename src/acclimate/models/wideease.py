@@ -100,8 +100,9 @@ class ByUsers:
         found[fitted] = -self.penalty * self.inverse[at[fitted]]
         found[fitted, at[fitted]] += 1.0
         others = np.flatnonzero(at < 0)
-        alike = (known[others] @ self.rows.T).toarray().astype(np.float32)
-        found[others] = alike @ self.inverse
+        if len(others):
+            # In double precision no answer depends on who else is asked.
+            found[others] = (known[others] @ self.rows.T).toarray() @ self.inverse
         return found
 
     @cached_property

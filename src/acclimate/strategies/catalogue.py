@@ -15,6 +15,7 @@ from acclimate.models.across import Across
 from acclimate.models.als import Als
 from acclimate.models.attention import Mtan
 from acclimate.models.attentive import Attentive
+from acclimate.models.behaviours import BehaviourRanker
 from acclimate.models.bpr import Bpr
 from acclimate.models.content import Content
 from acclimate.models.ease import Ease
@@ -83,6 +84,7 @@ from acclimate.strategies.parameter.finetune import FALLING, FineTune
 from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.lora import Lora
 from acclimate.strategies.parameter.prior import SourcePrior
+from acclimate.strategies.relation.behaviours import BehaviourWeights
 from acclimate.strategies.relation.cotuning import CoTuning
 from acclimate.strategies.relation.factorprior import ItemFactorPrior
 from acclimate.strategies.relation.itemgraph import ItemGraph
@@ -123,6 +125,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     ItemItemPrior(),
     ItemGraph(),
     SharedUsers(),
+    BehaviourWeights(),
     MarketStack(),
     ItemFactorPrior(),
     GraphSmoothing(),
@@ -197,6 +200,7 @@ STRATEGIES: tuple[Strategy, ...] = (
 
 MADE: tuple[Model, ...] = (
     Across(),
+    BehaviourRanker(),
     Ensemble(),
     Quantiles(),
     Attentive(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
@@ -27,8 +27,12 @@ from acclimate.errors import TaskError, UsageError
 from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.tasks import ranking as per_user
+from acclimate.tasks.behaviours import by_behaviour
+from acclimate.tasks.candidates import sampled
 from acclimate.tasks.given import artifacts_of, items_said, unchecked
 from acclimate.tasks.task import Metric, Posed, left_out
+
+Known = Callable[[datetime | None], Interactions]  # at a moment; None: everything
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Recommend:
              counts again; 0 ranks the whole catalogue without what was taken
     negatives_seed  of NumPy's default generator, which draws the judge's negatives user
              by user in the order of their ids; the next seed draws those of `choose`
+    behaviour  the kind of events to recommend for, such as "order"; the other kinds are
+             then what else users do, as sources.  None: events of every kind alike
     The independent unit is the user; the primary metric is nDCG@k.
     """
 
@@ -49,6 +55,7 @@ class Recommend:
     at_most: int = 6000
     negatives: int = 0
     negatives_seed: int = 0
+    behaviour: str | None = None
 
     kind: ClassVar[str] = "recommend"
     form: ClassVar[str] = "items"
@@ -67,27 +74,33 @@ class Recommend:
         artifacts = [source for source in sources if source.learned is not None]
         given = artifacts_of(artifacts)
         sources = [source for source in sources if source.learned is None]
+        for market in (target, *sources):
+            _require_events(market)  # none is a mistake, not a source cut by time
+        asked = [by_behaviour(market, self.behaviour) for market in (target, *sources)]
+        doing, (target, *sources) = asked[0].others, [each.market for each in asked]
         every = events_of(target)
-        for source in sources:
-            _require_events(source)  # none is a mistake, not a source cut by time
         kinds = target.schema.declared.kinds
         allowed = _allowed(every, target)
         events = counting(allowed, kinds)
         parts = cut_events(events, cut, rng.child("cut"), repeats=self.negatives > 0)
         columns = [column for column in ("user", "item", "time") if column in every.columns]
         sources, copies = cleaned(sources, every.select(columns), "events")
-        catalogue, note = self._catalogue(target, parts.fit)
+        met = [(kind, _past(each)) for kind, each in doing.items()]
+        catalogue, note = self._catalogue(target, parts.fit, met, parts.clock)
         parts = _without_returned(parts, allowed, kinds)
-        pasts = [
-            (Source(source.name, None, shared(source.schema.declared.shares)), _past(source))
-            for source in sources
-        ]
+        pasts: list[tuple[Source, Known, Mapping[str, Known]]] = []
+        for source, each in zip(sources, asked[1:], strict=True):
+            also = {kind: _past(other) for kind, other in each.others.items()}
+            shares = shared(source.schema.declared.shares)
+            pasts.append((Source(source.name, None, shares), _past(source), also))
+        for kind, past in met:
+            pasts.append((Source(f"{target.name} {kind}", None, behaviour=kind), past, {}))
         problem = self._problem(target, parts.fit, catalogue, pasts, parts, parts.clock)
         problem = problem.with_sources([*problem.sources, *given])
-        everything, _ = self._catalogue(target, events)
-        events = standing(events, allowed, kinds)
         end = events["time"].max() if "time" in events.columns else None
         end = end if isinstance(end, datetime) else None
+        everything, _ = self._catalogue(target, events, met, end)
+        events = standing(events, allowed, kinds)
         whole = self._problem(target, events, everything, pasts, parts, end)
         whole = whole.with_sources([*whole.sources, *given])
         exam = self._exam(problem, parts, events)
@@ -100,6 +113,11 @@ class Recommend:
             f"{number_of(judged.n_units, 'user')} to judge on",
         ]
         notes += left_out(sources, problem, "events")
+        if doing and parts.clock is None:
+            notes.append(
+                f"nothing says when users did what else they do ({', '.join(doing)}), so that "
+                "what they did with a judged item is known"
+            )
         notes += items_said(target.name, catalogue, artifacts)
         notes += unchecked(target.name, artifacts)
         if judged.missed.sum():
@@ -107,9 +125,20 @@ class Recommend:
             notes.append(f"{missed} in no catalogue: misses")
         return Posed(self, problem, exam, whole, tuple(notes))
 
-    def _catalogue(self, target: Domain, events: pl.DataFrame) -> tuple[Strings, str]:
-        """What may be recommended, never read off the parts that judge."""
+    def _catalogue(
+        self,
+        target: Domain,
+        events: pl.DataFrame,
+        met: Sequence[tuple[str, Known]],
+        clock: datetime | None,
+    ) -> tuple[Strings, str]:
+        """What may be recommended, never read off the parts that judge.
+
+        met  what users had done with items at a moment, by kind
+        """
         seen = set(events["item"].unique().to_list())
+        for _, past in met:
+            seen |= set(past(clock).items)
         if "items" in target.tables:
             seen |= set(target.tables["items"]["item"].drop_nulls().to_list())
             seen -= set(target.schema.declared.restricted)
@@ -129,13 +158,17 @@ class Recommend:
         target: Domain,
         fit: pl.DataFrame,
         catalogue: Strings,
-        pasts: Sequence[tuple[Source, Callable[[datetime | None], Interactions]]],
+        pasts: Sequence[tuple[Source, Known, Mapping[str, Known]]],
         parts: EventParts,
         clock: datetime | None,
     ) -> Problem:
         users = ids_of(fit["user"])
         kept = [
-            replace(source, held=known) for source, past in pasts if (known := past(clock)).n
+            replace(
+                source, held=known, also=tuple((k, each(clock)) for k, each in also.items())
+            )
+            for source, past, also in pasts
+            if (known := past(clock)).n
         ]
         known = interactions(fit, users, catalogue)
         return Problem(
@@ -165,7 +198,7 @@ class Recommend:
         if not self.negatives:
             return case
         assert isinstance(taken, Interactions)
-        candidates = _candidates(case, taken, self.negatives, seed)
+        candidates = sampled(case, taken, self.negatives, seed)
         return replace(case, query=replace(case.query, candidates=candidates))
 
     def score(self, prediction: Prediction, truth: Truth, weight: Array | None = None) -> Array:
@@ -259,7 +292,7 @@ def _allowed(events: pl.DataFrame, market: Domain) -> pl.DataFrame:
     return kept
 
 
-def _past(source: Domain) -> Callable[[datetime | None], Interactions]:
+def _past(source: Domain) -> Known:
     """A moment → what users of a source had taken by then, of what counts."""
     kinds = source.schema.declared.kinds
     past = Past.of(source.tables["events"]).until if kinds is None else None
@@ -306,38 +339,3 @@ def _later(
     inside = (user >= 0) & (item >= 0)
     missed = np.bincount(user[outside], minlength=len(asked.users)).astype(np.int64)
     return Interactions(user[inside], item[inside], asked.users, asked.items), missed
-
-
-def _candidates(case: Case, taken: Interactions, negatives: int, seed: int) -> Ints:
-    """(n_users, negatives + most truths of a user) catalogue positions, padded with −1.
-
-    Negatives are uniform without replacement over the items a user never took, user by
-    user in the case's order; a catalogue too small for that many gives all it has.
-    """
-    truth = case.truth
-    assert truth.user is not None and truth.item is not None
-    users = len(case.query.users)
-    row_of = {user: row for row, user in enumerate(case.query.users)}
-    row = np.array([row_of.get(user, -1) for user in taken.users], np.int64)[taken.user]
-    mine = _grouped(row, taken.item, users)
-    wanted = _grouped(truth.user, truth.item, users)
-    width = negatives + max((len(items) for items in wanted), default=0)
-    candidates = np.full((users, width), -1, np.int64)
-    generator = np.random.default_rng(seed)
-    for user in range(users):
-        free = np.ones(len(taken.items), bool)
-        free[mine[user]] = False
-        free[wanted[user]] = False
-        left = np.flatnonzero(free)
-        drawn = generator.choice(left, min(negatives, len(left)), replace=False)
-        candidates[user, : len(drawn)] = drawn
-        candidates[user, negatives : negatives + len(wanted[user])] = wanted[user]
-    return candidates
-
-
-def _grouped(group: Ints, value: Ints, groups: int) -> list[Ints]:
-    """The values of each group 0 … groups − 1; others are left out."""
-    keep = group >= 0
-    order = np.argsort(group[keep], kind="stable")
-    bounds = np.searchsorted(group[keep][order], np.arange(1, groups))
-    return np.split(value[keep][order], bounds)
