@@ -5,7 +5,8 @@ by date is judged and the one before chooses, ties in file order; the judged ite
 is ranked among 99 sampled items the user never took.  Full ranking stands beside
 it.  Nothing but `fit` is fitted on; penalties come from inner folds of it.  With
 `--fit-validation` what was chosen is fitted again with the chosen-on items among the
-training rows and the histories; those lines say `"fitted_on": "validation-items"`.
+training rows and the histories; those lines say `"fitted_on": "validation-items"`.  With
+`--seeds` all of it is done again, negatives drawn anew.
 """
 
 from __future__ import annotations
@@ -62,19 +63,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--negatives", type=int, default=99, help="sampled items per user")
     parser.add_argument("--budget", type=float, default=3600.0, help="seconds")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="how many, from --seed on")
 
 
 def run(args: argparse.Namespace) -> Iterator[Line]:
-    """One line an arm and metric, then the verdict on each metric."""
+    """For each seed a line an arm and metric, then the verdict on each metric."""
+    if args.seeds < 1:
+        raise UsageError(f"Expected at least one seed; found --seeds {args.seeds}.")
     with threadpool_limits(settings().threads):
-        yield from _lines(args)
+        for seed in range(args.seed, args.seed + args.seeds):
+            yield from _lines(args, seed)
 
 
-def _lines(args: argparse.Namespace) -> Iterator[Line]:
-    rng = Rng.of(args.seed)
+def _lines(args: argparse.Namespace, seed: int) -> Iterator[Line]:
+    rng = Rng.of(seed)
     target, sources = markets(args.data, args.target, args.source)
     print(f"{target.name} from {', '.join(s.name for s in sources)}", file=sys.stderr)
-    sampled, full = Recommend(K, negatives=args.negatives), Recommend(K)
+    # A seed draws the negatives of what is judged, the next one those of what is chosen on.
+    sampled = Recommend(K, negatives=args.negatives, negatives_seed=2 * seed)
+    full = Recommend(K)
     posed = sampled.pose(whole_catalogue(target), sources, Cut(by="last"), rng.child("pose"))
     planned = plan(posed.problem, wanted_arms(args.arm), [])
     trials = run_plan(
@@ -91,7 +98,7 @@ def _lines(args: argparse.Namespace) -> Iterator[Line]:
         "data": args.data.name,
         "source": "+".join(source.name for source in sources),
         "target": target.name,
-        "seed": args.seed,
+        "seed": seed,
     }
     questions = _questions(sampled, full, posed.exam.judge[0])
     answers: dict[str, list[tuple[Prediction, Truth]]] = {}

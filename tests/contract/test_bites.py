@@ -77,7 +77,7 @@ class Crowd(Popularity):
     """Ranks by what all users that are asked about have taken together."""
 
     def predict(self, query: Any, context: Any = None) -> Ranking:
-        return Popularity(context.popularity, context.popularity).predict(query, context)
+        return Popularity(None, context.popularity, context.popularity).predict(query, context)
 
 
 @dataclass(frozen=True)

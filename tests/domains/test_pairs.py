@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -58,6 +58,34 @@ def test_pairs_of_others_are_left_out_and_the_order_is_that_of_the_events() -> N
     found = interactions(events, users, items)
     assert (found.user.tolist(), found.item.tolist()) == ([1, 0], [1, 0])
     assert found.user.dtype == found.item.dtype == np.int64
+    assert found.time is None
+
+
+@given(st.lists(st.tuples(NAMES, NAMES, DAY), min_size=1, max_size=30), DAY, st.booleans())
+def test_a_timed_past_says_when_each_pair_was_first_known(
+    rows: list[tuple[str, str, int | None]], day: int | None, timed: bool
+) -> None:
+    events, clock = frame(rows, timed), None if day is None else datetime(2024, 1, day)
+    found = Past.of(events).until(clock, timed=True)
+    assert found.time is not None and Past.of(events).until(clock).time is None
+    when = {(user, item): set[float]() for user, item, _ in rows}
+    for user, item, each in rows:
+        there = timed and each is not None
+        when[user, item].add(
+            datetime(2024, 1, each or 1, tzinfo=UTC).timestamp() if there else -np.inf
+        )
+    for user, item, time in zip(found.user, found.item, found.time, strict=True):
+        assert time in when[found.users[user], found.items[item]]
+        assert clock is None or time <= clock.replace(tzinfo=UTC).timestamp()
+
+
+def test_interactions_say_when_each_was_first_taken_where_the_exam_goes_by_the_clock() -> None:
+    events = frame([("a", "x", 1), ("c", "x", 2), ("b", "y", 3), ("b", "y", 4), ("a", "z", 5)])
+    users = ids_of(pl.Series(["a", "b"]))
+    found = interactions(events, users, ids_of(pl.Series(["x", "y"])), timed=True)
+    start = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
+    assert found.time is not None
+    assert found.time.tolist() == [start, start + 2 * 86_400]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
-from acclimate.domains.problem import Problem, Statistics
+from acclimate.domains.problem import Claim, Problem, Statistics
 from acclimate.domains.sample import Interactions, Rows
+from acclimate.domains.source import Source
+from acclimate.domains.view import ItemRecipe
 from acclimate.rng import Rng
 from acclimate.tasks.task import Posed
 
@@ -43,6 +45,59 @@ def test_inner_folds_of_events_ask_for_what_came_last(posed_events: Posed, rng: 
     assert held.truth.user is not None and held.truth.item is not None
     for row, item in zip(held.truth.user, held.truth.item, strict=True):
         assert last[position[held.query.users[row]]] == item
+
+
+DAY = np.float64(86_400)
+
+
+def by_the_clock() -> Problem:
+    """Ten users of a target and of a source, an item a day each; and a source of the end."""
+
+    def market(first: int, days: int) -> Interactions:
+        day = np.arange(days, dtype=np.int64)
+        users = np.array([f"u{k}" for k in range(10)], dtype=object)
+        items = np.array([f"i{k:02}" for k in range(first, first + days)], dtype=object)
+        return Interactions(day % 10, day, users, items, DAY * (first + day))
+
+    sources = (Source("one", market(0, 40)), Source("late", market(35, 5)))
+    fit = market(0, 40)
+    return Problem("target", fit, sources, Claim.LATER, ItemRecipe(fit.items))
+
+
+def test_inner_folds_by_the_clock_know_nothing_of_any_market_from_their_origin_on(
+    rng: Rng,
+) -> None:
+    problem = by_the_clock().encoded(Statistics.BOTH)
+    assert problem.clocked
+    for (inner, held), days in zip(problem.inner(2, rng), (30, 22), strict=True):
+        fit, recipe = inner.fit, inner.recipe
+        assert isinstance(fit, Interactions) and isinstance(recipe, ItemRecipe)
+        assert fit.n == days and recipe.catalogue.tolist() == fit.items.tolist()
+        # The late source had not begun, and what the encoder had read is forgotten.
+        assert [source.name for source in inner.sources] == ["one"]
+        theirs = inner.sources[0].sample
+        assert isinstance(theirs, Interactions) and theirs.time is not None
+        assert theirs.time.max() == 86_400.0 * (days - 1)
+        assert len(theirs.items) == days
+        assert inner.encoder is None
+        assert held.context.items is fit.items
+        onto = inner.onto(problem.fit)
+        assert isinstance(onto, Interactions) and onto.items.tolist() == fit.items.tolist()
+
+
+def test_a_fold_before_every_source_began_is_left_out(rng: Rng) -> None:
+    problem = by_the_clock()
+    late = problem.with_sources(problem.sources[1:])
+    assert late.inner(2, rng) == []
+    assert len(problem.with_sources([]).inner(2, rng)) == 2
+
+
+def test_a_source_cut_at_a_moment_keeps_the_weights_of_what_is_left() -> None:
+    source = by_the_clock().sources[0].weighed(np.arange(40.0))
+    cut = source.until(86_400.0 * 2)
+    assert cut.n == 3 and cut.weight is not None and cut.weight.tolist() == [0, 1, 2]
+    whole = replace(source, held=replace(source.sample, time=None))
+    assert whole.until(0.0) is whole
 
 
 def test_a_view_is_made_once_per_content_and_statistics(posed_rows: Posed) -> None:

@@ -149,6 +149,57 @@ def test_nothing_later_than_the_held_item_stays_in_fit(users: list[int], k: int)
         assert case.context.users.tolist() == asked and len(set(asked)) == len(asked)
 
 
+def by_the_clock(*events: tuple[int, int, float]) -> Interactions:
+    """Interactions of (user, item, time)."""
+    made = taken(*((user, item) for user, item, _ in events))
+    return replace(made, time=np.array([time for _, _, time in events]))
+
+
+def test_folds_by_the_clock_ask_everyone_at_one_moment() -> None:
+    made = by_the_clock(
+        (0, 0, 0), (1, 1, 1), (0, 2, 2), (1, 3, 3), (1, 2, 4), (0, 1, 5), (2, 0, 6), (0, 4, 7)
+    )
+    (rest0, held0), (rest1, held1) = made.folds(2, Rng.of(0))
+    # Of eight events the last two are asked about; u2 is new and i4 not yet sold then.
+    assert rest0.items.tolist() == ["i0", "i1", "i2", "i3"]
+    assert rest0.time is not None and rest0.time.tolist() == [0, 1, 2, 3, 4, 5]
+    assert held0.query.users.tolist() == ["u0"]
+    assert pairs_of(held0) == set() and held0.truth.missed is not None
+    assert held0.truth.missed.tolist() == [1]
+    # Then the last two of six; u1 took i3 just before.
+    assert rest1.time is not None and rest1.time.tolist() == [0, 1, 2, 3]
+    assert pairs_of(held1) == {("u1", "i2"), ("u0", "i1")}
+    assert held1.truth.missed is not None and not held1.truth.missed.any()
+
+
+EVENTS = st.tuples(st.integers(0, 4), st.integers(0, 29), st.integers(0, 9).map(float))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(EVENTS, min_size=1, max_size=40, unique_by=lambda each: each[:2]))
+def test_no_fold_by_the_clock_knows_anything_from_its_origin_on(
+    events: list[tuple[int, int, float]],
+) -> None:
+    made = by_the_clock(*sorted(events, key=lambda each: each[2]))
+    made = replace(made, users=ids("u", 5), items=ids("i", 30))
+    when = {(f"u{u}", f"i{i}"): time for u, i, time in events}
+    for rest, case in made.folds(3, Rng.of(0)):
+        names = rest.items.tolist()
+        assert rest.time is not None and case.truth.user is not None
+        assert case.truth.item is not None
+        asked = [
+            (case.query.users[u], names[i])
+            for u, i in zip(case.truth.user, case.truth.item, strict=True)
+        ]
+        known = list(zip(rest.users[rest.user], rest.items[rest.item], strict=True))
+        assert set(names) == {item for _, item in known}
+        latest = max(when[pair] for pair in known)
+        assert rest.time.tolist() == [when[pair] for pair in known]
+        assert all(when[pair] > latest for pair in asked)
+        assert not set(asked) & set(known)
+        assert case.context.time.max() <= latest
+
+
 def test_asking_keeps_users_with_a_history_and_something_later() -> None:
     before = taken((0, 0), (1, 1), (1, 2))
     later = taken((1, 3), (2, 4))
@@ -159,6 +210,14 @@ def test_asking_keeps_users_with_a_history_and_something_later() -> None:
     assert case.truth.missed is not None
     assert case.truth.missed.tolist() == [2]
     assert case.context.item.tolist() == [1, 2]
+
+
+def test_of_items_renumbers_in_the_order_asked_for() -> None:
+    made = replace(taken((0, 0), (1, 1), (2, 2), (0, 3)), time=np.arange(4.0))
+    some = made.of_items(np.array([3, 1]))
+    assert some.items.tolist() == ["i3", "i1"]
+    assert list(zip(some.user, some.item, strict=True)) == [(1, 1), (0, 0)]
+    assert some.time is not None and some.time.tolist() == [1, 3]
 
 
 def test_of_users_renumbers_in_the_order_asked_for() -> None:
@@ -211,6 +270,9 @@ def test_the_fingerprint_of_interactions_tells_ids_and_pairs_apart() -> None:
     first = taken((0, 1), (1, 2))
     assert first.fingerprint != taken((1, 2), (0, 1)).fingerprint
     assert first.fingerprint != taken((0, 1), (1, 3)).fingerprint
+    timed = replace(first, time=np.array([0.0, 1.0]))
+    assert timed.fingerprint != first.fingerprint
+    assert timed.fingerprint != replace(first, time=np.array([0.0, 2.0])).fingerprint
 
 
 @given(st.lists(st.text(max_size=3), max_size=4), st.lists(st.text(max_size=3), max_size=4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import scipy.sparse as sp
 
 from acclimate.arrays import Array
 from acclimate.domains.exam import Ranking
+from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
 from acclimate.models import items, sparseease, walks
@@ -18,9 +20,11 @@ from acclimate.models.ease import solve
 from acclimate.models.graphfilter import GraphFilter, normalised, smoothest
 from acclimate.models.items import ItemQuery, gram_of
 from acclimate.models.neighbours import ItemKnn
+from acclimate.models.popularity import Popularity
 from acclimate.models.sparseease import SparseEase
 from acclimate.models.walks import Rp3Beta
 from acclimate.rng import Rng
+from acclimate.strategies.stacking import stack
 
 # Four users, three items: a was taken by three, b by two, c by two.
 X = np.array([[1, 1, 0], [1, 0, 1], [1, 1, 0], [0, 0, 1]], dtype=float)
@@ -32,7 +36,11 @@ def view(matrix: Array) -> ItemView:
 
 
 def fitted(model: Any, matrix: Array = X) -> Any:
-    return model.fit(model.prepare(view(matrix)), rng=KEY)
+    return fitted_on(model, view(matrix))
+
+
+def fitted_on(model: Any, seen: Any) -> Any:
+    return model.fit(model.prepare(seen), rng=KEY)
 
 
 def drawn(seed: int, users: int, items: int, share: float = 0.3) -> Array:
@@ -40,6 +48,48 @@ def drawn(seed: int, users: int, items: int, share: float = 0.3) -> Array:
     made = (np.random.default_rng(seed).random((users, items)) < share).astype(float)
     made[1] = made[:, 2] = 0.0
     return made
+
+
+# ── popularity ──────────────────────────────────────────────────────────────
+
+
+def timed(*events: tuple[int, int, float]) -> ItemView:
+    """Of (user, item, day)."""
+    user, item = (np.array([event[k] for event in events]) for k in (0, 1))
+    days = np.array([event[2] for event in events])
+    taken = Taken(user, item, (3, 3), 86_400.0 * days)
+    count = np.bincount(item, minlength=3).astype(np.float64)
+    return ItemView(taken.rows, count, taken=taken)
+
+
+def test_a_user_is_worth_half_as_much_in_popularity_after_a_half_life() -> None:
+    seen = timed((0, 0, -np.inf), (1, 0, 100), (0, 1, 110), (1, 1, 90), (2, 2, 105))
+    found = fitted_on(Popularity(10.0), seen).counts
+    # Ten days before the last event ½, twenty ¼, five √½; one that nobody can date nothing.
+    np.testing.assert_allclose(found, [0.5, 1.25, sqrt(0.5)])
+    assert fitted_on(Popularity(), seen).counts.tolist() == [2, 2, 1]
+    assert seen.taken is not None
+    untimed = replace(seen, taken=replace(seen.taken, time=None))
+    assert fitted_on(Popularity(10.0), untimed).counts.tolist() == [2, 2, 1]
+
+
+def test_recent_popularity_comes_back_with_its_half_life() -> None:
+    found = fitted_on(Popularity(10.0), timed((0, 0, 1), (1, 1, 5)))
+    again = Popularity.restore(found.state())
+    assert again.half_life_days == 10.0
+    np.testing.assert_array_equal(again.counts, found.counts)
+
+
+def test_users_below_each_other_keep_their_times() -> None:
+    one, other = timed((0, 0, 10), (1, 1, 0)), timed((2, 2, 20))
+    both = stack([one, other])
+    np.testing.assert_allclose(fitted_on(Popularity(10.0), both).counts, [0.5, 0.25, 1.0])
+
+
+@pytest.mark.parametrize("days", [0.0, -1.0, np.inf, np.nan])
+def test_a_half_life_that_is_none_is_refused(days: float) -> None:
+    with pytest.raises(StrategyError, match="Expected a half-life above 0 days; found"):
+        Popularity(days)
 
 
 # ── item-kNN ────────────────────────────────────────────────────────────────

@@ -10,10 +10,11 @@ import pytest
 import scipy.sparse as sp
 
 from acclimate.arrays import Array
+from acclimate.domains.taken import Taken
 from acclimate.models import across
 from acclimate.models.across import Across, Evidence
 from acclimate.models.ease import solve
-from acclimate.models.hiding import NEGATIVES, Lesson, Reach, Taken, drawn
+from acclimate.models.hiding import NEGATIVES, Lesson, Reach, drawn, hide
 from acclimate.models.voices import STATISTICS, Effects, Market, Order, voices
 from acclimate.rng import Rng
 
@@ -113,7 +114,7 @@ def test_places_in_order_by_hand() -> None:
 
 def test_negatives_are_new_to_their_user_and_come_once() -> None:
     whole = taken(3, 8, 400)
-    events = whole.hide(8, 1, KEY.generator())[0]
+    events = hide(whole, 8, 1, KEY.generator())[0]
     user, item = whole.user[events], whole.item[events]
     place, column = drawn(whole.rows, user, item, KEY.generator())
     assert (np.diff(place) >= 0).all()
@@ -127,7 +128,7 @@ def test_negatives_are_new_to_their_user_and_come_once() -> None:
 
 def test_each_user_hides_what_came_last_in_one_fold() -> None:
     whole = taken(3, 20)
-    folds = whole.hide(100, 3, KEY.generator())
+    folds = hide(whole, 100, 3, KEY.generator())
     events = np.concatenate(folds)
     assert (whole.last[whole.user[events]] == whole.item[events]).all()
     assert sorted(whole.user[events]) == sorted(set(whole.user))
@@ -140,7 +141,7 @@ def test_users_with_more_events_are_drawn_more_often() -> None:
     user = np.r_[np.zeros(9, int), np.arange(1, 10)]
     whole = Taken(user, np.r_[np.arange(9), np.zeros(9, int)], (10, 9))
     first = [
-        whole.user[whole.hide(1, 1, KEY.child(str(n)).generator())[0][0]] for n in range(400)
+        whole.user[hide(whole, 1, 1, KEY.child(str(n)).generator())[0][0]] for n in range(400)
     ]
     # One user has 9 of 18 events: 200 of 400 draws, with a standard deviation of 10.
     assert 170 < first.count(0) < 230
@@ -150,7 +151,7 @@ def test_nothing_that_is_learned_from_has_seen_what_is_hidden() -> None:
     """Whatever a user's hidden item is, features of every candidate are the same."""
     whole = taken(5, 40)
     source = Market.of(sp.csr_array(rows(6, 30)))
-    last = whole.hide(1000, 1, KEY.generator())[0]
+    last = hide(whole, 1000, 1, KEY.generator())[0]
     dense = whole.rows.toarray()
     other = replace(whole, item=whole.item.copy())
     for event in last:

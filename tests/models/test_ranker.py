@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from acclimate.arrays import Array, Ints
 from acclimate.artifacts.states import pack, unpack
 from acclimate.domains.sample import Interactions
+from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemEncoder, ItemView
 from acclimate.models import candidates, lambdarank, ranker
 from acclimate.models.candidates import Hidden, hide, without
@@ -32,7 +33,15 @@ ITEMS, GROUPS = 60, 12
 
 
 def view(matrix: Array, last: Ints | None = None) -> ItemView:
-    return ItemView(sp.csr_array(matrix), matrix.sum(axis=0), last=last)
+    """Rows of ones; each user's events in the order of their columns, but for the last."""
+    rows = sp.csr_array(matrix)
+    user, item = rows.nonzero()
+    if last is None:
+        return ItemView(rows, matrix.sum(axis=0))
+    order = np.lexsort((item == last[user], user))
+    return ItemView(
+        rows, matrix.sum(axis=0), taken=Taken(user[order], item[order], matrix.shape)
+    )
 
 
 def random_view(users: int, items: int, seed: int = 3) -> ItemView:
@@ -87,13 +96,14 @@ def test_the_last_item_is_hidden_where_the_order_is_known_and_any_other_else() -
     folds = hide(gram_of(known), 40, 2, np.random.default_rng(0))
     users = np.concatenate([fold.user for fold in folds])
     assert len(users) == len(set(users)) == 40 and len(folds[0].user) == 20
-    assert known.last is not None
+    assert known.taken is not None
+    last = known.taken.last
     for fold in folds:
         assert (np.diff(fold.user) > 0).all()
-        np.testing.assert_array_equal(fold.item, known.last[fold.user])
-    for fold in hide(gram_of(replace(known, last=None)), 40, 2, np.random.default_rng(0)):
+        np.testing.assert_array_equal(fold.item, last[fold.user])
+    for fold in hide(gram_of(replace(known, taken=None)), 40, 2, np.random.default_rng(0)):
         assert known.matrix.toarray()[fold.user, fold.item].all()
-        assert (fold.item != known.last[fold.user]).any()
+        assert (fold.item != last[fold.user]).any()
 
 
 def test_who_took_one_item_hides_none() -> None:
@@ -120,12 +130,13 @@ def test_the_encoder_and_the_stack_of_views_say_what_each_user_took_last() -> No
     users = np.array(["u", "v", "w"], dtype=object)
     taken = Interactions(np.array([0, 1, 0, 1]), np.array([2, 0, 1, 2]), users, ids)
     one = ItemEncoder(ids, np.array([0, 1])).encode(taken)
-    assert one.last is not None and one.last.tolist() == [1, 0, -1]
+    assert one.taken is not None and one.taken.last.tolist() == [1, 0, -1]
     both = stack([one, one])
-    assert isinstance(both, ItemView) and both.last is not None
-    assert both.last.tolist() == [1, 0, -1, 1, 0, -1]
-    mixed = stack([one, replace(one, last=None)])
-    assert isinstance(mixed, ItemView) and mixed.last is None
+    assert isinstance(both, ItemView) and both.taken is not None
+    assert both.taken.last.tolist() == [1, 0, -1, 1, 0, -1]
+    np.testing.assert_array_equal(both.taken.rows.toarray(), both.matrix.toarray())
+    mixed = stack([one, replace(one, taken=None)])
+    assert isinstance(mixed, ItemView) and mixed.taken is None
 
 
 # ── what is learned from ────────────────────────────────────────────────────

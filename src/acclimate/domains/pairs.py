@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from acclimate.arrays import Ints, Strings
+from acclimate.arrays import Array, Bools, Ints, Strings
 from acclimate.domains.sample import Interactions
 
 
@@ -47,28 +47,49 @@ class Past:
         time = None if time is None else time.filter(first)
         return cls(pair[first.to_numpy()], time, users, items, once=True)
 
-    def until(self, clock: datetime | None) -> Interactions:
+    def until(self, clock: datetime | None, timed: bool = False) -> Interactions:
         """Who had taken what at `clock`, of the users and items met by then.
+
+        timed  whether to say when, for an exam by the clock
 
         Events without a time are always known; None: everything is.
         """
-        pair = self.pair
-        if clock is not None and self.time is not None:
-            pair = pair[~(self.time > clock).fill_null(False).to_numpy()]
+        pair, time = self.pair, self.time
+        if clock is not None and time is not None:
+            known = ~(time > clock).fill_null(False)
+            pair, time = pair[known.to_numpy()], time.filter(known)
         if not self.once:
-            pair = _first(pair)
+            first = _first(pair)
+            pair, time = pair[first], None if time is None else time.filter(pl.Series(first))
+        when = seconds(time, len(pair)) if timed else None
         user, item = np.divmod(pair, max(1, len(self.items)))
         user, users = _met(user, self.users)
         item, items = _met(item, self.items)
-        return Interactions(user, item, users, items)
+        return Interactions(user, item, users, items, when)
 
 
-def interactions(events: pl.DataFrame, users: Strings, items: Strings) -> Interactions:
+def interactions(
+    events: pl.DataFrame, users: Strings, items: Strings, timed: bool = False
+) -> Interactions:
     """Distinct (user, item) pairs over the given ids, in the order of the events; events of
-    others are left out."""
+    others are left out.
+
+    timed  whether to say when each was taken, for an exam by the clock
+    """
     pair = _coded(events, users, items)
-    user, item = np.divmod(_first(pair[pair >= 0]), max(1, len(items)))
-    return Interactions(user, item, users, items)
+    kept = np.flatnonzero(pair >= 0)
+    kept = kept[_first(pair[kept])]
+    user, item = np.divmod(pair[kept], max(1, len(items)))
+    when = seconds(events["time"].gather(kept), len(kept)) if timed else None
+    return Interactions(user, item, users, items, when)
+
+
+def seconds(time: pl.Series | None, n: int) -> Array:
+    """(n,) seconds since 1970, −inf where a time is unknown."""
+    if time is None:
+        return np.full(n, -np.inf)
+    found: Array = time.dt.epoch("us").cast(pl.Float64).to_numpy() / 1e6
+    return np.where(np.isnan(found), -np.inf, found)
 
 
 def ids_of(values: pl.Series) -> Strings:
@@ -98,8 +119,9 @@ def _coded(events: pl.DataFrame, users: Strings, items: Strings) -> Ints:
     return np.where((user >= 0) & (item >= 0), user * len(items) + item, -1)
 
 
-def _first(pair: Ints) -> Ints:
-    once: Ints = pair[pl.Series(pair).is_first_distinct().to_numpy()]
+def _first(pair: Ints) -> Bools:
+    """(n,) whether a pair stands here for the first time."""
+    once: Bools = pl.Series(pair).is_first_distinct().to_numpy()
     return once
 
 

@@ -12,13 +12,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from acclimate.arrays import Array
+from acclimate.arrays import Array, Ints, Strings
 from acclimate.domains.episodes import By, Episodes, episodes
 from acclimate.domains.exam import Case
 from acclimate.domains.moved import Move, Moved, Several
 from acclimate.domains.sample import Interactions, Rows, Sample
 from acclimate.domains.source import Derived, ItemCounts, NoSettings, Source, item_counts
-from acclimate.domains.view import Encoder, ItemEncoder, Recipe, View
+from acclimate.domains.view import Encoder, ItemEncoder, ItemRecipe, Recipe, View
 from acclimate.errors import StrategyError
 from acclimate.rng import Rng
 
@@ -74,6 +74,11 @@ class Problem:
     def numbers(self) -> bool:
         """Whether the label is a number, and no class."""
         return isinstance(self.fit, Rows) and self.fit.numbers
+
+    @property
+    def clocked(self) -> bool:
+        """Whether the exam asks by the clock what users take, and so must every inner fold."""
+        return isinstance(self.fit, Interactions) and self.fit.time is not None
 
     def encoded(self, on: Statistics) -> Problem:
         """The same problem with an encoder fitted on one arm's own training rows.
@@ -156,10 +161,39 @@ class Problem:
     def inner(self, k: int, rng: Rng) -> list[tuple[Problem, Case]]:
         """Folds cut from `fit`: what tuning, early stopping and weights may read.
 
+        By the clock, a fold knows nothing from after its own: sources are cut there too, and
+        vocabularies are taken anew.  A fold is left out where no source had begun.
+
         k        ≥ 2
         returns  pairs (a Problem that lacks the fold, the fold as a Case)
         """
-        return [(self.with_fit(rest), held) for rest, held in self.fit.folds(k, rng)]
+        pairs = [(self._known(rest), held) for rest, held in self.fit.folds(k, rng)]
+        return [pair for pair in pairs if pair[0].sources or not self.sources]
+
+    def _known(self, rest: Sample) -> Problem:
+        """What was known when `rest` was all there was of the target."""
+        if not self.clocked:
+            return self.with_fit(rest)
+        assert isinstance(rest, Interactions) and rest.time is not None
+        assert isinstance(self.recipe, ItemRecipe)
+        clock, about = float(rest.time.max()), self.recipe.about
+        sources = [source.until(clock) for source in self.sources]
+        if about is not None:
+            about = about.take(places(rest.items, self.recipe.catalogue))
+        return replace(
+            self,
+            fit=rest,
+            sources=tuple(source for source in sources if source.n or source.held is None),
+            recipe=replace(self.recipe, catalogue=rest.items, about=about),
+            encoder=None,
+        )
+
+    def onto(self, sample: Sample) -> Sample:
+        """Other interactions of the target, over the items that this problem knows."""
+        if not self.clocked:
+            return sample
+        assert isinstance(sample, Interactions) and isinstance(self.fit, Interactions)
+        return sample.of_items(places(self.fit.items, sample.items))
 
     def episodes(
         self,
@@ -177,6 +211,12 @@ class Problem:
         """
         mine = self.fit if own and isinstance(self.fit, Rows) else None
         return episodes(self.sources, by, shots, queries, rng, column=column, own=mine)
+
+
+def places(items: Strings, among: Strings) -> Ints:
+    """(n,) the position of each id among others, which hold it."""
+    place = {item: number for number, item in enumerate(among)}
+    return np.array([place[item] for item in items], np.int64)
 
 
 def vocabulary(source: Source) -> Sample | ItemCounts | None:

@@ -21,6 +21,7 @@ import polars as pl
 from acclimate.arrays import Array, Bools, Ints, Strings
 from acclimate.domains.attributes import Attributes
 from acclimate.domains.exam import Case, RankQuery, Truth
+from acclimate.domains.origins import by_clock, by_user
 from acclimate.domains.schema import ColumnType
 from acclimate.rng import Rng
 
@@ -159,6 +160,8 @@ class Interactions:
     items  ids of the catalogue; an item may have none
     about_users, about_items
            what is known of each of them beside that, or None
+    time   (n,) float seconds since 1970, −inf where unknown, of what is examined by the
+           clock; None: the exam asks for what each user took last, whenever that was
     """
 
     user: Ints
@@ -167,47 +170,52 @@ class Interactions:
     items: Strings
     about_users: Attributes | None = field(default=None, repr=False)
     about_items: Attributes | None = field(default=None, repr=False)
+    time: Array | None = None
 
     @property
     def n(self) -> int:
         return len(self.user)
 
     def folds(self, k: int, rng: Rng) -> list[tuple[Interactions, Case]]:
-        """Roll the origin back k times: fold j asks for each user's j-th last item.
+        """Roll the origin back k times, so that inner folds claim what the exam claims.
 
-        What a user took from then on is hidden, so that inner folds claim what the
-        exam claims: the same users, later.  At least one item of each user stays.
+        By the clock, fold j asks what users took in the j-th last stretch of time
+        (`domains.origins`), and knows what happened before it alone: items not seen by
+        then are in no catalogue.  Otherwise it asks for each user's j-th last item, and
+        what a user took from then on is hidden.  At least one item of each user stays.
         """
-        count = np.bincount(self.user, minlength=len(self.users))
-        by_user = np.argsort(self.user, kind="stable")
-        rank = np.empty(self.n, np.int64)
-        starts = np.r_[0, np.cumsum(count)[:-1]]
-        rank[by_user] = np.arange(self.n) - np.repeat(starts, count)
-        left = count[self.user] - 1 - rank
-        pairs = []
-        for number in range(k):
-            enough = count[self.user] >= number + 2
-            held = enough & (left == number)
-            hidden = enough & (left <= number)
-            if held.any():
-                rest = self.take(np.flatnonzero(~hidden))
-                pairs.append((rest, rest.ask(self.take(np.flatnonzero(held)))))
-        return pairs
+        return by_user(self, k) if self.time is None else by_clock(self, k)
 
     def take(self, rows: Ints) -> Interactions:
         """The interactions at these positions, same users and items."""
-        return replace(self, user=self.user[rows], item=self.item[rows])
+        time = None if self.time is None else self.time[rows]
+        return replace(self, user=self.user[rows], item=self.item[rows], time=time)
+
+    def before(self, moment: float) -> Interactions:
+        """What had happened before a moment, in seconds; all of it where there is no clock."""
+        return self if self.time is None else self.take(np.flatnonzero(self.time < moment))
+
+    def of_items(self, items: Ints) -> Interactions:
+        """The interactions with these items only, renumbered in this order."""
+        new = np.full(len(self.items), -1)
+        new[items] = np.arange(len(items))
+        kept = self.take(np.flatnonzero(new[self.item] >= 0))
+        about = self.about_items
+        return replace(
+            kept,
+            item=new[kept.item],
+            items=self.items[items],
+            about_items=None if about is None else about.take(items),
+        )
 
     def of_users(self, users: Ints) -> Interactions:
         """The interactions of these users only, renumbered in this order."""
         new = np.full(len(self.users), -1)
         new[users] = np.arange(len(users))
-        keep = new[self.user] >= 0
-        about = self.about_users
+        kept, about = self.take(np.flatnonzero(new[self.user] >= 0)), self.about_users
         return replace(
-            self,
-            user=new[self.user[keep]],
-            item=self.item[keep],
+            kept,
+            user=new[kept.user],
             users=self.users[users],
             about_users=None if about is None else about.take(users),
         )
@@ -237,10 +245,10 @@ class Interactions:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the pairs, the ids and what is known of them."""
+        """SHA-256 of the pairs, their times, the ids and what is known of them."""
         digest = hashlib.sha256()
-        for part in (self.user, self.item):
-            digest.update(part.tobytes())
+        for part in (self.user, self.item, self.time):
+            digest.update(b"-" if part is None else part.tobytes())
         for ids in (self.users, self.items):
             digest.update(id_text(ids))
         for about in (self.about_users, self.about_items):

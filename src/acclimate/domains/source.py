@@ -154,9 +154,28 @@ class Source:
         key = (held.fingerprint, name, json.dumps(asdict(settings), sort_keys=True))
         return _DERIVED.get(key, lambda: recipe(held, settings))
 
+    def until(self, clock: float) -> Source:
+        """The same source as it was known at a moment, in seconds since 1970.
+
+        Without times, or as an artifact, it stays as it is.
+        """
+        held, after = self.held, float(np.nextafter(clock, np.inf))
+        if not isinstance(held, Interactions) or held.time is None:
+            return self
+        weight = None if self.weight is None else self.weight[held.time < after]
+        also = tuple((kind, _known(each, after)) for kind, each in self.also)
+        return replace(self, held=_known(held, after), weight=weight, also=also)
+
     def weighed(self, weight: Array) -> Source:
         """The same source with row weights, times those it has."""
         return replace(self, weight=weight if self.weight is None else self.weight * weight)
+
+
+def _known(sample: Sample, moment: float) -> Sample:
+    """What had happened before a moment, of the users and items met by then."""
+    assert isinstance(sample, Interactions)
+    known = sample.before(moment)
+    return known.of_users(np.unique(known.user)).of_items(np.unique(known.item))
 
 
 @dataclass(frozen=True)

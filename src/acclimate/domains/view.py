@@ -21,6 +21,7 @@ from acclimate.arrays import Array, Ints, Sparse, Strings, Tensor
 from acclimate.domains.attributes import Attributes, Described, Space
 from acclimate.domains.sample import Interactions, Rows, Sample, id_text
 from acclimate.domains.source import Derived, ItemCounts
+from acclimate.domains.taken import Taken
 from acclimate.errors import StrategyError
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class ItemView:
                 stacked below them
     last        (n_users,) the column each took last in the sample's order, −1 for none;
                 None where the order is not known
+    taken       the events to fit on, in that order; None where it is not known
     beside      (n_users, n_beside) CSR of ones: what the same users took elsewhere, of which
                 nothing is recommended; or None
     users       (n_users, d) features of their attributes, or None
@@ -89,6 +91,7 @@ class ItemView:
     parts: tuple[ItemView, ...] = ()
     own: Array | None = None
     last: Ints | None = None
+    taken: Taken | None = None
     beside: Sparse | None = None
     users: Sparse | None = None
     items: Sparse | None = None
@@ -242,15 +245,16 @@ class ItemEncoder:
         )
         matrix.sum_duplicates()
         matrix.data[:] = 1.0
-        last = np.full(shape[0], -1)
-        last[sample.user[keep]] = column[keep]  # of several for a user, the last one stays
+        time = None if sample.time is None else sample.time[keep]
+        taken = Taken(sample.user[keep], column[keep], shape, time)
         users = None
         if self.about.users is not None:
             users = self.about.users.encode(sample.about_users, shape[0])
         return ItemView(
             matrix,
             np.asarray(matrix.sum(axis=0)).ravel(),
-            last=last,
+            last=taken.last,
+            taken=taken,
             users=users,
             items=self.about.features,
         )

@@ -24,8 +24,9 @@ import numpy as np
 
 from acclimate.arrays import Array, Ints, Sparse, Tensor
 from acclimate.domains.exam import Ranking
+from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemView
-from acclimate.models.hiding import Known, Lesson, Reach, Taken, drawn
+from acclimate.models.hiding import Known, Lesson, Reach, drawn, hide
 from acclimate.models.items import BLOCK, ItemQuery, best
 from acclimate.models.lambdarank import asked, read, taught
 from acclimate.models.model import State, Tick, idle
@@ -128,7 +129,7 @@ class Across:
         """Among items drawn at random, and among those that single scores name."""
         taken = prepared.taken
         rows = taken.rows
-        folds = taken.hide(self.users, self.folds, rng.child("hide").generator())
+        folds = hide(taken, self.users, self.folds, rng.child("hide").generator())
         given, named = [], []
         for number, events in enumerate(folds):
             if not len(events):

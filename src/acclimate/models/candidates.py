@@ -131,7 +131,7 @@ def hide(whole: ItemGram, at_most: int, folds: int, rng: np.random.Generator) ->
     drawn = rng.permutation(np.flatnonzero(length >= 2))[:at_most]
     place = (rng.random(len(drawn)) * length[drawn]).astype(np.int64)
     any_ = rows.indices[rows.indptr[drawn] + place]
-    item = any_ if whole.last is None else whole.last[drawn]
+    item = any_ if whole.taken is None else whole.taken.last[drawn]
     hidden = []
     for fold in range(folds):
         order = np.argsort(drawn[fold::folds])

@@ -269,6 +269,7 @@ def among(view: ItemView, columns: Ints) -> ItemView:
         view.popularity[columns],
         own=None if view.own is None else view.own[columns],
         last=last,
+        taken=None if view.taken is None else view.taken.of_items(columns),
         beside=view.beside,
         users=view.users,
         items=None if view.items is None else view.items[columns],

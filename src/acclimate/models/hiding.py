@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.sparse as sp
 
 from acclimate.arrays import Array, Bools, Ints, Sparse
+from acclimate.domains.taken import Taken
 from acclimate.models.items import best
 from acclimate.models.model import Tick, idle
 from acclimate.models.voices import SCORES, STATISTICS, Effects, Market, Order, voices
@@ -21,53 +21,20 @@ NEGATIVES = 99  # drawn for each hidden item, as published protocols do
 PLACES = 10
 
 
-@dataclass(frozen=True)
-class Taken:
-    """The target's own events, in the order in which they happened.
+def hide(taken: Taken, at_most: int, folds: int, rng: np.random.Generator) -> list[Ints]:
+    """Positions of the last event of each of at most so many users, dealt into folds.
 
-    user   (n,) rows
-    item   (n,) columns; a pair occurs once
-    shape  (n_users, n_items)
+    A user is drawn with a chance in proportion to its events, without replacement
+    (Efraimidis & Spirakis, Information Processing Letters 97, 2006): who is asked for
+    most often has most of them.
     """
-
-    user: Ints
-    item: Ints
-    shape: tuple[int, int]
-
-    @property
-    def rows(self) -> Sparse:
-        """(n_users, n_items) CSR of ones with sorted columns."""
-        rows = sp.csr_array((np.ones(len(self.user)), (self.user, self.item)), shape=self.shape)
-        rows.sort_indices()
-        return rows
-
-    @property
-    def last(self) -> Ints:
-        """(n_users,) the column each took last, −1 for none."""
-        last = np.full(self.shape[0], -1)
-        last[self.user] = self.item  # of several for a user, the last one stays
-        return last
-
-    def without(self, events: Ints) -> Taken:
-        """As if these events had not happened."""
-        kept = np.ones(len(self.user), bool)
-        kept[events] = False
-        return Taken(self.user[kept], self.item[kept], self.shape)
-
-    def hide(self, at_most: int, folds: int, rng: np.random.Generator) -> list[Ints]:
-        """Positions of the last event of each of at most so many users, dealt into folds.
-
-        A user is drawn with a chance in proportion to its events, without replacement
-        (Efraimidis & Spirakis, Information Processing Letters 97, 2006): who is asked for
-        most often has most of them.
-        """
-        last = np.full(self.shape[0], -1)
-        last[self.user] = np.arange(len(self.user))
-        there = np.flatnonzero(last >= 0)
-        count = np.bincount(self.user, minlength=self.shape[0])[there]
-        key = rng.exponential(size=len(there)) / count
-        drawn = there[np.argsort(key, kind="stable")[:at_most]]
-        return [np.sort(last[drawn[fold::folds]]) for fold in range(folds)]
+    last = np.full(taken.shape[0], -1)
+    last[taken.user] = np.arange(len(taken.user))
+    there = np.flatnonzero(last >= 0)
+    count = np.bincount(taken.user, minlength=taken.shape[0])[there]
+    key = rng.exponential(size=len(there)) / count
+    drawn = there[np.argsort(key, kind="stable")[:at_most]]
+    return [np.sort(last[drawn[fold::folds]]) for fold in range(folds)]
 
 
 @dataclass(frozen=True)

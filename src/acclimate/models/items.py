@@ -15,6 +15,7 @@ import numpy as np
 
 from acclimate.arrays import Array, Ints, Sparse, Tensor
 from acclimate.domains.exam import Ranking
+from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
 
@@ -33,14 +34,14 @@ class ItemGram:
     popularity  (n_items,) users per item
     standing    (n_items,) breaks ties and serves users without a history
     rows        (n_users, n_items) the X behind it
-    last        (n_users,) the column each took last, −1 for none; None if not known
+    taken       the same in order; None where the order is not known
     """
 
     gram: Tensor
     popularity: Array
     standing: Array
     rows: Sparse
-    last: Ints | None = None
+    taken: Taken | None = None
 
     @property
     def matrix(self) -> Sparse:
@@ -81,7 +82,7 @@ class Adds(Protocol):
 def gram_of(view: ItemView) -> ItemGram:
     """G = XᵀX of the interactions, dense.  Raises StrategyError as `require_few` does."""
     require_few(view.matrix.shape[1])
-    return ItemGram(view.gram, view.popularity, view.standing, view.matrix, view.last)
+    return ItemGram(view.gram, view.popularity, view.standing, view.matrix, view.taken)
 
 
 def require_few(items: int) -> None:

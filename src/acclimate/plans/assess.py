@@ -231,7 +231,7 @@ def _ranking_power(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
     if not folds or not problem.sources:
         return []
     inner, held = folds[0]
-    held = task.protocol(held, problem.fit, rng.child("protocol").seed)
+    held = task.protocol(held, inner.onto(problem.fit), rng.child("protocol").seed)
     if held.truth.n_units < 2:
         return []
     encoded = inner.encoded(Statistics.BOTH)
@@ -239,9 +239,9 @@ def _ranking_power(task: Task, problem: Problem, rng: Rng) -> list[Gap]:
     assert isinstance(encoder, ItemEncoder)
     view = encoded.view(encoded.fit)
     assert isinstance(view, ItemView)
-    floor = Fitted(encoder, Popularity(view.popularity, view.popularity))
+    floor = Fitted(encoder, Popularity(counts=view.popularity, standing=view.popularity))
     scores, settings = {}, SourceSettings.for_recipe(problem.recipe)
-    for source in problem.sources:
+    for source in inner.sources:
         if "gram" in source.shares or _is_ease(source):
             given = map_items(given_items(source, settings), encoder)
             if not given.popularity.any():

@@ -53,12 +53,10 @@ def tune(
     cross_fit  whether the answers on all folds are wanted
     """
     rows = not isinstance(problem.fit, Interactions)
-    folds = [
-        (inner, task.protocol(held, problem.fit, rng.child(f"protocol/{number}").seed))
-        for number, (inner, held) in enumerate(
-            problem.inner(_fold_count(problem), rng.child("folds"))
-        )
-    ]
+    folds = list[tuple[Problem, Case]]()
+    for inner, held in problem.inner(_fold_count(problem), rng.child("folds")):
+        seed = rng.child(f"protocol/{len(folds)}").seed
+        folds.append((inner, task.protocol(held, inner.onto(problem.fit), seed)))
     behind = problem.fit.n + sum(source.n for source in problem.sources)
     few = folds[:2] if rows and behind > LARGE else folds
     models = arm.strategy.models(arm.model)
@@ -121,7 +119,9 @@ def _out_of_fold(
 ) -> tuple[Prediction, Truth]:
     answers = []
     tick()
-    once = None if arm.strategy.reads_fit else arm.fit(problem, rng.child("fit"), tick)
+    # By the clock, each fold's sources are other ones.
+    again = arm.strategy.reads_fit or problem.clocked
+    once = None if again else arm.fit(problem, rng.child("fit"), tick)
     for inner, held in folds:
         tick()
         fitted = once or arm.fit(inner, rng.child("fit"), tick)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from acclimate.arrays import Array
 from acclimate.domains.problem import Problem
 from acclimate.domains.source import Source
+from acclimate.domains.taken import Taken
 from acclimate.domains.tokenview import TokenView, stack_tokens
 from acclimate.domains.view import ItemView, RowView, View
 from acclimate.models.design import stack_views
@@ -32,12 +33,20 @@ def stack(views: Sequence[View], own: View | None = None) -> View:
     matrix = sp.csr_array(sp.vstack([view.matrix for view in items], format="csr"))
     popularity = np.sum([view.popularity for view in items], axis=0)
     counts = own.popularity if isinstance(own, ItemView) else None
-    lasts = [view.last for view in items if view.last is not None]
-    last = np.concatenate(lasts) if len(lasts) == len(items) else None
+    events = [view.taken for view in items if view.taken is not None]
+    taken = Taken.stacked(events) if len(events) == len(items) else None
+    last = None if taken is None else taken.last
     known = [view.users for view in items if view.users is not None]
     users = sp.csr_array(sp.vstack(known, format="csr")) if known else None
     return ItemView(
-        matrix, popularity, tuple(items), counts, last, users=users, items=items[0].items
+        matrix,
+        popularity,
+        tuple(items),
+        counts,
+        last,
+        taken,
+        users=users,
+        items=items[0].items,
     )
 
 

@@ -32,7 +32,8 @@ from acclimate.tasks.candidates import sampled
 from acclimate.tasks.given import artifacts_of, items_said, unchecked
 from acclimate.tasks.task import Metric, Posed, left_out
 
-Known = Callable[[datetime | None], Interactions]  # at a moment; None: everything
+# At a moment, None being everything; and whether to say when each was taken.
+Known = Callable[[datetime | None, bool], Interactions]
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Recommend:
         """
         seen = set(events["item"].unique().to_list())
         for _, past in met:
-            seen |= set(past(clock).items)
+            seen |= set(past(clock, False).items)
         if "items" in target.tables:
             seen |= set(target.tables["items"]["item"].drop_nulls().to_list())
             seen -= set(target.schema.declared.restricted)
@@ -162,15 +163,17 @@ class Recommend:
         parts: EventParts,
         clock: datetime | None,
     ) -> Problem:
-        users = ids_of(fit["user"])
+        users, timed = ids_of(fit["user"]), parts.clock is not None
         kept = [
             replace(
-                source, held=known, also=tuple((k, each(clock)) for k, each in also.items())
+                source,
+                held=known,
+                also=tuple((kind, each(clock, timed)) for kind, each in also.items()),
             )
             for source, past, also in pasts
-            if (known := past(clock)).n
+            if (known := past(clock, timed)).n
         ]
-        known = interactions(fit, users, catalogue)
+        known = interactions(fit, users, catalogue, timed)
         return Problem(
             target=target.name,
             fit=replace(known, about_users=about(target, "users", users)),
@@ -293,20 +296,20 @@ def _allowed(events: pl.DataFrame, market: Domain) -> pl.DataFrame:
 
 
 def _past(source: Domain) -> Known:
-    """A moment → what users of a source had taken by then, of what counts."""
+    """A moment → what users of a source had taken by then, of what counts, and when."""
     kinds = source.schema.declared.kinds
     past = Past.of(source.tables["events"]).until if kinds is None else None
 
-    def known(clock: datetime | None) -> Interactions:
+    def known(clock: datetime | None, timed: bool) -> Interactions:
         if past is not None:
-            return past(clock)
+            return past(clock, timed)
         cut = source.before(clock)
         if not cut.tables["events"].height:
-            return Past.of(cut.tables["events"]).until(None)
+            return Past.of(cut.tables["events"]).until(None, timed)
         events = events_of(cut)
-        return Past.of(standing(counting(events, kinds), events, kinds)).until(None)
+        return Past.of(standing(counting(events, kinds), events, kinds)).until(None, timed)
 
-    return lambda clock: described(known(clock), source)
+    return lambda clock, timed: described(known(clock, timed), source)
 
 
 def _without_returned(

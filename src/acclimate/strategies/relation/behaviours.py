@@ -121,16 +121,19 @@ def questions(
     """What some users took last, hidden from all that is asked by."""
     folds = fit.folds(1, rng.child("fold"))
     rest, taken = fit, []
-    both = BesideEncoder.aligned(encoder, others)
     context = fit.take(np.empty(0, np.int64))
     if folds:
         rest, case = folds[0]
         assert case.truth.user is not None and case.truth.item is not None
-        column = encoder.columns_of(fit.items)[case.truth.item]
+        column = encoder.columns_of(rest.items)[case.truth.item]
+        if rest.time is not None:  # by the clock, what else they did later is hidden too
+            after = float(np.nextafter(rest.time.max(), np.inf))
+            others = [each.before(after) for each in others]
         user = case.truth.user
         drawn = rng.child("users").generator().permutation(len(user))[:ASKED]
         taken = [(int(user[at]), int(column[at])) for at in drawn if column[at] >= 0]
         context = case.context
+    both = BesideEncoder.aligned(encoder, others)
     links = Links.of(both.encode(rest).whole, len(encoder.known), penalty)
     return Choices.of(links, both.encode(context).whole, taken, rng.child("drawn"))
 

@@ -22,9 +22,10 @@ from acclimate.arrays import Array, Strings
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Interactions, Sample
 from acclimate.domains.source import NoSettings, Source, gives
+from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemEncoder
 from acclimate.models.across import Across, Evidence
-from acclimate.models.hiding import Lesson, Taken, drawn
+from acclimate.models.hiding import Lesson, drawn, hide
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.ranker import Stack
 from acclimate.models.voices import Market, voices
@@ -138,7 +139,7 @@ def standings(
     tick: Tick = idle,
 ) -> list[Standing]:
     """How each source stands, by the summed cosine to what hidden items' users took before."""
-    events = taken.hide(ASKED, 1, rng.child("hide").generator())[0]
+    events = hide(taken, ASKED, 1, rng.child("hide").generator())[0]
     rest = taken.without(events)
     user, item = taken.user[events], taken.item[events]
     place, column = drawn(taken.rows, user, item, rng.child("drawn").generator())
