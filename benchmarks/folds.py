@@ -15,7 +15,7 @@ from acclimate.arrays import Ints
 from acclimate.domains.exam import Case, Ranking
 from acclimate.domains.view import ItemEncoder, ItemView
 from acclimate.models.across import Across, Judgement
-from acclimate.models.hiding import Lesson
+from acclimate.models.lessons import Lesson
 from acclimate.models.model import idle
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted
@@ -40,7 +40,8 @@ def stacked(fitted: Fitted, case: Case, rng: Rng) -> Ranking:
     user, place, features = model.pairs(view, column[lists])
     right = np.full(len(lists), -1)
     right[case.truth.user] = case.truth.item
-    lesson = Lesson(user, features, lists[user, place] == right[user], len(lists))
+    once = np.ones(len(lists), np.int64)
+    lesson = Lesson(user, features, lists[user, place] == right[user], once, once - 1)
     fold = folds(len(lists), rng)
     scores = np.full(lists.shape, -np.inf)
     trees = replace(model, leaves=LEAVES, rate=RATE, rounds=ROUNDS)

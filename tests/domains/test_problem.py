@@ -57,7 +57,7 @@ def by_the_clock() -> Problem:
         day = np.arange(days, dtype=np.int64)
         users = np.array([f"u{k}" for k in range(10)], dtype=object)
         items = np.array([f"i{k:02}" for k in range(first, first + days)], dtype=object)
-        return Interactions(day % 10, day, users, items, DAY * (first + day))
+        return Interactions(day % 10, day, users, items, time=DAY * (first + day))
 
     sources = (Source("one", market(0, 40)), Source("late", market(35, 5)))
     fit = market(0, 40)

@@ -11,10 +11,10 @@ import scipy.sparse as sp
 
 from acclimate.arrays import Array
 from acclimate.domains.taken import Taken
-from acclimate.models import across
 from acclimate.models.across import Across, Evidence
 from acclimate.models.ease import solve
-from acclimate.models.hiding import NEGATIVES, Lesson, Reach, drawn, hide
+from acclimate.models.known import Reach
+from acclimate.models.lessons import Lesson
 from acclimate.models.voices import STATISTICS, Effects, Market, Order, voices
 from acclimate.rng import Rng
 
@@ -112,46 +112,11 @@ def test_places_in_order_by_hand() -> None:
     assert found.tolist() == [[0.875, 0.875, 0.5], [0.375, 0.375, 1.375]]
 
 
-def test_negatives_are_new_to_their_user_and_come_once() -> None:
-    whole = taken(3, 8, 400)
-    events = hide(whole, 8, 1, KEY.generator())[0]
-    user, item = whole.user[events], whole.item[events]
-    place, column = drawn(whole.rows, user, item, KEY.generator())
-    assert (np.diff(place) >= 0).all()
-    dense = whole.rows.toarray()
-    for number, (who, what) in enumerate(zip(user, item, strict=True)):
-        theirs = column[place == number]
-        assert theirs[0] == what and len(set(theirs)) == len(theirs)
-        assert not dense[who, theirs[1:]].any()
-        assert 30 < len(theirs) <= NEGATIVES + 1
-
-
-def test_each_user_hides_what_came_last_in_one_fold() -> None:
-    whole = taken(3, 20)
-    folds = hide(whole, 100, 3, KEY.generator())
-    events = np.concatenate(folds)
-    assert (whole.last[whole.user[events]] == whole.item[events]).all()
-    assert sorted(whole.user[events]) == sorted(set(whole.user))
-    rest = whole.without(folds[0])
-    assert len(rest.user) == len(whole.user) - len(folds[0])
-    assert not rest.rows[whole.user[folds[0]], whole.item[folds[0]]].any()
-
-
-def test_users_with_more_events_are_drawn_more_often() -> None:
-    user = np.r_[np.zeros(9, int), np.arange(1, 10)]
-    whole = Taken(user, np.r_[np.arange(9), np.zeros(9, int)], (10, 9))
-    first = [
-        whole.user[hide(whole, 1, 1, KEY.child(str(n)).generator())[0][0]] for n in range(400)
-    ]
-    # One user has 9 of 18 events: 200 of 400 draws, with a standard deviation of 10.
-    assert 170 < first.count(0) < 230
-
-
 def test_nothing_that_is_learned_from_has_seen_what_is_hidden() -> None:
     """Whatever a user's hidden item is, features of every candidate are the same."""
     whole = taken(5, 40)
     source = Market.of(sp.csr_array(rows(6, 30)))
-    last = hide(whole, 1000, 1, KEY.generator())[0]
+    last = [np.flatnonzero(whole.user == user)[-1] for user in np.unique(whole.user)]
     dense = whole.rows.toarray()
     other = replace(whole, item=whole.item.copy())
     for event in last:
@@ -179,30 +144,19 @@ def test_nothing_that_is_learned_from_has_seen_what_is_hidden() -> None:
     assert (named[0] == named[1]).all()
 
 
-def test_gain_is_ndcg_with_ties_against_us() -> None:
-    lesson = Lesson(
-        np.array([0, 0, 0, 1, 1]),
-        np.zeros((5, 1)),
-        np.array([True, False, False, False, True]),
-        3,
-    )
-    gain = lesson.gain(np.array([2.0, 2.0, 1.0, 0.0, 3.0]))
-    assert gain == pytest.approx([1 / np.log2(3), 1.0, 0.0])
-
-
 def test_trees_that_find_nothing_leave_the_best_score_to_answer() -> None:
     draw = np.random.default_rng(0)
     user = np.repeat(np.arange(60), 12)
     found = np.tile(np.arange(12) == 0, 60)
     good = found + 0.8 * draw.random(720)
     noise = draw.random((720, 3))
-    lesson = Lesson(user, np.column_stack([noise, good]), found, 60)
+    ones = np.ones(60, np.int64)
+    lesson = Lesson(user, np.column_stack([noise, good]), found, ones, ones)
     told = Across().judged(lesson, np.array([0, 3]), KEY, lambda: None)
     assert (told.column, told.model) == (3, "")
     two = np.column_stack([noise, found + draw.random(720) * 2, found + draw.random(720) * 2])
-    more = Lesson(np.repeat(np.arange(60), 12), two, found, 60)
+    more = Lesson(np.repeat(np.arange(60), 12), two, found, ones, ones)
     # What either says alone, both say better: now trees earn their place.
     told = Across(leaves=4).judged(more, np.array([3, 4]), KEY, lambda: None)
     assert told.model
     assert told.score(two).shape == (720,)
-    assert across.FEW == 20

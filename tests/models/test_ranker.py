@@ -15,8 +15,8 @@ from acclimate.domains.sample import Interactions
 from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemEncoder, ItemView
 from acclimate.models import candidates, lambdarank, ranker
-from acclimate.models.candidates import Hidden, hide, without
 from acclimate.models.ease import Ease
+from acclimate.models.hiding import hide
 from acclimate.models.items import ItemQuery, gram_of
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
@@ -35,7 +35,7 @@ ITEMS, GROUPS = 60, 12
 def view(matrix: Array, last: Ints | None = None) -> ItemView:
     """Rows of ones; each user's events in the order of their columns, but for the last."""
     rows = sp.csr_array(matrix)
-    user, item = rows.nonzero()
+    user, item = (each.astype(np.int64) for each in rows.nonzero())
     if last is None:
         return ItemView(rows, matrix.sum(axis=0))
     order = np.lexsort((item == last[user], user))
@@ -88,41 +88,7 @@ def ndcg(model: Stack | Ease | ItemKnn | Popularity) -> float:
     return float((1 / np.log2(place + 2)).sum() / len(answers))
 
 
-# ── what is hidden ──────────────────────────────────────────────────────────
-
-
-def test_the_last_item_is_hidden_where_the_order_is_known_and_any_other_else() -> None:
-    known = random_view(50, 12)
-    folds = hide(gram_of(known), 40, 2, np.random.default_rng(0))
-    users = np.concatenate([fold.user for fold in folds])
-    assert len(users) == len(set(users)) == 40 and len(folds[0].user) == 20
-    assert known.taken is not None
-    last = known.taken.last
-    for fold in folds:
-        assert (np.diff(fold.user) > 0).all()
-        np.testing.assert_array_equal(fold.item, last[fold.user])
-    for fold in hide(gram_of(replace(known, taken=None)), 40, 2, np.random.default_rng(0)):
-        assert known.matrix.toarray()[fold.user, fold.item].all()
-        assert (fold.item != last[fold.user]).any()
-
-
-def test_who_took_one_item_hides_none() -> None:
-    alone = gram_of(view(np.eye(6)))
-    assert not sum(len(fold.user) for fold in hide(alone, 9, 2, np.random.default_rng(0)))
-
-
-def test_without_is_the_gram_matrix_of_the_rows_that_are_left() -> None:
-    whole = gram_of(random_view(50, 12))
-    dense = whole.rows.toarray()
-    user = np.flatnonzero(dense.sum(axis=1) >= 2)[::2]
-    item = dense[user].argmax(axis=1)
-    left = dense.copy()
-    left[user, item] = 0
-    rest = without(whole, Hidden(user, item))
-    np.testing.assert_array_equal(rest.rows.toarray(), left)
-    np.testing.assert_array_equal(rest.gram, left.T @ left)
-    np.testing.assert_array_equal(rest.popularity, left.sum(axis=0))
-    np.testing.assert_array_equal(rest.standing, left.sum(axis=0))
+# ── what it knows ───────────────────────────────────────────────────────────
 
 
 def test_the_encoder_and_the_stack_of_views_say_what_each_user_took_last() -> None:
@@ -146,9 +112,10 @@ def test_features_out_of_fold_are_those_of_bases_fitted_anew_without_what_is_hid
     whole = random_view(40, 14)
     model = Stack(penalty=5.0, second=50.0, neighbours=4, names=3, users=30)
     prepared = model.prepare(whole)
-    seen = model.out_of_fold(prepared, KEY)
+    seen = model.lessons(prepared, KEY)
     rows, number = [], 0
-    for fold in hide(prepared, 30, 2, KEY.child("hide").generator()):
+    assert whole.taken is not None
+    for fold in hide(whole.taken, 30, 2, KEY.child("hide").generator(), least=1):
         left = whole.matrix.toarray()
         left[fold.user, fold.item] = 0
         given = gram_of(view(left))
@@ -184,22 +151,10 @@ def test_an_item_that_only_its_hider_took_is_unknown_to_every_base() -> None:
     matrix[:, 0] = 1
     whole = view(matrix, np.arange(24) + 8)
     model = Stack(names=32)
-    seen = model.out_of_fold(model.prepare(whole), KEY)
+    seen = model.lessons(model.prepare(whole), KEY)
     assert seen.found.sum() == 24
     of_base = seen.features[seen.found][:, [0, 2, 4, 6]]
     np.testing.assert_allclose(of_base, 0, atol=1e-6)
-
-
-def test_the_gain_of_a_list_is_its_ndcg() -> None:
-    lists = np.array([[3, 1, 2], [1, 2, 3], [1, 2, 4]])
-    np.testing.assert_allclose(candidates.listed_gain(lists, np.array([3, 3, 3])), [1, 0.5, 0])
-
-
-def test_the_gain_of_scores_breaks_ties_against_us() -> None:
-    user, found = np.array([0, 0, 0, 1, 1]), np.array([True, False, False, False, False])
-    seen = candidates.OutOfFold(user, np.zeros((5, 1)), found, np.zeros((2, 1)))
-    gain = candidates.scored_gain(seen, np.array([1.0, 1.0, 1.0, 0.0, 0.0]), 2)
-    np.testing.assert_allclose(gain, [0.5, 0])
 
 
 # ── what it is worth ────────────────────────────────────────────────────────

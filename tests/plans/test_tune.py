@@ -36,7 +36,9 @@ def fashions(users: int = 60, days: int = 150) -> Interactions:
             item = int(hit if draw.random() < 0.7 else draw.integers(30))
             pairs.setdefault((int(user), item), DAY * day)
     user, item = np.array(list(pairs), np.int64).T
-    return Interactions(user, item, ids("u", users), ids("i", 30), np.array([*pairs.values()]))
+    return Interactions(
+        user, item, ids("u", users), ids("i", 30), time=np.array([*pairs.values()])
+    )
 
 
 def ids(letter: str, n: int) -> np.ndarray[tuple[int], np.dtype[np.object_]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from acclimate.arrays import Array
 from acclimate.domains.exam import Ranking
+from acclimate.domains.origins import origins
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions
-from acclimate.domains.source import NoSettings
 from acclimate.domains.view import ItemEncoder
 from acclimate.models.across import Across
 from acclimate.models.ease import Ease
@@ -19,6 +21,7 @@ from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.relation.marketstack import (
     MarketStack,
+    Moment,
     Standing,
     counts,
     evidence,
@@ -58,14 +61,29 @@ def test_counts_stand_in_the_columns_of_the_target() -> None:
     posed = problem(here, {"s": there})
     encoder = posed.encoder
     assert isinstance(encoder, ItemEncoder)
-    found = mapped(posed.sources[0].derive(counts, NoSettings()), encoder)
+    found = mapped(posed.sources[0].derive(counts, Moment()), encoder)
     X = encoder.encode(there).matrix
     wanted = Market.of(X)
     assert (found.together.toarray() == wanted.together.toarray()).all()
     assert found.count.tolist() == wanted.count.tolist() == [0.0, 2.0, 3.0]
-    own, sources = evidence(posed)
-    assert (own.rows.toarray() == encoder.encode(here).matrix.toarray()).all()
-    assert sources[0].count.tolist() == [0.0, 2.0, 3.0]
+    known = evidence(posed, 3)
+    assert (known.taken.rows.toarray() == encoder.encode(here).matrix.toarray()).all()
+    assert known.sources[0].count.tolist() == [0.0, 2.0, 3.0]
+    assert known.earlier == () and known.now is None
+
+
+def test_by_the_clock_a_source_says_what_it_knew_at_each_origin() -> None:
+    day = np.arange(32.0)
+    here = replace(taken(np.eye(32, 8, -3) + np.eye(32, 8), NAMES[:8]), time=None)
+    timed = day[: here.n]
+    here = replace(here, time=timed)
+    there = replace(taken(np.ones((4, 8)), NAMES[:8]), time=day)
+    found = evidence(problem(here, {"s": there}), 2)
+    assert found.now == here.n - 1
+    for market, (origin, _) in zip(found.earlier, origins(timed, 2), strict=True):
+        before = there.item[day < origin]
+        assert market[0].count.tolist() == np.bincount(before, minlength=8).tolist()
+    assert found.of([False]).earlier == ((), ())
 
 
 def test_a_source_that_harms_is_refused_and_what_was_found_is_told() -> None:
@@ -82,14 +100,12 @@ def test_a_source_that_harms_is_refused_and_what_was_found_is_told() -> None:
 
 def test_sources_are_judged_on_what_no_count_has_seen() -> None:
     posed = given()
-    own, markets = evidence(posed)
-    alike, mixed = standings(own, posed.sources, markets, KEY)
+    alike, mixed = standings(evidence(posed, 1), posed.sources, KEY)
     assert alike.own == mixed.own and alike.alone > 0.6 > 0.3 > mixed.alone
     # With every item in a group of its own user, only the hidden pair could tell: it may not.
     lonely = taken(np.eye(20), [f"i{n}" for n in range(20)])
     posed = problem(lonely, {"s": taken(np.eye(20), [f"i{n}" for n in range(20)])})
-    own, markets = evidence(posed)
-    (found,) = standings(own, posed.sources, markets, KEY)
+    (found,) = standings(evidence(posed, 1), posed.sources, KEY)
     assert (found.own, found.both) == (0.0, 0.0)
 
 

@@ -237,6 +237,10 @@ def test_joined_answers_keep_their_users_apart() -> None:
             missed=np.zeros(2, np.int64),
         )
         parts.append((ranking, truth))
+    one = Truth(
+        np.arange(1), user=np.zeros(1, int), item=np.zeros(1, int), missed=np.zeros(1, int)
+    )
+    parts.append((Ranking(np.array([[0]]), np.zeros((1, 1)), 4), one))  # a shorter list
     together = task.join(parts)
     expected = np.concatenate([task.unit_scores(*part) for part in parts])
     np.testing.assert_allclose(task.unit_scores(*together), expected)

@@ -65,7 +65,7 @@ class Past:
         user, item = np.divmod(pair, max(1, len(self.items)))
         user, users = _met(user, self.users)
         item, items = _met(item, self.items)
-        return Interactions(user, item, users, items, when)
+        return Interactions(user, item, users, items, time=when)
 
 
 def interactions(
@@ -81,7 +81,7 @@ def interactions(
     kept = kept[_first(pair[kept])]
     user, item = np.divmod(pair[kept], max(1, len(items)))
     when = seconds(events["time"].gather(kept), len(kept)) if timed else None
-    return Interactions(user, item, users, items, when)
+    return Interactions(user, item, users, items, time=when)
 
 
 def seconds(time: pl.Series | None, n: int) -> Array:

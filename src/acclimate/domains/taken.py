@@ -24,22 +24,41 @@ class Taken:
     shape  (n_users, n_items)
     time   (n,) seconds since 1970, −inf where unknown, of what is examined by the clock;
            None: the exam asks for what each user took last
+    own    how many of the users, the first ones, are the target's; None: all
     """
 
     user: Ints
     item: Ints
     shape: tuple[int, int]
     time: Array | None = None
+    own: int | None = None
 
     @classmethod
-    def stacked(cls, parts: Sequence[Taken]) -> Taken:
-        """The users of several below each other; times are kept where all have them."""
+    def of(cls, rows: Sparse, rng: np.random.Generator) -> Taken:
+        """Rows whose order is not known, in any."""
+        user, item = rows.nonzero()
+        order = rng.permutation(len(user))
+        shape = (rows.shape[0], rows.shape[1])
+        return cls(user[order].astype(np.int64), item[order].astype(np.int64), shape)
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Taken], own: int | None = None) -> Taken:
+        """The users of several below each other; times are kept where all have them.
+
+        own  how many users of the first are the target's
+        """
         starts = np.cumsum([0, *(part.shape[0] for part in parts)])
         user = [part.user + at for part, at in zip(parts, starts, strict=False)]
         item = np.concatenate([part.item for part in parts])
         times = [part.time for part in parts if part.time is not None]
         time = np.concatenate(times) if len(times) == len(parts) else None
-        return cls(np.concatenate(user), item, (int(starts[-1]), parts[0].shape[1]), time)
+        shape = (int(starts[-1]), parts[0].shape[1])
+        return cls(np.concatenate(user), item, shape, time, own)
+
+    @property
+    def own_users(self) -> int:
+        """How many of the users, the first ones, are the target's."""
+        return self.shape[0] if self.own is None else self.own
 
     @property
     def rows(self) -> Sparse:
@@ -71,13 +90,15 @@ class Taken:
         """As if these events had not happened."""
         return self.take(np.setdiff1d(np.arange(len(self.user)), events))
 
-    def recent(self, half_life_days: float) -> Array:
+    def recent(self, half_life_days: float, now: float | None = None) -> Array:
         """(n_items,) users per item, each worth half as much for so many days that passed.
 
-        half_life_days  > 0; days before the latest event.  Without times all count alike
+        half_life_days  > 0.  Without times all count alike
+        now             in seconds, from which days are counted; None: the latest event
         """
         if self.time is None:
             return np.bincount(self.item, minlength=self.shape[1]).astype(np.float64)
-        days = (self.time - self.time.max(initial=-np.inf)) / 86_400
+        now = self.time.max(initial=-np.inf) if now is None else now
+        days = (self.time - now) / 86_400
         worth: Array = np.exp2(np.where(np.isfinite(days), days, -np.inf) / half_life_days)
         return np.bincount(self.item, worth, minlength=self.shape[1]).astype(np.float64)

@@ -4,18 +4,19 @@ Source: Burges, "From RankNet to LambdaRank to LambdaMART", MSR-TR-2010-82, as L
 `lambdarank`, over statistics and scores that have not seen the label, as in Wolpert, "Stacked
 generalization", Neural Networks 5 (1992).
 
-What each of some users took last is hidden, fold by fold (`models.hiding`), and trees learn
-to put it before other items.  Two questions are learned apart, as they are asked apart: which
-of given candidates, drawn at random, as protocols with sampled negatives ask; and which item
-of the whole catalogue, among those that single scores name.
+What each of some users took last, or by the clock from a moment on, is hidden, fold by fold
+(`models.hiding`), and trees learn to put it before other items.  Two questions are learned
+apart, as they are asked apart: which of given candidates, drawn at random, as protocols with
+sampled negatives ask; and which item of the whole catalogue, among those that single scores
+name.
 
-Each has to earn its place: taught by one half of the users, trees must beat the best single
-score on the other half by more than a standard error, or that score answers alone.
+Each has to earn its place: taught by others, trees must beat the best single score by more
+than a standard error (`models.lessons`), or that score answers alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -26,14 +27,14 @@ from acclimate.arrays import Array, Ints, Sparse, Tensor
 from acclimate.domains.exam import Ranking
 from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemView
-from acclimate.models.hiding import Known, Lesson, Reach, drawn, hide
+from acclimate.models.hiding import Hidden, drawn, hide
 from acclimate.models.items import BLOCK, ItemQuery, best
+from acclimate.models.known import Known, Reach
 from acclimate.models.lambdarank import asked, read, taught
+from acclimate.models.lessons import Lesson
 from acclimate.models.model import State, Tick, idle
 from acclimate.models.voices import Effects, Market, Order
 from acclimate.rng import Rng
-
-FEW = 20  # hidden items among the candidates; from fewer nothing is learned
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,33 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What `Across` learns from: the target's events, and each source's counts."""
+    """What `Across` learns from: the target's events, and each source's counts.
+
+    taken    the target's own
+    sources  as they are known now
+    earlier  as they were known at each origin (`domains.origins`), the latest first; empty
+             without a clock, where they are the same in every fold
+    now      the moment up to which all is known, in seconds; None without a clock
+    """
 
     taken: Taken
     sources: tuple[Market, ...]
+    earlier: tuple[tuple[Market, ...], ...] = ()
+    now: float | None = None
+
+    def of(self, kept: Sequence[bool]) -> Evidence:
+        """Of some of the sources, in order."""
+        mine = [n for n, each in enumerate(kept) if each]
+        return replace(
+            self,
+            sources=tuple(self.sources[n] for n in mine),
+            earlier=tuple(tuple(then[n] for n in mine) for then in self.earlier),
+        )
+
+    def at(self, fold: int, hidden: Hidden) -> list[Market]:
+        """What sources said where a fold begins, of the items that it knows."""
+        markets = self.sources if hidden.origin is None else self.earlier[fold]
+        return [each.of_items(hidden.columns) for each in markets]
 
 
 @dataclass(frozen=True)
@@ -116,7 +140,7 @@ class Across:
     ) -> Across:
         """Hide and learn to find, then count everything; `rng` says whose items hide."""
         given, named = self.lessons(prepared, rng, tick)
-        known = Known.of(prepared.taken, prepared.sources, self.reach, tick)
+        known = Known.of(prepared.taken, prepared.sources, self.reach, tick, prepared.now)
         ordering = known.ordering
         return replace(
             self,
@@ -127,46 +151,37 @@ class Across:
 
     def lessons(self, prepared: Evidence, rng: Rng, tick: Tick = idle) -> tuple[Lesson, Lesson]:
         """Among items drawn at random, and among those that single scores name."""
-        taken = prepared.taken
-        rows = taken.rows
-        folds = hide(taken, self.users, self.folds, rng.child("hide").generator())
+        folds = hide(prepared.taken, self.users, self.folds, rng.child("hide").generator())
         given, named = [], []
-        for number, events in enumerate(folds):
-            if not len(events):
+        for number, hidden in enumerate(folds):
+            if not len(hidden.user):
                 continue
-            rest = taken.without(events)
-            known = Known.of(rest, prepared.sources, self.reach, tick)
-            user, item = taken.user[events], taken.item[events]
-            histories, last = rest.rows[user], rest.last[user]
+            markets = prepared.at(number, hidden)
+            known = Known.of(hidden.rest, markets, self.reach, tick, hidden.origin)
             generator = rng.child(f"drawn/{number}").generator()
-            place, column = drawn(rows, user, item, generator)
-            given.append(_lesson(known, histories, last, place, column, item, tick))
-            place, column = _named(known, histories, self.names, tick)
-            named.append(_lesson(known, histories, last, place, column, item, tick))
+            given.append(_lesson(known, hidden, *drawn(hidden, generator), tick))
+            place, column = _named(known, hidden.histories, self.names, tick)
+            named.append(_lesson(known, hidden, place, column, tick))
         return Lesson.joined(given), Lesson.joined(named)
 
     def judged(self, lesson: Lesson, ordering: Ints, rng: Rng, tick: Tick) -> Judgement:
         """Trees where they beat the best single score, else that score."""
+        if not lesson.users:
+            return Judgement(int(ordering[0]))
         gains = [lesson.gain(lesson.features[:, column]).mean() for column in ordering]
         alone = int(ordering[int(np.argmax(gains))])
-        if lesson.found.sum() < FEW:
+
+        def teach(some: Lesson) -> str:
+            return self.boost(some, rng, tick)
+
+        if not lesson.earns(teach, lesson.gain(lesson.features[:, alone]), rng):
             return Judgement(alone)
-        half = rng.child("halves").generator().permutation(np.arange(lesson.users) % 2) == 0
-        model = self.boost(lesson.of(~half), rng, tick)
-        if not model:
-            return Judgement(alone)
-        score = np.full(len(lesson.user), -np.inf)
-        theirs = half[lesson.user]
-        score[theirs] = asked(read(model), lesson.features[theirs])
-        better = (lesson.gain(score) - lesson.gain(lesson.features[:, alone]))[half]
-        if better.mean() <= better.std(ddof=1) / np.sqrt(len(better)):
-            return Judgement(alone)
-        return Judgement(alone, self.boost(lesson, rng, tick))
+        return Judgement(alone, teach(lesson))
 
     def boost(self, lesson: Lesson, rng: Rng, tick: Tick) -> str:
         """The text of trees that put what was hidden first; "" where nothing was found."""
-        of = np.isin(lesson.user, lesson.user[lesson.found])
-        n = int(of.sum())
+        lesson = lesson.teachers()
+        n = len(lesson.user)
         if not n:
             return ""
         own: dict[str, Any] = {
@@ -177,7 +192,7 @@ class Across:
             "lambda_l2": 5.0,
             "max_bin": 63,
         }
-        pairs = lesson.features[of], lesson.found[of], lesson.user[of]
+        pairs = lesson.features, lesson.found, lesson.user
         return taught(*pairs, own, self.rounds, rng, tick)
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
@@ -305,14 +320,6 @@ def _named(known: Known, histories: Sparse, n: int, tick: Tick) -> tuple[Ints, I
     return np.concatenate(users), np.concatenate(items)
 
 
-def _lesson(
-    known: Known,
-    histories: Sparse,
-    last: Ints,
-    user: Ints,
-    column: Ints,
-    hidden: Ints,
-    tick: Tick,
-) -> Lesson:
-    features = known.features(histories, last, user, column, tick)
-    return Lesson(user, features, column == hidden[user], len(hidden))
+def _lesson(known: Known, hidden: Hidden, user: Ints, column: Ints, tick: Tick) -> Lesson:
+    features = known.features(hidden.histories, hidden.last, user, column, tick)
+    return Lesson.of_fold(hidden, user, column, features)

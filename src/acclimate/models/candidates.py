@@ -8,18 +8,16 @@ so that an item's place does not depend on the question.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import scipy.sparse as sp
 
-from acclimate.arrays import Array, Bools, Ints, Sparse, Tensor
-from acclimate.models.items import ItemGram, best
+from acclimate.arrays import Array, Ints, Sparse, Tensor
+from acclimate.models.items import best
 
 # Weights of EASE lie between about −0.1 and 1; below this an item says nothing.
 SPEAKS = 0.005
-PLACES = 10  # of a list that count where a re-ranker is compared with a base
 AT_ONCE = 2_000_000  # weights looked up together; with their places, 50 MB
 
 
@@ -106,99 +104,3 @@ def _voices(weights: Tensor, histories: Sparse, user: Ints, item: Ints) -> tuple
         strongest[part] = np.maximum.reduceat(each, begins)
         speaking[part] = np.add.reduceat((each > SPEAKS).astype(np.float64), begins)
     return strongest, speaking
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """One item of each of some users, set aside to be found.
-
-    user  (h,) positions in the rows, increasing
-    item  (h,) the column each of them took
-    """
-
-    user: Ints
-    item: Ints
-
-
-def hide(whole: ItemGram, at_most: int, folds: int, rng: np.random.Generator) -> list[Hidden]:
-    """Draw users who took two items or more, in folds, and hide the last that each took.
-
-    What comes next is asked for, and is harder to find than an item in the middle; where
-    the order is not known, any item is as good.
-    """
-    rows = whole.rows
-    length = np.diff(rows.indptr)
-    drawn = rng.permutation(np.flatnonzero(length >= 2))[:at_most]
-    place = (rng.random(len(drawn)) * length[drawn]).astype(np.int64)
-    any_ = rows.indices[rows.indptr[drawn] + place]
-    item = any_ if whole.taken is None else whole.taken.last[drawn]
-    hidden = []
-    for fold in range(folds):
-        order = np.argsort(drawn[fold::folds])
-        user, theirs = drawn[fold::folds][order], item[fold::folds][order]
-        hidden.append(Hidden(user.astype(np.int64), theirs.astype(np.int64)))
-    return hidden
-
-
-def without(whole: ItemGram, hidden: Hidden) -> ItemGram:
-    """What the Gram matrix, the counts and the rows would be had nobody taken what is hidden.
-
-    With D the hidden pairs as rows: (X − D)ᵀ(X − D) = G − DᵀX − XᵀD + DᵀD.
-    """
-    shape = whole.rows.shape
-    pairs = (np.ones(len(hidden.user)), (hidden.user, hidden.item))
-    D = sp.csr_array(pairs, shape=shape)
-    rest = sp.csr_array(whole.rows - D)
-    rest.eliminate_zeros()
-    cross = sp.csr_array(D.T @ whole.rows)
-    change = sp.coo_array(cross + cross.T - D.T @ D)
-    gram = whole.gram.copy()
-    gram[change.row, change.col] -= change.data.astype(gram.dtype)
-    popularity = whole.popularity - np.bincount(hidden.item, minlength=shape[1])
-    # The target's own counts hold what is hidden too: here everyone's break ties.
-    return ItemGram(gram, popularity, popularity, rest)
-
-
-@dataclass(frozen=True)
-class OutOfFold:
-    """What the re-ranker learns from: candidates named by bases that never saw the answer.
-
-    user      (p,) increasing, 0 … h − 1: one number for each user who hides an item
-    features  (p, f) of each candidate
-    found     (p,) whether it is what its user hides
-    gains     (h, n_bases) nDCG@10 of each base's own list
-    """
-
-    user: Ints
-    features: Array
-    found: Bools
-    gains: Array
-
-    def of_users(self, users: Ints) -> OutOfFold:
-        """The candidates of some users, who keep their numbers."""
-        kept = np.isin(self.user, users)
-        return replace(
-            self, user=self.user[kept], features=self.features[kept], found=self.found[kept]
-        )
-
-    def teachers(self) -> OutOfFold:
-        """The users whose hidden item is among their candidates; the others teach no order."""
-        return self.of_users(self.user[self.found])
-
-
-def listed_gain(lists: Ints, item: Ints) -> Array:
-    """(m,) nDCG@10 of lists in which one item is right."""
-    place = np.argmax(lists == item[:, None], axis=1)
-    right = (lists == item[:, None]).any(axis=1) & (place < PLACES)
-    gain: Array = np.where(right, 1.0 / np.log2(place + 2.0), 0.0)
-    return gain
-
-
-def scored_gain(seen: OutOfFold, score: Array, count: int) -> Array:
-    """(count,) nDCG@10 of the candidates in the order of a score, ties against us."""
-    answer = np.full(count, np.inf)
-    answer[seen.user[seen.found]] = score[seen.found]
-    place = np.bincount(seen.user, score >= answer[seen.user], minlength=count) - 1.0
-    right = np.isfinite(answer) & (place < PLACES)
-    gain: Array = np.where(right, 1.0 / np.log2(np.maximum(place, 0.0) + 2.0), 0.0)
-    return gain

@@ -1,176 +1,129 @@
-"""Hiding: what each of some users took last is set aside, fold by fold, to be found again.
+"""Hiding: what the exam would ask for is set aside, fold by fold, to be found again.
 
-Of the rest of a fold everything that a re-ranker sees is computed anew, so that nothing it
-learns from has seen what it is to find: counts, EASE, places in order.
+Where the exam asks for what each user took last, that is hidden of some users.  By the
+clock, everything from an origin on is, and what was taken up to the next origin is to be
+found.  Of the rest of a fold everything that a re-ranker sees is computed anew, so that nothing
+it learns from has seen what it is to find: counts, EASE, places in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from acclimate.arrays import Array, Bools, Ints, Sparse
+from acclimate.arrays import Array, Ints, Sparse
+from acclimate.domains.origins import origins
 from acclimate.domains.taken import Taken
-from acclimate.models.items import best
-from acclimate.models.model import Tick, idle
-from acclimate.models.voices import SCORES, STATISTICS, Effects, Market, Order, voices
 
-NEGATIVES = 99  # drawn for each hidden item, as published protocols do
-PLACES = 10
-
-
-def hide(taken: Taken, at_most: int, folds: int, rng: np.random.Generator) -> list[Ints]:
-    """Positions of the last event of each of at most so many users, dealt into folds.
-
-    A user is drawn with a chance in proportion to its events, without replacement
-    (Efraimidis & Spirakis, Information Processing Letters 97, 2006): who is asked for
-    most often has most of them.
-    """
-    last = np.full(taken.shape[0], -1)
-    last[taken.user] = np.arange(len(taken.user))
-    there = np.flatnonzero(last >= 0)
-    count = np.bincount(taken.user, minlength=taken.shape[0])[there]
-    key = rng.exponential(size=len(there)) / count
-    drawn = there[np.argsort(key, kind="stable")[:at_most]]
-    return [np.sort(last[drawn[fold::folds]]) for fold in range(folds)]
+NEGATIVES = 99  # drawn for each who is asked, as published protocols do
 
 
 @dataclass(frozen=True)
-class Reach:
-    """How far the models of the own market and of all as one go.
+class Hidden:
+    """What one fold hides, and of whom it is asked.
 
-    penalty  λ > 0, in users, of EASE
-    solved   ≥ 1, items that EASE scores: a market's most taken
+    rest     what stays known, of `columns` alone and numbered by them
+    columns  (c,) increasing, the items that could be recommended then: by the clock, those
+             that the target's own users had taken; else all
+    user     (m,) rows of who is asked
+    asker    (a,) positions in `user`, increasing, and
+    item     (a,) the columns of `rest` that each took
+    wanted   (m,) what each took in all, other items included
+    origin   the moment in seconds before which `rest` was taken; None without a clock
     """
 
-    penalty: float = 100.0
-    solved: int = 2500
-
-
-@dataclass(frozen=True)
-class Known:
-    """All that features of the target's users are computed from.
-
-    markets   the target's own, each source's, and behind them all of them as one
-    models    EASE of the own and of the last
-    order     of the target's events
-    """
-
-    markets: tuple[Market, ...] = field(repr=False)
-    models: tuple[Effects, ...] = field(repr=False)
-    order: Order = field(repr=False)
-
-    @classmethod
-    def of(
-        cls, taken: Taken, sources: Sequence[Market], reach: Reach, tick: Tick = idle
-    ) -> Known:
-        own = Market.of(taken.rows)
-        pooled = own.plus(sources)
-        models = []
-        for market in (own, pooled):
-            tick()
-            models.append(Effects.of(market, reach.penalty, reach.solved))
-        order = Order.of(taken.item, taken.shape[1])
-        return cls((own, *sources, pooled), tuple(models), order)
-
-    def features(
-        self, histories: Sparse, last: Ints, user: Ints, item: Ints, tick: Tick = idle
-    ) -> Array:
-        """(p, len(STATISTICS) per market + 6): each market, the models, order and length."""
-        columns = [voices(each, histories, user, item, tick) for each in self.markets]
-        columns += [each.pairs(histories, user, item)[:, None] for each in self.models]
-        columns.append(self.order.columns(last, user, item))
-        columns.append(np.diff(histories.indptr)[user][:, None])
-        return np.concatenate([each.astype(np.float32) for each in columns], axis=1)
+    rest: Taken
+    columns: Ints
+    user: Ints
+    asker: Ints
+    item: Ints
+    wanted: Ints
+    origin: float | None = None
 
     @property
-    def ordering(self) -> Ints:
-        """Features that order candidates by themselves, the models first."""
-        starts = len(STATISTICS) * np.arange(len(self.markets))[::-1]
-        each = (starts[:, None] + np.array(SCORES)).ravel()
-        end = len(STATISTICS) * len(self.markets)
-        return np.array([*range(end, end + len(self.models)), *each], np.int64)
+    def histories(self) -> Sparse:
+        """(m, c) CSR of ones: what is left of those who are asked."""
+        return self.rest.rows[self.user]
 
-    def named(self, histories: Sparse, n: int) -> tuple[Ints, Ints]:
-        """Pairs (user, item) that any of six scores names among its n best new items."""
-        own, pooled = self.markets[0], self.markets[-1]
-        n = min(n, histories.shape[1])
-        taken = histories.nonzero()
-        named = np.zeros(histories.shape, bool)
-        favoured = np.argsort(-(own.count + pooled.count / (1 + pooled.count.sum())))
-        everyone = np.ones((histories.shape[0], 1))
-        for score in (
-            (histories @ own.cosine()).toarray(),
-            (histories @ pooled.cosine()).toarray(),
-            self.models[1].scores(histories),
-            self.models[0].scores(histories),
-            everyone * own.count,
-            everyone * pooled.count,
-        ):
-            new = score.astype(np.float64)
-            new[taken] = -np.inf
-            listed, _ = best(new, favoured, n)
-            row, place = np.nonzero(listed >= 0)
-            named[row, listed[row, place]] = True
-        user, item = np.nonzero(named)
-        return user.astype(np.int64), item.astype(np.int64)
+    @property
+    def last(self) -> Ints:
+        """(m,) the column each history ends with, −1 for none."""
+        return self.rest.last[self.user]
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """Candidates of users who hid an item, and which of them that is.
+def hide(
+    taken: Taken, at_most: int, folds: int, rng: np.random.Generator, least: int = 0
+) -> list[Hidden]:
+    """Folds of what is hidden, at most so many users asked in all.
 
-    user      (p,) increasing, a number for each user
-    features  (p, f)
-    found     (p,) at most one a user
-    users     how many there are, those included whose item is no candidate
+    least  ≥ 0, events that stay with each who is asked; by the clock one always does, as in
+           the exam
+
+    Without a clock each user hides the last event, in one fold.  A user is drawn with a
+    chance in proportion to its events, without replacement (Efraimidis & Spirakis, Information
+    Processing Letters 97, 2006): who is asked for most often has most of them.
     """
-
-    user: Ints
-    features: Array
-    found: Bools
-    users: int
-
-    @classmethod
-    def joined(cls, parts: Sequence[Lesson]) -> Lesson:
-        starts = np.cumsum([0, *(part.users for part in parts)])
-        return cls(
-            np.concatenate([part.user + at for part, at in zip(parts, starts, strict=False)]),
-            np.concatenate([part.features for part in parts]),
-            np.concatenate([part.found for part in parts]),
-            int(starts[-1]),
+    if taken.time is not None:
+        share = -(-at_most // folds)
+        return [_from(taken, *each, share, rng) for each in origins(taken.time, folds)]
+    last = np.full(taken.shape[0], -1)
+    last[taken.user] = np.arange(len(taken.user))
+    count = np.bincount(taken.user, minlength=taken.shape[0])
+    there = np.flatnonzero(count > least)
+    key = rng.exponential(size=len(there)) / count[there]
+    drawn = there[np.argsort(key, kind="stable")[:at_most]]
+    found = []
+    for fold in range(folds):
+        events = np.sort(last[drawn[fold::folds]])
+        found.append(
+            Hidden(
+                taken.without(events),
+                np.arange(taken.shape[1]),
+                taken.user[events],
+                np.arange(len(events)),
+                taken.item[events],
+                np.ones(len(events), np.int64),
+            )
         )
-
-    def of(self, users: Bools) -> Lesson:
-        """The candidates of some users, who keep their numbers."""
-        kept = users[self.user]
-        return Lesson(self.user[kept], self.features[kept], self.found[kept], self.users)
-
-    def gain(self, score: Array) -> Array:
-        """(users,) nDCG@10 of the candidates in the order of a score, ties against us."""
-        answer = np.full(self.users, np.inf)
-        answer[self.user[self.found]] = score[self.found]
-        place = np.bincount(self.user, score >= answer[self.user], minlength=self.users) - 1.0
-        right = np.isfinite(answer) & (place < PLACES)
-        gain: Array = np.where(right, 1.0 / np.log2(np.maximum(place, 0.0) + 2.0), 0.0)
-        return gain
+    return found
 
 
-def drawn(rows: Sparse, user: Ints, item: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Pairs of each hidden item and items that its user never took, and who they belong to.
+def _from(
+    taken: Taken, origin: float, end: float, at_most: int, rng: np.random.Generator
+) -> Hidden:
+    """What was taken from an origin on and before an end, asked of users met before it."""
+    assert taken.time is not None
+    known = taken.take(np.flatnonzero(taken.time < origin))
+    columns = np.unique(known.item[known.user < known.own_users])
+    rest = known.of_items(columns)
+    later = taken.take(np.flatnonzero((taken.time >= origin) & (taken.time < end)))
+    users = np.intersect1d(later.user, rest.user)
+    user = np.sort(rng.permutation(users)[:at_most])
+    wanted = np.bincount(later.user, minlength=taken.shape[0])[user]
+    place = np.full(taken.shape[0], -1)
+    place[user] = np.arange(len(user))
+    answers = later.of_items(columns)
+    asker = place[answers.user]
+    order = np.argsort(asker, kind="stable")
+    order = order[asker[order] >= 0]
+    return Hidden(rest, columns, user, asker[order], answers.item[order], wanted, origin)
 
-    rows     (n_users, n_items) with what is hidden
-    returns  positions in `user`, increasing, and columns; the hidden item comes first
+
+def drawn(hidden: Hidden, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Pairs of what is to be found and of items that its user never took.
+
+    returns  positions in those asked, increasing, and columns; what is to be found comes first
     """
-    n = rows.shape[1]
-    order = rng.integers(0, n, (len(user), NEGATIVES))
-    place = np.repeat(np.arange(len(user)), NEGATIVES)
-    taken = np.asarray(rows[user[place], order.ravel()]).ravel() > 0
-    place = np.concatenate([np.arange(len(user)), place[~taken]])
-    column = np.concatenate([item, order.ravel()[~taken]])
-    # An item drawn twice for a user counts once; the hidden one stays first.
+    asked, n = len(hidden.user), hidden.rest.shape[1]
+    ones: Array = np.ones(len(hidden.item))
+    both = hidden.histories + Sparse((ones, (hidden.asker, hidden.item)), shape=(asked, n))
+    order = rng.integers(0, n, (asked, NEGATIVES))
+    place = np.repeat(np.arange(asked), NEGATIVES)
+    taken = np.asarray(both[place, order.ravel()]).ravel() > 0
+    place = np.concatenate([hidden.asker, place[~taken]])
+    column = np.concatenate([hidden.item, order.ravel()[~taken]])
+    # An item drawn twice for a user counts once; what is to be found stays first.
     _, once = np.unique(place * np.int64(n) + column, return_index=True)
     once = np.sort(once)
     by_user = once[np.argsort(place[once], kind="stable")]

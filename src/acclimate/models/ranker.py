@@ -4,17 +4,17 @@ Source: Burges, "From RankNet to LambdaRank to LambdaMART", MSR-TR-2010-82, as
 LightGBM's `lambdarank`, over scores of models that have not seen the label, as in
 Wolpert, "Stacked generalization", Neural Networks 5 (1992).
 
-The last item of each user is hidden, as an exam asks for what comes next.  Users fall
-into folds; for each, the bases are fitted without what it hides, and name candidates for
-what is left of its histories.  The re-ranker learns to put the hidden item first.  A hidden
-item that no base names is not slipped in among the candidates: nothing comes that way at
-prediction, and trees taught by such pairs would trust what every base ranks low.  In the
-end the bases are fitted on everything.
+What the exam would ask for is hidden (`models.hiding`): each user's last item, or by the clock
+all from a moment on.  For each fold the bases are fitted without what it hides, and name
+candidates for what is left of its histories.  The re-ranker learns to put what was hidden
+first.  A hidden item that no base names is not slipped in among the candidates: nothing comes
+that way at prediction, and trees taught by such pairs would trust what every base ranks low.
+In the end the bases are fitted on everything.
 
-The re-ranker has to earn its place: trained on one half of the users, it must beat the
-best base on the other by more than a standard error, or the best base answers alone.
-Items that are no candidates stand below them in the order of the last base, EASE with
-the greater penalty: others leave most of a catalogue without a score.
+The re-ranker has to earn its place: taught by others, it must beat the best base by more than
+a standard error (`models.lessons`), or the best base answers alone.  Items that are no
+candidates stand below them in the order of the last base, EASE with the greater penalty: others
+leave most of a catalogue without a score.
 """
 
 from __future__ import annotations
@@ -28,24 +28,18 @@ import numpy as np
 
 from acclimate.arrays import Array, Sparse, Tensor
 from acclimate.domains.exam import Ranking
+from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemView
-from acclimate.models.candidates import (
-    OutOfFold,
-    hide,
-    listed_gain,
-    scored_gain,
-    slate,
-    without,
-)
+from acclimate.models.candidates import slate
 from acclimate.models.ease import Ease
+from acclimate.models.hiding import hide
 from acclimate.models.items import BLOCK, ItemGram, ItemQuery, gram_of, rank
 from acclimate.models.lambdarank import asked, read, taught
+from acclimate.models.lessons import Lesson
 from acclimate.models.model import Model, State, Tick, idle
 from acclimate.models.neighbours import ItemKnn
-from acclimate.models.popularity import Popularity
+from acclimate.models.popularity import RECENT, Popularity
 from acclimate.rng import Rng
-
-FEW = 20  # hidden items among the candidates; from fewer nothing is learned
 
 Bases = tuple[Popularity | ItemKnn | Ease, ...]
 
@@ -141,70 +135,57 @@ class Stack:
         tick: Tick = idle,
     ) -> Stack:
         """Hide and learn to find, then fit the bases on all; `rng` says whose items hide."""
-        seen = self.out_of_fold(prepared, rng, tick)
-        best = int(np.argmax(seen.gains.mean(axis=0))) if len(seen.gains) else -1
-        model = ""
-        if self._earns(seen, best, rng, tick):
-            model = self._boost(seen.teachers(), rng, tick)
+        lesson = self.lessons(prepared, rng, tick)
         bases = self._bases(prepared, rng, tick)
-        fitted = StackFit(bases, best % len(bases), model, prepared.standing)
+        best, model = len(bases) - 1, ""
+        if lesson.users:
+            # The score of a base is the first of the two features that it gives.
+            gains = [lesson.gain(lesson.features[:, 2 * n]) for n in range(len(bases))]
+            best = int(np.argmax([gain.mean() for gain in gains]))
+            if lesson.earns(lambda some: self._boost(some, rng, tick), gains[best], rng):
+                model = self._boost(lesson, rng, tick)
+        fitted = StackFit(bases, best, model, prepared.standing)
         return replace(self, fitted=fitted)
 
-    def out_of_fold(self, prepared: ItemGram, rng: Rng, tick: Tick = idle) -> OutOfFold:
-        """Candidates, features and answers of everyone who hides an item."""
-        users, features, found, gains, count = [], [], [], [], 0
-        hidden = hide(prepared, self.users, self.folds, rng.child("hide").generator())
-        for fold in hidden:
-            if not len(fold.user):
+    def lessons(self, prepared: ItemGram, rng: Rng, tick: Tick = idle) -> Lesson:
+        """Candidates, features and answers of everyone of whom something is hidden."""
+        taken = prepared.taken or Taken.of(prepared.rows, rng.child("order").generator())
+        generator = rng.child("hide").generator()
+        parts = []
+        for hidden in hide(taken, self.users, self.folds, generator, least=1):
+            if not len(hidden.user):
                 continue
-            rest = without(prepared, fold)
+            rest = gram_of(known_by(hidden.rest))
             bases = self._bases(rest, rng, tick)
-            for start in range(0, len(fold.user), BLOCK):
+            users, items, features = [], [], []
+            for start in range(0, len(hidden.user), BLOCK):
                 tick()
-                item = fold.item[start : start + BLOCK]
-                histories = rest.rows[fold.user[start : start + BLOCK]]
+                histories = rest.rows[hidden.user[start : start + BLOCK]]
                 named = slate(bases, _weights(bases), histories, rest.standing, self.names)
-                users.append(named.user + count)
+                users.append(named.user + start)
+                items.append(named.item)
                 features.append(named.features)
-                found.append(named.item == item[named.user])
-                gains.append(np.column_stack([listed_gain(each, item) for each in named.lists]))
-                count += len(item)
-        if not users:
-            none = np.zeros((0, 1))
-            return OutOfFold(np.zeros(0, np.int64), none, np.zeros(0, bool), none)
-        return OutOfFold(*(np.concatenate(each) for each in (users, features, found, gains)))
+            user, item = np.concatenate(users), np.concatenate(items)
+            parts.append(Lesson.of_fold(hidden, user, item, np.concatenate(features)))
+        return Lesson.joined(parts)
 
     def _bases(self, prepared: ItemGram, rng: Rng, tick: Tick) -> Bases:
+        """By the clock, also what was popular lately."""
+        timed = prepared.taken is not None and prepared.taken.time is not None
+        popular = (None, *RECENT) if timed else (None,)
+        others = (ItemKnn(self.neighbours), Ease(self.penalty), Ease(self.second))
+        bases: Bases = (*(Popularity(days) for days in popular), *others)
         fitted = []
-        for base in (
-            Popularity(),
-            ItemKnn(self.neighbours),
-            Ease(self.penalty),
-            Ease(self.second),
-        ):
+        for base in bases:
             tick()
             fitted.append(base.fit(prepared, rng=rng, tick=tick))
         return tuple(fitted)
 
-    def _earns(self, seen: OutOfFold, best: int, rng: Rng, tick: Tick) -> bool:
-        """Whether trees of one half beat the best base on the other by a standard error."""
-        if seen.found.sum() < FEW:
-            return False
-        count = len(seen.gains)
-        half = rng.child("halves").generator().permutation(np.arange(count) % 2)
-        gain = np.zeros(count)
-        for side in (0, 1):
-            others = seen.of_users(np.flatnonzero(half != side)).teachers()
-            mine = seen.of_users(np.flatnonzero(half == side))
-            if not len(others.user):
-                return False
-            score = asked(read(self._boost(others, rng, tick)), mine.features)
-            gain[half == side] = scored_gain(mine, score, count)[half == side]
-        better = gain - seen.gains[:, best]
-        return bool(better.mean() > better.std(ddof=1) / np.sqrt(count))
-
-    def _boost(self, seen: OutOfFold, rng: Rng, tick: Tick) -> str:
-        """The text of trees that put what was hidden first."""
+    def _boost(self, seen: Lesson, rng: Rng, tick: Tick) -> str:
+        """The text of trees that put what was hidden first; "" where nothing was found."""
+        seen = seen.teachers()
+        if not len(seen.user):
+            return ""
         own: dict[str, Any] = {
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
@@ -248,6 +229,12 @@ class Stack:
         meta = dict(state.meta)
         fitted = StackFit(bases, int(meta.pop("best")), text, standing)
         return cls(**meta, fitted=fitted)
+
+
+def known_by(taken: Taken) -> ItemView:
+    """A view of these events; everyone's counts break ties."""
+    count = np.bincount(taken.item, minlength=taken.shape[1]).astype(np.float64)
+    return ItemView(taken.rows, count, taken=taken)
 
 
 def _weights(bases: Bases) -> Tensor:

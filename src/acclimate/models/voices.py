@@ -19,9 +19,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from acclimate.arrays import Array, Ints, Sparse, Tensor
+from acclimate.domains.taken import Taken
 from acclimate.models.ease import solve
 from acclimate.models.items import BLOCK
 from acclimate.models.model import Tick, idle
+from acclimate.models.popularity import RECENT
 
 STATISTICS = (
     "cosine",
@@ -53,17 +55,31 @@ class Market:
 
     together  (n_items, n_items) CSR, symmetric, zero diagonal: users who took both
     count     (n_items,) users who took each
+    recent    (n_items, r) the same, worth half as much after each of `RECENT`; without a
+              clock r is 0
     """
 
     together: Sparse = field(repr=False)
     count: Array = field(repr=False)
+    recent: Array = field(repr=False)
 
     @classmethod
-    def of(cls, rows: Sparse) -> Market:
+    def of(cls, rows: Sparse, recent: Array | None = None) -> Market:
         """Of a market's (n_users, n_items) rows of ones."""
         gram = sp.csr_array(rows.T @ rows)
         count = gram.diagonal().astype(np.float64)
-        return cls(_bare(gram), count)
+        return cls(_bare(gram), count, np.empty((len(count), 0)) if recent is None else recent)
+
+    @classmethod
+    def of_taken(cls, taken: Taken, now: float | None = None) -> Market:
+        """Of a market's events.
+
+        now  in seconds, the moment from which events are looked back at; None: the latest one
+        """
+        if taken.time is None:
+            return cls.of(taken.rows)
+        lately = [taken.recent(days, now) for days in RECENT]
+        return cls.of(taken.rows, np.column_stack(lately))
 
     def plus(self, others: Sequence[Market]) -> Market:
         """All of them as one market."""
@@ -71,7 +87,22 @@ class Market:
         for other in others:
             together = together + other.together
         count = self.count + sum(other.count for other in others)
-        return Market(_bare(sp.csr_array(together)), count)
+        recent = self.recent + sum(other.recent for other in others)
+        return Market(_bare(sp.csr_array(together)), count, recent)
+
+    def of_items(self, columns: Ints) -> Market:
+        """What it says of these items, in this order."""
+        if len(columns) == len(self.count) and (np.diff(columns) > 0).all():
+            return self
+        together = sp.csr_array(self.together[columns][:, columns])
+        together.sort_indices()
+        return Market(together, self.count[columns], self.recent[columns])
+
+    @property
+    def shares(self) -> Array:
+        """(n_items, r) of what was lately taken, what each item is."""
+        total = self.recent.sum(axis=0)
+        return self.recent / np.where(total > 0, total, 1.0)
 
     def cosine(self) -> Sparse:
         """(n_items, n_items) CSR of cosines, zero diagonal."""
@@ -85,13 +116,15 @@ class Market:
             "indices": parts.indices,
             "indptr": parts.indptr,
             "count": self.count,
+            "recent": self.recent,
         }
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor]) -> Market:
         count = tensors["count"].astype(np.float64)
         parts = (tensors["data"], tensors["indices"], tensors["indptr"])
-        return cls(sp.csr_array(parts, shape=(len(count),) * 2), count)
+        recent = np.asarray(tensors["recent"], np.float64).reshape(len(count), -1)
+        return cls(sp.csr_array(parts, shape=(len(count),) * 2), count, recent)
 
 
 @dataclass(frozen=True)

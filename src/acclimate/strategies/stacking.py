@@ -20,7 +20,7 @@ from acclimate.models.design import stack_views
 def stack(views: Sequence[View], own: View | None = None) -> View:
     """One view from several made by the same encoder.
 
-    own  the view of the target's own rows, where they are among these: what it has most
+    own  the view of the target's own rows, where they are the first of these: what it has most
          of serves users without a history, and a foreign market's bestsellers do not
     """
     rows = [view for view in views if isinstance(view, RowView)]
@@ -34,7 +34,8 @@ def stack(views: Sequence[View], own: View | None = None) -> View:
     popularity = np.sum([view.popularity for view in items], axis=0)
     counts = own.popularity if isinstance(own, ItemView) else None
     events = [view.taken for view in items if view.taken is not None]
-    taken = Taken.stacked(events) if len(events) == len(items) else None
+    first = own.matrix.shape[0] if isinstance(own, ItemView) else None
+    taken = Taken.stacked(events, first) if len(events) == len(items) else None
     last = None if taken is None else taken.last
     known = [view.users for view in items if view.users is not None]
     users = sp.csr_array(sp.vstack(known, format="csr")) if known else None

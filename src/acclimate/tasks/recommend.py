@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
-from acclimate.arrays import Array, Ints, Strings
+from acclimate.arrays import Array, Ints, Strings, Tensor
 from acclimate.domains.about import about, described
 from acclimate.domains.copies import cleaned
 from acclimate.domains.declared import Kinds
@@ -246,15 +246,16 @@ class Recommend:
             item=np.concatenate(items),
             missed=np.concatenate(missed),
         )
-        first = rankings[0]
-        return (
-            replace(
-                first,
-                items=np.concatenate([ranking.items for ranking in rankings]),
-                scores=np.concatenate([ranking.scores for ranking in rankings]),
-            ),
-            together,
-        )
+        # Folds by the clock know fewer items the earlier they are, and list fewer.
+        width = max(ranking.items.shape[1] for ranking in rankings)
+        lists = np.concatenate([_as_wide(each.items, width, -1) for each in rankings])
+        scores = np.concatenate([_as_wide(each.scores, width, -np.inf) for each in rankings])
+        return replace(rankings[0], items=lists, scores=scores), together
+
+
+def _as_wide(lists: Tensor, width: int, filler: float) -> Tensor:
+    """(n, width) lists, filled up at their ends."""
+    return np.pad(lists, ((0, 0), (0, width - lists.shape[1])), constant_values=filler)
 
 
 def events_of(domain: Domain) -> pl.DataFrame:

@@ -12,6 +12,7 @@ al., CIKM 2021, describe the data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,13 +20,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from acclimate.arrays import Array, Strings
+from acclimate.domains.origins import origins
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Interactions, Sample
-from acclimate.domains.source import NoSettings, Source, gives
+from acclimate.domains.source import Source, gives
 from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemEncoder
 from acclimate.models.across import Across, Evidence
-from acclimate.models.hiding import Lesson, drawn, hide
+from acclimate.models.hiding import drawn, hide
+from acclimate.models.lessons import Lesson
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.ranker import Stack
 from acclimate.models.voices import Market, voices
@@ -43,15 +46,20 @@ class Counts:
     market: Market
 
 
+@dataclass(frozen=True)
+class Moment:
+    """now  in seconds, from which events are looked back at; None without a clock."""
+
+    now: float | None = None
+
+
 @gives("gram")
-def counts(sample: Sample, settings: NoSettings) -> Counts:
+def counts(sample: Sample, settings: Moment) -> Counts:
     """A source's counts of pairs of items; a recipe for `Source.derive`."""
     assert isinstance(sample, Interactions)
     shape = (len(sample.users), len(sample.items))
-    rows = sp.csr_array((np.ones(sample.n), (sample.user, sample.item)), shape=shape)
-    rows.sum_duplicates()
-    rows.data[:] = 1.0
-    return Counts(sample.items, Market.of(rows))
+    taken = Taken(sample.user, sample.item, shape, sample.time)
+    return Counts(sample.items, Market.of_taken(taken, settings.now))
 
 
 def mapped(given: Counts, encoder: ItemEncoder) -> Market:
@@ -65,9 +73,10 @@ def mapped(given: Counts, encoder: ItemEncoder) -> Market:
         (pairs.data, (mine[pairs.row], mine[pairs.col])), shape=(size, size)
     )
     together.sort_indices()
-    count = np.zeros(size)
+    count, recent = np.zeros(size), np.zeros((size, given.market.recent.shape[1]))
     count[mine] = given.market.count[theirs]
-    return Market(together, count)
+    recent[mine] = given.market.recent[theirs]
+    return Market(together, count, recent)
 
 
 @dataclass(frozen=True)
@@ -110,56 +119,67 @@ class MarketStack(Adapt):
     def step(
         self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle
     ) -> tuple[Problem, Model]:
-        taken, sources = evidence(problem)
-        ranked = standings(taken, problem.sources, sources, rng.child("sources"), tick)
-        kept = [s for s, each in zip(sources, ranked, strict=True) if not each.harms]
-        fitted = Across().fit(Evidence(taken, tuple(kept)), rng=rng, tick=tick)
+        across = Across()
+        found = evidence(problem, across.folds)
+        ranked = standings(found, problem.sources, rng.child("sources"), tick)
+        kept = [not each.harms for each in ranked]
+        fitted = across.fit(found.of(kept), rng=rng, tick=tick)
         return problem.knowing(*said(ranked)), fitted
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         return self.step(problem, model, rng, tick)[1]
 
 
-def evidence(problem: Problem) -> tuple[Taken, list[Market]]:
-    """The target's events in the encoder's columns, and every source's counts."""
+def evidence(problem: Problem, folds: int) -> Evidence:
+    """The target's events in the encoder's columns, and every source's counts, now and as
+    they were at each of so many origins."""
     encoder, fit = problem.encoder, problem.fit
     assert isinstance(encoder, ItemEncoder) and isinstance(fit, Interactions)
     column = encoder.columns_of(fit.items)[fit.item]
-    kept = column >= 0
-    taken = Taken(fit.user[kept], column[kept], (len(fit.users), len(encoder.known)))
-    given = [source.derive(counts, NoSettings()) for source in problem.sources]
-    return taken, [mapped(each, encoder) for each in given]
+    kept = np.flatnonzero(column >= 0)
+    known = fit.take(kept)
+    shape = (len(fit.users), len(encoder.known))
+    taken = Taken(known.user, column[kept], shape, known.time)
+
+    def given(now: float | None, sources: Sequence[Source]) -> tuple[Market, ...]:
+        return tuple(mapped(each.derive(counts, Moment(now)), encoder) for each in sources)
+
+    if taken.time is None:
+        return Evidence(taken, given(None, problem.sources))
+    now = float(taken.time.max())
+    earlier = []
+    for origin, _ in origins(taken.time, folds):
+        just_before = float(np.nextafter(origin, -np.inf))
+        earlier.append(given(origin, [each.until(just_before) for each in problem.sources]))
+    return Evidence(taken, given(now, problem.sources), tuple(earlier), now)
 
 
 def standings(
-    taken: Taken,
-    sources: tuple[Source, ...],
-    markets: list[Market],
-    rng: Rng,
-    tick: Tick = idle,
+    found: Evidence, sources: Sequence[Source], rng: Rng, tick: Tick = idle
 ) -> list[Standing]:
     """How each source stands, by the summed cosine to what hidden items' users took before."""
-    events = hide(taken, ASKED, 1, rng.child("hide").generator())[0]
-    rest = taken.without(events)
-    user, item = taken.user[events], taken.item[events]
-    place, column = drawn(taken.rows, user, item, rng.child("drawn").generator())
-    histories, own = rest.rows[user], Market.of(rest.rows)
+    folds = hide(found.taken, ASKED, 1, rng.child("hide").generator())
+    if not folds:
+        return [Standing(source.name, 0.0, 0.0, 0.0, 0.0) for source in sources]
+    (hidden,) = folds
+    place, column = drawn(hidden, rng.child("drawn").generator())
+    histories, own = hidden.histories, Market.of_taken(hidden.rest, hidden.origin)
 
     def gain(market: Market) -> Array:
         tick()
         score = voices(market, histories, place, column, tick)[:, :1]
-        return Lesson(place, score, column == item[place], len(item)).gain(score[:, 0])
+        return Lesson.of_fold(hidden, place, column, score).gain(score[:, 0])
 
     mine = gain(own)
-    found = []
-    for source, market in zip(sources, markets, strict=True):
+    ranked = []
+    for source, market in zip(sources, found.at(0, hidden), strict=True):
         more = gain(own.plus([market])) - mine
         error = float(more.std(ddof=1) / np.sqrt(len(more))) if len(more) > 1 else 0.0
         at = float(mine.mean())
-        found.append(
+        ranked.append(
             Standing(source.name, float(gain(market).mean()), at, at + more.mean(), error)
         )
-    return found
+    return ranked
 
 
 def said(ranked: list[Standing]) -> list[str]:
