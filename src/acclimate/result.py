@@ -100,6 +100,7 @@ def summarise(
         "plan": planned.as_rows(),
         "notes": list(posed.notes),
         "judged": examined.scores,
+        "beyond": examined.beyond,
         "failed": {t.arm.name: t.why for t in trials if t.status == "failed"},
         "facts": {t.arm.name: list(t.facts) for t in order if t.facts},
         "settings": {t.arm.name: t.arm.settings for t in trials if t.status == "done"},

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 from polars.testing import assert_frame_equal
 
+from acclimate.artifacts import recommender
 from acclimate.artifacts.artifact import Contents
 from acclimate.artifacts.predictor import COLD, ELSEWHERE, NEW, predict
 from acclimate.artifacts.recommender import Filters, Recommender
@@ -169,6 +170,23 @@ def alike(serving: Recommender, lists: pl.DataFrame) -> float:
         C = X[:, at].T @ X[:, at]
         found += [C[i, j] for i in range(len(at)) for j in range(i)]
     return float(np.mean(found))
+
+
+@pytest.mark.parametrize("kind", ["als", "bpr"])
+def test_very_many_items_are_searched_to_the_same_lists(
+    contents_of: Make, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = shop(contents_of, kind)
+    users = [*serving.users, "nobody"]
+    stock = sorted(serving.items.tolist())[::2]
+    asked = [Filters(), Filters(among=stock), Filters(spread=0.3), Filters(again=True)]
+    plain = [serving.lists(users, 3, filters) for filters in asked]
+    monkeypatch.setattr(recommender, "SEARCHED", 0)
+    for filters, expected in zip(asked, plain, strict=True):
+        found = serving.lists(users, 3, filters)
+        columns = ["user_id", "item_id", "rank", "note"]
+        assert_frame_equal(found.select(columns), expected.select(columns))
+        np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
 
 
 def test_what_cannot_be_served_is_refused(contents_of: Make) -> None:

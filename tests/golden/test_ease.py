@@ -13,7 +13,7 @@ from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
 from acclimate.models.ease import Ease, ItemPrior, inverse, solve
-from acclimate.models.items import ItemQuery, gram_of, rank
+from acclimate.models.items import ItemQuery, best, gram_of, rank
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
 from acclimate.rng import Rng
@@ -204,3 +204,24 @@ def test_candidates_are_scored_in_their_order_and_unknown_ones_not_at_all() -> N
     ranking = fitted.predict(ItemQuery(3, candidates), view(np.array([[1.0, 0, 0]])))
     assert ranking.pool and ranking.items.tolist() == [[2, -1, 1]]
     np.testing.assert_allclose(ranking.scores, [[3 / 8, -np.inf, 6 / 11]], atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize(("size", "k"), [(700, 5), (701, 20), (3000, 10), (50, 10)])
+def test_the_best_are_those_of_a_full_sort_however_many_are_equal(
+    kind: type, size: int, k: int
+) -> None:
+    g = np.random.default_rng(size)
+    scores = g.normal(size=(40, size)).astype(kind)
+    scores[10:20] = g.integers(0, 4, (10, size))  # ties at every edge
+    scores[20:30] = np.where(g.random((10, size)) < 0.01, scores[20:30], 0.0)
+    scores[30:35] = -np.inf  # nothing is left
+    scores[35:, k // 2 :] = -np.inf  # less than a list is
+    favoured = g.permutation(size)
+    place = np.argsort(favoured)
+    items, top = best(scores, favoured, k)
+    for row in range(40):
+        order = np.lexsort((place, -scores[row]))[:k]
+        left = np.isfinite(scores[row][order])
+        assert items[row].tolist() == np.where(left, order, -1).tolist()
+        assert top[row].tolist() == scores[row][order].tolist()

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from acclimate.domains.domain import Domain
-from acclimate.domains.exam import Ranking, Truth
+from acclimate.domains.exam import Ranking, RankQuery, Truth
 from acclimate.domains.problem import Statistics
 from acclimate.domains.sample import Interactions
 from acclimate.domains.schema import Schema, TableSchema
@@ -20,6 +20,7 @@ from acclimate.models.popularity import Popularity
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import TargetOnly
+from acclimate.tasks.moments import late_said
 from acclimate.tasks.recommend import Recommend, events_of
 from acclimate.tasks.task import Posed
 
@@ -244,3 +245,57 @@ def test_joined_answers_keep_their_users_apart() -> None:
     together = task.join(parts)
     expected = np.concatenate([task.unit_scores(*part) for part in parts])
     np.testing.assert_allclose(task.unit_scores(*together), expected)
+
+
+# ── when each is asked ──────────────────────────────────────────────────────
+
+
+def test_what_was_first_sold_after_a_user_was_asked_is_no_candidate() -> None:
+    # Early takes three items in January; what others first take in March cannot be theirs.
+    early = [("early", item, day) for day, item in enumerate(("a", "b", "c"))]
+    late = [
+        (f"l{u}", item, 60 + 5 * u + day)
+        for u in range(4)
+        for day, item in enumerate(("b", "n", "o", "a", "c"))
+    ]
+    found = posed(market("jp", *early, *late))
+    (case,) = found.exam.judge
+    fit = found.problem.fit
+    assert isinstance(fit, Interactions)
+    fitted = Arm(TargetOnly(), Popularity()).fit(found.problem, Rng.of(0))
+    ranking = fitted.answer(case)
+    assert isinstance(ranking, Ranking)
+    rows = {user: row for row, user in enumerate(case.query.users)}
+    listed = {
+        user: [str(fit.items[i]) for i in ranking.items[row] if i >= 0]
+        for user, row in rows.items()
+    }
+    assert "n" not in listed["early"] and "o" not in listed["early"]
+    assert listed["early"] == ["b"]  # a is taken, and nobody's fit holds c
+    assert case.query.moments is not None and case.query.sold is not None
+    (said,) = [note for note in found.notes if "no candidate" in note]
+    # Two items of four are late for one user of five.
+    assert (
+        said == "what was first sold after a user was asked is no candidate: 0.4 items a user"
+    )
+
+
+def test_what_is_first_sold_at_that_moment_is_a_candidate() -> None:
+    users = np.array(["u"], dtype=object)
+    query = RankQuery(users, moments=np.array([5.0]), sold=np.array([5.0, 6.0, -np.inf]))
+    (said,) = late_said(query)
+    assert said.endswith(": 1.0 items a user")
+
+
+def test_without_a_time_on_every_event_all_items_stay_candidates() -> None:
+    target = market("jp", *week())
+    frame = target.tables["events"].drop("time")
+    bare = Domain("jp", {"events": frame}, target.schema)
+    (case,) = posed(bare).exam.judge
+    assert case.query.moments is None
+    assert not [note for note in posed(bare).notes if "no candidate" in note]
+
+
+def test_a_published_protocol_keeps_its_candidates() -> None:
+    (case,) = posed(market("jp", *week()), task=Recommend(k=3, negatives=2)).exam.judge
+    assert case.query.moments is None and case.query.candidates is not None

@@ -22,13 +22,22 @@ from acclimate.artifacts.predictor import COLD, ELSEWHERE, NEW
 from acclimate.domains.beside import BesideEncoder
 from acclimate.domains.exam import Ranking
 from acclimate.domains.sample import Interactions
-from acclimate.domains.values import identifiers
 from acclimate.domains.view import ItemEncoder, ItemView
 from acclimate.errors import UsageError
 from acclimate.models.diverse import NAMED, marginal
-from acclimate.models.items import BLOCK, CELLS, Adds, ItemQuery, ScoresItems, best
+from acclimate.models.items import (
+    BLOCK,
+    CELLS,
+    Adds,
+    Factored,
+    ItemQuery,
+    ScoresItems,
+    best,
+)
 from acclimate.models.model import ReadsAttributes
+from acclimate.models.search import largest
 
+SEARCHED = 100_000  # items, above which those of factors are searched block by block
 SCHEMA = {"item_id": pl.String, "score": pl.Float64, "rank": pl.Int64, "note": pl.String}
 
 
@@ -238,6 +247,8 @@ class Recommender:
                 )
             return self._filtered(view, k, barred)
         favoured, standing = self._popular
+        if isinstance(model, Factored) and len(self.items) > SEARCHED and not again:
+            return self._searched(model, view, k, barred)
         scores = np.asarray(model.scores(whole), np.float64)
         scores[np.diff(whole.indptr) == 0] = standing
         if not again:
@@ -254,6 +265,28 @@ class Recommender:
         if barred is None:
             return items, scores
         out = (items < 0) | barred[items]
+        order = np.argsort(out, axis=1, kind="stable")[:, :k]
+        kept = ~np.take_along_axis(out, order, axis=1)
+        items = np.where(kept, np.take_along_axis(items, order, axis=1), -1)
+        return items, np.where(kept, np.take_along_axis(scores, order, axis=1), -np.inf)
+
+    def _searched(
+        self, model: Factored, view: ItemView, k: int, barred: Bools | None
+    ) -> tuple[Ints, Array]:
+        """The same of very many items, of which no matrix of scores is made."""
+        rows, size = view.matrix, len(self.items)
+        allowed = np.arange(size) if barred is None else np.flatnonzero(~barred)
+        count = np.diff(rows.indptr)
+        spare = min(len(allowed), k + int(count.max(initial=0)))
+        assert model.items is not None
+        at, scores = largest(model.queries(rows), np.asarray(model.items)[allowed], spare)
+        items = allowed[at]
+        favoured, standing = self._popular
+        cold = count == 0
+        first = favoured if barred is None else favoured[~barred[favoured]]
+        items[cold], scores[cold] = first[:spare], standing[first[:spare]]
+        taken = np.repeat(np.arange(len(count)), count) * size + rows.indices
+        out = np.isin(np.arange(len(count))[:, None] * size + items, taken)
         order = np.argsort(out, axis=1, kind="stable")[:, :k]
         kept = ~np.take_along_axis(out, order, axis=1)
         items = np.where(kept, np.take_along_axis(items, order, axis=1), -1)
@@ -314,9 +347,3 @@ class Recommender:
 def _view(matrix: Sparse, last: Ints) -> ItemView:
     """Histories as a model takes them; how popular items are is no matter of theirs."""
     return ItemView(matrix, np.zeros(matrix.shape[1]), last=last)
-
-
-def ids_in(values: Sequence[str]) -> list[str]:
-    """Ids as the target's events spell them."""
-    found = identifiers(pl.Series(list(values), dtype=pl.String)).cast(pl.String)
-    return [each for each in found.to_list() if each is not None]

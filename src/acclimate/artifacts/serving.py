@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 
 from acclimate.artifacts.predictor import id_column, ids
-from acclimate.artifacts.recommender import Filters, Recommender, ids_in
+from acclimate.artifacts.recommender import Filters, Recommender
 from acclimate.domains import names
 from acclimate.domains.market import open_market, parse_spec
 from acclimate.domains.pairs import ids_of, interactions
 from acclimate.domains.readers import read_file
 from acclimate.domains.sample import Interactions
+from acclimate.domains.values import identifiers
 from acclimate.errors import DataError, UsageError
 from acclimate.tasks.recommend import events_of
 
@@ -159,3 +160,9 @@ def _baskets(path: Path) -> list[tuple[str, list[str]]]:
     both = pl.DataFrame([ids(table, who).alias("who"), ids(table, item).alias("item")])
     kept = both.drop_nulls("who").group_by("who", maintain_order=True).agg("item")
     return [(name, [i for i in items if i is not None]) for name, items in kept.iter_rows()]
+
+
+def ids_in(values: Sequence[str]) -> list[str]:
+    """Ids as the target's events spell them."""
+    found = identifiers(pl.Series(list(values), dtype=pl.String)).cast(pl.String)
+    return [each for each in found.to_list() if each is not None]

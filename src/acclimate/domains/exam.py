@@ -24,11 +24,17 @@ class RankQuery:
     candidates  (n, m) catalogue positions to rank, or None for the whole catalogue.
                 Only published protocols with sampled candidates use it.
     k           ≥ 1, length of the list; metrics look at their own first places
+    moments     (n,) when each is asked, in seconds, with
+    sold        (m,) when each item of the catalogue was first sold, −∞ where nobody knows: what
+                was first sold after somebody was asked is no candidate for them; or None, where
+                all are asked when what is fitted on ends
     """
 
     users: Strings
     candidates: Ints | None = None
     k: int = 100
+    moments: Array | None = None
+    sold: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -166,8 +166,12 @@ class Als:
 
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of every item for each history."""
-        scores: Array = self._folded(histories, self.side) @ self.side.factors.T
+        scores: Array = self.queries(histories) @ self.side.factors.T
         return scores
+
+    def queries(self, histories: Sparse) -> Array:
+        """(n, factors) of each history."""
+        return self._folded(histories, self.side)
 
     def parts(self, history: Ints, item: int) -> Array:
         """(len(history),) what each item of a history adds to the score of another.

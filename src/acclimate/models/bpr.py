@@ -158,6 +158,10 @@ class Bpr:
         users: Array = features(histories, self.items) @ self.folding
         return users
 
+    def queries(self, histories: Sparse) -> Array:
+        """(n, factors) of each history."""
+        return self.fold_in(histories)
+
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         assert self.popularity is not None and context is not None
         return rank(self.scores, context, query, self.popularity)

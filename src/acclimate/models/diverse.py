@@ -26,15 +26,15 @@ NAMED = 10  # times the length of a list: what a user's list is taken from
 
 
 def cosines(rows: Any, columns: Ints) -> Array:
-    """(m, m) cosine of the users of each two of these items.
+    """(m, m) cosine of the users of each two of these items, in single precision.
 
     rows     (n_users, n_items) CSC of ones
     columns  (m,)
     """
     some = rows[:, columns]
-    together = sp.csr_array(some.T @ some)
-    share = power(together.diagonal(), -0.5)
-    found: Array = together.toarray() * np.outer(share, share)
+    share = power(np.diff(some.indptr), -0.5)
+    even = sp.csc_array(some @ sp.diags_array(share)).astype(np.float32)
+    found: Array = (even.T @ even).toarray()
     return found
 
 
@@ -57,7 +57,7 @@ def marginal(items: Ints, scores: Array, rows: Any, k: int, spread: float) -> In
     columns, place = np.unique(np.where(there, items, -1), return_inverse=True)
     place = place.reshape(items.shape)
     known = columns >= 0
-    alike = np.zeros((len(columns), len(columns)))
+    alike = np.zeros((len(columns), len(columns)), np.float32)
     alike[np.ix_(known, known)] = cosines(rows, columns[known])
     relevance = _scaled(scores, there)
     nearest = np.full(items.shape, -np.inf)

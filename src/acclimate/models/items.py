@@ -22,6 +22,7 @@ from acclimate.errors import StrategyError
 # Rows of a dense score block, and cells of one; 2,048 × 6,000 items are 98 MB.
 BLOCK = 2048
 CELLS = 2**24
+WIDE = 64  # columns that one maximum stands for
 # Items of a dense matrix of them: at 20,000 it takes 1.6 GB, and half an hour to invert.
 DENSE = 20_000
 
@@ -67,6 +68,20 @@ class ScoresItems(Protocol):
 
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of (n, n_items) CSR histories; higher is better."""
+        ...
+
+
+@runtime_checkable
+class Factored(Protocol):
+    """A score is the inner product of a history's factors and an item's.
+
+    items  (n_items, d), None before fitting
+    """
+
+    items: Tensor | None
+
+    def queries(self, histories: Sparse) -> Array:
+        """(n, d) of (n, n_items) CSR histories."""
         ...
 
 
@@ -137,7 +152,40 @@ def rank(
 
 
 def best(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
-    """The k highest scores of each row; among equal ones, columns in the favoured order."""
+    """The k highest scores of each row; among equal ones, columns in the favoured order.
+
+    Of groups of columns the k-th largest maximum is a floor that k scores of a row reach, and
+    few more do: these alone are sorted.  Rows where many do, as many are equal, are sorted
+    whole.
+    """
+    n, size = scores.shape
+    wide = min(WIDE, size // (4 * max(1, k)))
+    if not k or wide < 8:
+        return _sorted(scores, favoured, k)
+    groups = size // wide
+    heads = scores[:, : groups * wide].reshape(n, groups, wide).max(axis=2)
+    floor = np.partition(heads, groups - k, axis=1)[:, groups - k]
+    reached = scores >= floor[:, None]
+    count = reached.sum(axis=1)
+    many = (count > 8 * k) | ~np.isfinite(floor)
+    reached[many], count[many] = False, 0
+    row, column = np.divmod(np.flatnonzero(reached), size)
+    place = np.empty(size, np.int64)
+    place[favoured] = np.arange(size)
+    found = scores[row, column]
+    order = np.lexsort((place[column], -found, row))
+    few = np.flatnonzero(~many)
+    first = (np.cumsum(count) - count)[few]
+    at = order[first[:, None] + np.arange(k)]
+    items, top = np.empty((n, k), np.int64), np.empty((n, k), scores.dtype)
+    items[few], top[few] = column[at], found[at]
+    if many.any():
+        items[many], top[many] = _sorted(scores[many], favoured, k)
+    return items, top
+
+
+def _sorted(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
+    """The same, whatever the scores are."""
     if not k:
         return np.empty((len(scores), 0), np.int64), np.empty((len(scores), 0))
     ordered = scores[:, favoured]

@@ -159,6 +159,10 @@ class LightGcn:
         users: Array = (histories @ np.asarray(self.passed, np.float64)) * shares
         return users
 
+    def queries(self, histories: Sparse) -> Array:
+        """(n, factors) of each history."""
+        return self.fold_in(histories)
+
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         assert self.popularity is not None and context is not None
         return rank(self.scores, context, query, self.popularity)

@@ -7,15 +7,18 @@ the only place that looks at `judge`, and every look is entered in the ledger.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from acclimate.arrays import Array
-from acclimate.domains.exam import Exam, Prediction, Truth
+from acclimate.domains.exam import Exam, Prediction, Ranking, Truth
 from acclimate.domains.problem import Problem
+from acclimate.domains.sample import Interactions
+from acclimate.plans.beyond import Lists
 from acclimate.plans.runner import Trial, best_baseline, best_of, pick
 from acclimate.rng import Rng
 from acclimate.tasks.task import Task
@@ -35,6 +38,7 @@ class Examined:
     scores    arm → every metric on `judge`
     first     without target labels: positions of the target rows to label first
     votes     without target labels: arm → what each validator says of it
+    beyond    of recommenders: rows on segments of users, and on what re-ranking costs
     """
 
     verdict: Verdict
@@ -43,6 +47,7 @@ class Examined:
     scores: dict[str, dict[str, float]]
     first: tuple[int, ...] = ()
     votes: dict[str, dict[str, float]] = field(default_factory=dict)
+    beyond: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def examine(
@@ -123,7 +128,31 @@ def examine(
         reason = f"{verdict.reason} (abandoned: {missed} of {len(trials)} arms; raise --budget)"
         verdict = replace(verdict, reason=reason)
     scores = {name: task.metrics(*answer) for name, answer in answers.items()}
-    return Examined(verdict, baseline, chosen, scores)
+    ships = chosen if verdict.answer == "adopt" else baseline
+    beyond = _beyond(task, problem, exam, answers, ships.arm.name)
+    return Examined(verdict, baseline, chosen, scores, beyond=beyond)
+
+
+def _beyond(
+    task: Task,
+    problem: Problem,
+    exam: Exam,
+    answers: Mapping[str, tuple[Prediction, Truth]],
+    ships: str,
+) -> dict[str, list[dict[str, Any]]]:
+    """What accuracy does not tell of lists, where one case asks for whole ones."""
+    fit, k = problem.fit, getattr(task, "k", 0)
+    if not isinstance(fit, Interactions) or len(exam.judge) != 1:
+        return {}
+    lists = {
+        name: Lists(name, exam.judge[0], ranking, fit, k)
+        for name, (ranking, _) in answers.items()
+        if isinstance(ranking, Ranking) and not ranking.pool
+    }
+    if ships not in lists:
+        return {}
+    segments = [row for each in lists.values() for row in each.segments()]
+    return {"segments": segments, "spreads": lists[ships].spreads()}
 
 
 def contrast_of(

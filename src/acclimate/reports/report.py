@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import acclimate
 from acclimate.domains.disk import replace_files
 from acclimate.errors import IntegrityError, UsageError
-from acclimate.reports import figures, tables
+from acclimate.reports import figures, lists, tables
 from acclimate.reports.language import ENGLISH, Language
 from acclimate.reports.plain import plain
 from acclimate.reports.wording import count, plain_value, seconds
@@ -134,6 +134,8 @@ def _page(run: dict[str, Any], say: Language) -> dict[str, Any]:
         "chosen": chosen,
         "left_out": figures.left_out(board),
         "judged": tables.judged(run.get("judged") or {}, say),
+        "segments": lists.segments((run.get("beyond") or {}).get("segments") or [], say),
+        "spreads": lists.spreads((run.get("beyond") or {}).get("spreads") or [], say),
         "gaps": (figures.gaps(gap, say), tables.gap(gap, say)),
         "gaps_left_out": max(0, len(gap) - figures.SHOWN_GAPS),
         "sentences": _sentences(gap, say),

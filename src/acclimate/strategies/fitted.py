@@ -13,6 +13,8 @@ from acclimate.domains.view import Encoder, ItemEncoder
 from acclimate.models.items import ItemQuery
 from acclimate.models.model import Model
 
+SPARE = 3  # times the length of a list is asked for, where some of it may fall out
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -47,9 +49,22 @@ class Fitted:
             column = np.full(len(encoder.catalogue), -1)
             column[encoder.known] = np.arange(len(encoder.known))
             candidates = column[query.candidates]
-        ranking = self.model.predict(ItemQuery(query.k, candidates), encoder.encode(context))
+        k = query.k if query.moments is None else SPARE * query.k
+        ranking = self.model.predict(ItemQuery(k, candidates), encoder.encode(context))
         assert isinstance(ranking, Ranking)
         if query.candidates is not None:
             return replace(ranking, items=query.candidates, size=len(encoder.catalogue))
         known = np.r_[encoder.known, -1]
-        return replace(ranking, items=known[ranking.items], size=len(encoder.catalogue))
+        whole = replace(ranking, items=known[ranking.items], size=len(encoder.catalogue))
+        return whole if query.moments is None else _sold_by_then(whole, query)
+
+
+def _sold_by_then(ranking: Ranking, query: RankQuery) -> Ranking:
+    """The first k of each list without items first sold after its user was asked."""
+    assert query.moments is not None and query.sold is not None
+    late = np.r_[query.sold, -np.inf][ranking.items] > query.moments[:, None]
+    order = np.argsort(late, axis=1, kind="stable")[:, : query.k]
+    kept = ~np.take_along_axis(late, order, axis=1)
+    items = np.where(kept, np.take_along_axis(ranking.items, order, axis=1), -1)
+    scores = np.where(kept, np.take_along_axis(ranking.scores, order, axis=1), -np.inf)
+    return replace(ranking, items=items, scores=scores)

@@ -30,6 +30,7 @@ from acclimate.tasks import ranking as per_user
 from acclimate.tasks.behaviours import by_behaviour
 from acclimate.tasks.candidates import sampled
 from acclimate.tasks.given import artifacts_of, items_said, unchecked
+from acclimate.tasks.moments import at_moments, late_said
 from acclimate.tasks.task import Metric, Posed, left_out
 
 # At a moment, None being everything; and whether to say when each was taken.
@@ -121,6 +122,7 @@ class Recommend:
             )
         notes += items_said(target.name, catalogue, artifacts)
         notes += unchecked(target.name, artifacts)
+        notes += late_said(exam.judge[0].query)
         if judged.missed.sum():
             missed = number_of(int(judged.missed.sum()), "judged item is", "judged items are")
             notes.append(f"{missed} in no catalogue: misses")
@@ -190,6 +192,9 @@ class Recommend:
         new = self.negatives == 0
         choose = fit.ask(*_later(parts.choose, parts.fit, fit, new))
         judge = context.ask(*_later(parts.judge, parts.context, context, new))
+        if parts.clock is None and not self.negatives:
+            choose = at_moments(choose, parts.choose, events)
+            judge = at_moments(judge, parts.judge, events)
         taken = interactions(events, fit.users, fit.items)
         return Exam(
             (self.protocol(choose, taken, self.negatives_seed + 1),),
