@@ -30,6 +30,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "one category learns from what its users took in another",
     ),
     "behaviours": ("benchmarks.behaviours", "orders predicted with views and carts"),
+    "cold_start": (
+        "benchmarks.cold_start",
+        "new users and new items, with attributes and few events",
+    ),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
     "fewshot": (

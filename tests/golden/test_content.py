@@ -13,7 +13,7 @@ from acclimate.artifacts.states import _node as node
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
 from acclimate.models import content
-from acclimate.models.content import PROFILE, Content, around, bridged
+from acclimate.models.content import Content, around, bridged
 from acclimate.models.ease import Ease
 from acclimate.models.items import ItemQuery
 from acclimate.models.model import Model
@@ -77,9 +77,9 @@ def test_both_ways_to_solve_the_bridge_agree(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_users_are_told_what_people_of_their_attributes_take() -> None:
-    model = fitted(Content(Popularity(), profile=0.5), view(X, A, items=False))
+    model = fitted(Content(Popularity(), profile=0.5, people=10.0), view(X, A, items=False))
     whole = np.hstack([np.ones((5, 1)), A])
-    penalty = np.diag([0.0, PROFILE, PROFILE])
+    penalty = np.diag([0.0, 10.0, 10.0])
     weights = np.linalg.solve(whole.T @ whole + penalty, whole.T @ X)
     history = np.array([[1.0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     asked = np.array([[1.0, 0], [0, 1.0], [0, 0]])
@@ -159,7 +159,9 @@ def test_it_is_the_same_after_a_rest_on_disk() -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    with pytest.raises(StrategyError, match=r"finite ridge above 0 .* found 0.0 and 0.3"):
+    with pytest.raises(
+        StrategyError, match=r"finite ridge and number .* found 0.0, 30.0 and 0.3"
+    ):
         Content(ridge=0.0)
-    with pytest.raises(StrategyError, match=r"profile of at least 0; found 1.0 and -1.0"):
+    with pytest.raises(StrategyError, match=r"at least 0; found 1.0, 30.0 and -1.0"):
         replace(Content(), profile=-1.0)

@@ -41,6 +41,7 @@ def test_a_model_that_waits_is_tried_by_its_name_alone() -> None:
         "bpr",
         "lightgcn",
         "content",
+        "two-tower",
     }
     assert {arm.model.kind for arm in arms("items", None, ("rp3beta", "ease"))} == {
         "rp3beta",

@@ -32,12 +32,10 @@ from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
 from acclimate.models.ease import Ease
-from acclimate.models.items import BLOCK, CELLS, DENSE, ItemQuery, best, of_candidates
+from acclimate.models.items import DENSE, ItemQuery
 from acclimate.models.model import Model, State, Tick, idle
+from acclimate.models.views import among, rank_views
 from acclimate.rng import Rng
-
-RIDGE = 1.0  # of features whose columns are of length 1
-PROFILE = 10.0  # users that a profile's mean is worth
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ class Content:
     base       any item model; what it holds once fitted speaks of the columns `own`
     ridge      ρ > 0, how little attributes are trusted to tell items apart
     profile    γ ≥ 0, weight of what people of the same attributes take beside a history
+    people     κ > 0, in users: how few of them are believed to differ from all others
     own        (m,) columns that the base scores, after fitting
     new        (n_items − m,) the other columns
     bridge     (m, n_items − m) H
@@ -55,8 +54,9 @@ class Content:
     """
 
     base: Model = field(default_factory=Ease)
-    ridge: float = RIDGE
+    ridge: float = 1.0
     profile: float = 0.3
+    people: float = 30.0
     own: Ints | None = field(default=None, repr=False)
     new: Ints | None = field(default=None, repr=False)
     bridge: Tensor | None = field(default=None, repr=False)
@@ -70,10 +70,11 @@ class Content:
     reads_attributes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.ridge < np.inf or not 0 <= self.profile < np.inf:
+        above = 0 < self.ridge < np.inf and 0 < self.people < np.inf
+        if not above or not 0 <= self.profile < np.inf:
             raise StrategyError(
-                "Expected a finite ridge above 0 and a profile of at least 0; found "
-                f"{self.ridge} and {self.profile}."
+                "Expected a finite ridge and number of people above 0, and a profile of at "
+                f"least 0; found {self.ridge}, {self.people} and {self.profile}."
             )
 
     def why_not(self) -> str | None:
@@ -107,7 +108,11 @@ class Content:
         if len(new):
             assert prepared.items is not None
             bridge = bridged(prepared.items[own], prepared.items[new], self.ridge)
-        users = None if prepared.users is None else profiles(prepared.users, view.matrix)
+        users = (
+            None
+            if prepared.users is None
+            else profiles(prepared.users, view.matrix, self.people)
+        )
         fitted = replace(self, base=base, own=own, new=new, bridge=bridge, users=users)
         return replace(fitted, standing=fitted.extended(view.standing[None, :])[0])
 
@@ -123,26 +128,7 @@ class Content:
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         assert self.standing is not None and context is not None
-        size = len(self.standing)
-        favoured = np.argsort(-self.standing, kind="stable")
-        rows = min(BLOCK, max(1, CELLS // max(1, size)))
-        items, scores = [np.empty((0, query.k), np.int64)], [np.empty((0, query.k))]
-        if query.candidates is not None:
-            items, scores = [query.candidates[:0]], [np.empty((0, query.candidates.shape[1]))]
-        for start in range(0, context.matrix.shape[0], rows):
-            block = slice(start, start + rows)
-            found = self.scores(_block(context, block))
-            if query.candidates is None:
-                found[context.matrix[block].nonzero()] = -np.inf
-                listed = best(found, favoured, min(query.k, size))
-            else:
-                listed = of_candidates(found, query.candidates[block])
-            items.append(listed[0])
-            scores.append(listed[1])
-        if len(items) > 1:
-            items, scores = items[1:], scores[1:]
-        pool = query.candidates is not None
-        return Ranking(np.concatenate(items), np.concatenate(scores), size, pool=pool)
+        return rank_views(self.scores, context, query, self.standing)
 
     def scores(self, view: ItemView) -> Array:
         """(n, n_items) of every item for each history and what is known of its user."""
@@ -172,7 +158,7 @@ class Content:
         }
         if self.users is not None:
             tensors["users"] = self.users
-        meta = {"ridge": self.ridge, "profile": self.profile}
+        meta = {"ridge": self.ridge, "profile": self.profile, "people": self.people}
         return State(self.kind, meta, tensors, {"base": self.base.state()})
 
     @classmethod
@@ -239,50 +225,18 @@ def bridged(known: Sparse, new: Sparse, ridge: float) -> Array:
     return np.asarray(found, np.float32)
 
 
-def profiles(users: Sparse, taken: Sparse) -> Array:
+def profiles(users: Sparse, taken: Sparse, people: float) -> Array:
     """(AᵀA + κI)⁻¹ AᵀX with A = [1, users]; the mean is not shrunk.
 
     users    (n, d) features
     taken    (n, m) CSR of ones
+    people   κ > 0
     returns  (1 + d, m)
     """
     A = sp.csr_array(sp.hstack([sp.csr_array(np.ones((users.shape[0], 1))), users]))
     inner = (A.T @ A).toarray()
-    penalty = np.full(len(inner), PROFILE)
+    penalty = np.full(len(inner), people)
     penalty[0] = 1e-9
     inner[np.diag_indices_from(inner)] += penalty
     found: Array = np.linalg.solve(inner, (A.T @ taken).toarray())
     return found
-
-
-def among(view: ItemView, columns: Ints) -> ItemView:
-    """A view of some of its items only."""
-    if len(columns) == view.matrix.shape[1]:
-        return view
-    last = view.last
-    if last is not None:
-        place = np.full(view.matrix.shape[1] + 1, -1)  # the last one stands for none
-        place[columns] = np.arange(len(columns))
-        last = place[last]
-    return ItemView(
-        sp.csr_array(view.matrix[:, columns]),
-        view.popularity[columns],
-        own=None if view.own is None else view.own[columns],
-        last=last,
-        taken=None if view.taken is None else view.taken.of_items(columns),
-        beside=view.beside,
-        users=view.users,
-        items=None if view.items is None else view.items[columns],
-    )
-
-
-def _block(view: ItemView, block: slice) -> ItemView:
-    matrix = view.matrix[block]
-    return ItemView(
-        matrix,
-        view.popularity,
-        last=None if view.last is None else view.last[block],
-        beside=None if view.beside is None else view.beside[block],
-        users=None if view.users is None else view.users[block],
-        items=view.items,
-    )

@@ -35,6 +35,7 @@ from acclimate.models.stitch import CrossStitch
 from acclimate.models.tagger import Tagger
 from acclimate.models.transformer import Transformer
 from acclimate.models.trees import Trees
+from acclimate.models.twotower import TwoTower
 from acclimate.models.walks import Rp3Beta
 from acclimate.models.wideease import WideEase
 from acclimate.strategies.arm import Arm
@@ -109,6 +110,7 @@ MODELS: tuple[Model, ...] = (
     Bpr(),
     LightGcn(),
     Content(),
+    TwoTower(),
     Stack(),
     Linear(),
     Trees(),
