@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,17 +11,14 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acclimate.arrays import Array
 from acclimate.domains.view import RowView
 from acclimate.errors import BudgetError, StrategyError
 from acclimate.models import design as design_module
-from acclimate.models import newton
 from acclimate.models.design import Layout, design, stack_views, text_scale
 from acclimate.models.linear import Linear, LinearPrior
 from acclimate.models.model import Model, State, Weighted, WithPrior
 from acclimate.rng import Rng
 from tests.models.designs import CASES, learned, made, objective, relabel
-from tests.strategies.shapes import chances
 
 RNG = Rng.of(0)
 
@@ -328,122 +324,3 @@ def test_stacked_views_hold_every_row_in_order() -> None:
     assert stack_views([one, replace(two, label=None)]).label is None
     with pytest.raises(StrategyError, match=r"50 text columns.*; found .* 60 text columns"):
         stack_views([one, made(20, text=60)])
-
-
-# ── where it begins ─────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    "view", [made(), made(n_classes=3), made(text=400)], ids=["two", "three", "text"]
-)
-def test_from_wherever_it_starts_it_ends_at_the_minimum(view: RowView) -> None:
-    g = np.random.default_rng(3)
-    prepared, weight = Linear().prepare(view), np.exp(g.standard_normal(view.n))
-    plain = Linear().fit(prepared, weight=weight, rng=RNG)
-    near = Linear().fit(prepared, rng=RNG)
-    assert near.fitted is not None
-    wild = 5 * g.standard_normal(near.fitted.coefficients.shape)
-    far = replace(near, fitted=replace(near.fitted, coefficients=wild))
-    for start in (near, far):
-        ours = Linear().fit(prepared, weight=weight, start=start, rng=RNG)
-        np.testing.assert_allclose(
-            chances(ours.predict(view)), chances(plain.predict(view)), atol=1e-6
-        )
-
-
-@pytest.mark.parametrize("k", [1, 3])
-def test_a_direction_is_newton_s_by_a_hessian_of_finite_differences(k: int) -> None:
-    g = np.random.default_rng(0)
-    matrix, beta = g.normal(size=(40, 4)), g.normal(size=(4, k))
-    weight, precision = g.uniform(0, 2, 40), g.uniform(0.1, 2, (4, k))
-    rest = np.full((40, 1), float(k == 1))  # of one column, what is left is class 0
-
-    def slope(flat: Array) -> Array:
-        """Of the loss where every label is class 0, and of the quadratic around 0."""
-        at = flat.reshape(4, k)
-        odds = np.exp(matrix @ at)
-        p = odds / (odds.sum(axis=1, keepdims=True) + rest)
-        return np.asarray((matrix.T @ (weight[:, None] * p) + precision * at).ravel())
-
-    flat, steps = beta.ravel(), 1e-5 * np.eye(4 * k)
-    hessian = np.array([slope(flat + step) - slope(flat - step) for step in steps]) / 2e-5
-    gradient, options = slope(flat), (weight, newton.chances(matrix @ beta), precision)
-    expected = -np.linalg.solve(hessian, gradient).reshape(4, k)
-    if k == 1:
-        for exact, close in ((True, 1e-5), (False, 1e-4)):
-            factor = newton._factor(matrix, *options, exact)
-            found = newton._by_cholesky(factor, gradient[:, None])
-            np.testing.assert_allclose(found, expected, rtol=close)
-    else:
-        right = gradient.reshape(4, k)
-        found = newton._by_conjugate_gradients(matrix, *options, right, 1e-9)
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("scale", [1.0, 1e4, 1e25], ids=["alike", "far apart", "too large"])
-def test_columns_beyond_single_precision_end_at_the_minimum(scale: float) -> None:
-    g = np.random.default_rng(0)
-    one, other = g.standard_normal((2, 500))
-    # The label hangs on what two columns differ in, which is a hundred thousandth of them.
-    x = np.column_stack([one, one + 1e-5 * other, scale * g.random(500)])
-    label = (other + g.standard_normal(500) > 0).astype(np.int64)
-    matrix = np.column_stack([np.ones(500), x])
-    precision = np.array([0.0, 1e-12, 1e-12, 1e-6 / scale**2])[:, None]
-    shown = label[:, None].astype(np.float64)
-    found = newton.minimise(matrix, shown, np.ones(500), 0 * precision, precision, lambda: None)
-    gradient = matrix.T @ (newton.chances(matrix @ found) - shown) + precision * found
-    # As a share of what each column's gradient is made of, and of what the two differ in.
-    assert (np.abs(gradient[:, 0]) / np.abs(matrix).sum(axis=0)).max() < 1e-9
-    apart = gradient[2, 0] - gradient[1, 0]
-    assert abs(apart) < 1e-6 * 1e-5 * np.abs(other).sum(), apart
-
-
-def test_from_near_by_fewer_factors_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    made_of: list[int] = []
-    factor = newton._factor
-
-    def counted(*args: Any) -> Any:
-        made_of.append(1)
-        return factor(*args)
-
-    monkeypatch.setattr(newton, "_factor", counted)
-    view = made(n=1000)
-    prepared = Linear().prepare(view)
-    first = Linear().fit(prepared, rng=RNG)
-    cold, weight = len(made_of), np.linspace(0.8, 1.2, view.n)
-    Linear().fit(prepared, weight=weight, start=first, rng=RNG)
-    assert len(made_of) - cold == 1 < cold
-
-
-@pytest.mark.parametrize("text", [False, True])
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_more_columns_than_rows_are_turned_into_the_span_of_the_rows_and_nothing_is_lost(
-    n_classes: int, text: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    view = made(40, n_classes, levels=(4,))
-    wide = np.random.default_rng(5).standard_normal((40, 90)) + 0.3
-    view = replace(view, numeric=np.column_stack([view.numeric, wide[:, :60]]))
-    if text:
-        view = replace(view, sparse=sp.csr_array(wide[:, 60:]))
-    weight = np.random.default_rng(6).random(40)
-    plain = design(view)
-    scale = text_scale(plain, weight)
-    assert plain.turned(scale) is None and (scale != 1) == text
-    whole = Linear(0.5).fit(plain, weight=weight, rng=RNG).fitted
-    monkeypatch.setattr(design_module, "FEW_COLUMNS", 10)
-    narrow = design(view)
-    turn = narrow.turned(scale)
-    assert turn is not None and turn.rows.shape[1] <= 41
-    turned = Linear(0.5).fit(narrow, weight=weight, rng=RNG).fitted
-    assert whole is not None and turned is not None
-    np.testing.assert_allclose(turned.coefficients, whole.coefficients, atol=1e-4)
-
-
-def test_designs_of_few_columns_or_many_rows_are_not_turned(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(design_module, "FEW_COLUMNS", 2)
-    assert design(made(40, levels=(4,))).turned(1.0) is None
-    monkeypatch.setattr(design_module, "FEW_ROWS", 3)
-    wide = np.random.default_rng(5).standard_normal((4, 9))
-    assert design(replace(made(4, levels=(4,)), numeric=wide)).turned(1.0) is None
