@@ -30,7 +30,7 @@ from acclimate.rng import Rng
 from benchmarks.line import Line, peak_mb
 from benchmarks.multitask_choice import chosen
 from benchmarks.multitask_data import Task, of_cells, of_pairs, of_table
-from benchmarks.multitask_fits import PENALTIES, Measured, measure, methods
+from benchmarks.multitask_fits import FOLDS, PENALTIES, Measured, measure, methods
 
 NAME = "multitask"
 REPLICATES = 1000
@@ -129,7 +129,7 @@ def told(found: Measured, data: str, seed: int) -> Iterator[Line]:
     """The lines of what was measured."""
     common: dict[str, Any] = {"benchmark": NAME, "data": data, "seed": seed}
     places = range(len(found.tasks))
-    pick = chosen(found.folded, [found.apart(at) for at in places])
+    pick = chosen(found.folded, [found.apart(at) for at in places], FOLDS)
     alone = [found.single(at) for at in places]
     rows = []
     for name, ours in found.judged.items():

@@ -8,7 +8,11 @@ that; so tasks lend each other evidence:
 and a task shares where the posterior of true_k lies above 0 by `SURE` of its standard
 deviations.  Of several methods the one counts whose sharing tasks gain most.
 
-Source: DerSimonian & Laird, Controlled Clinical Trials 7, 1986, for τ² by moments.
+e_k counts the networks' luck too, which rows do not tell: other rows to train on would have
+given other networks.  With k folds the variance over rows is times 1 + k/(k − 1).
+
+Source: DerSimonian & Laird, Controlled Clinical Trials 7, 1986, for τ² by moments; Nadeau &
+Bengio, Machine Learning 52, 2003, eq. 9 for e_k², with folds as the resamples.
 Departure: τ is at least `LEAST`.  Of three tasks τ² is mostly estimated as 0, and one
 that loses would follow the two that gain.  Both numbers were settled on made losses:
 `tests/test_multitask.py` tells what others do.
@@ -35,17 +39,19 @@ class Choice:
     sharing: tuple[bool, ...]
 
 
-def chosen(losses: Mapping[str, Sequence[Array]], alone: Sequence[Array]) -> Choice:
+def chosen(losses: Mapping[str, Sequence[Array]], alone: Sequence[Array], folds: int) -> Choice:
     """The method and the tasks that surely gain by it.
 
     losses  method → task → (n,) out of fold
     alone   task → (n,) of the preferred single network
+    folds   ≥ 2, how many there were
     """
+    luck = np.sqrt(1 + folds / (folds - 1))
     best, found = 0.0, Choice(None, (False,) * len(alone))
     for name, tasks in losses.items():
         gaps = [(b - a) / b.mean() for a, b in zip(tasks, alone, strict=True)]
         gain = np.array([gap.mean() for gap in gaps])
-        error = np.array([gap.std(ddof=1) / np.sqrt(len(gap)) for gap in gaps])
+        error = luck * np.array([gap.std(ddof=1) / np.sqrt(len(gap)) for gap in gaps])
         mean, spread = shrunk(gain, error)
         sure: Bools = mean - SURE * spread > 0
         total = float(mean[sure].sum())

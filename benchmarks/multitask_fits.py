@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -44,7 +44,7 @@ SHARING = (
 )
 POOLED = "pooled"
 WIDTH = 32
-FOLDS = 2
+FOLDS = 5
 PENALTIES = tuple(dict.fromkeys(each.penalty for each in MixedNetwork().grid()))
 MANY = 20  # tasks, beyond which no method trains all of them anew for each
 
@@ -56,7 +56,7 @@ class Measured:
     """Losses of every row, by method and task.
 
     judged   method → of judged rows, at the penalty that folds prefer
-    folded   method → of rows to fit on, out of fold, at that penalty
+    folded   method → of rows to fit on, out of fold, at the penalty that other folds prefer
     penalty  method → that penalty
     width    method → that of the single network with as many parameters
     alone    (width, penalty) → of single networks, out of fold
@@ -80,17 +80,8 @@ class Measured:
         return min(asked, key=lambda each: float(self.alone[each][at].mean()))
 
     def apart(self, at: int) -> Array:
-        """(n,) losses out of fold of the single network that the *other* fold prefers.
-
-        The least of many losses is less than any of them is worth: one network for each
-        task, taken and told by the same rows, would flatter learning alone.
-        """
-        fold = np.arange(self.tasks[at].fit.n) % FOLDS
-        found = np.zeros(len(fold))
-        for number in range(FOLDS):
-            best = min(self.alone, key=lambda each: self.alone[each][at][fold != number].mean())
-            found[fold == number] = self.alone[best][at][fold == number]
-        return found
+        """(n,) losses out of fold of the single networks that other folds prefer."""
+        return told_by_others({each: [tasks[at]] for each, tasks in self.alone.items()})[0]
 
     def single(self, at: int, width: int | None = None) -> Array:
         """(n,) losses of judged rows under that network, fitted on all rows of the task."""
@@ -159,9 +150,32 @@ def learned(found: Measured, name: str, strategy: HardSharing | None, tick: Tick
     models = fitting(tasks, penalty=best)
     pairs = zip(models, tasks, strict=True)
     found.judged[name] = [each_loss(model, task.judge) for model, task in pairs]
-    found.folded[name], found.penalty[name] = tried[best], best
+    found.folded[name], found.penalty[name] = told_by_others(tried), best
     size = max(parameters(model) for model in models)
     found.width[name] = width_of(tasks[0].fit, size, found.rng)
+
+
+def told_by_others(tried: Mapping[Any, Losses]) -> Losses:
+    """Losses out of fold, each of the setting that all *other* folds prefer.
+
+    The least of several losses is less than any of them is worth: a setting taken and told
+    by the same rows would flatter whoever has more of them to take from.
+
+    tried  setting → task → (n,) out of fold
+    """
+    first = next(iter(tried.values()))
+    fold = [np.arange(len(losses)) % FOLDS for losses in first]
+    found = [np.zeros(len(losses)) for losses in first]
+    for number in range(FOLDS):
+        rest = {
+            setting: [each[of != number] for each, of in zip(losses, fold, strict=True)]
+            for setting, losses in tried.items()
+        }
+        base = next(iter(rest.values()))
+        best = min(rest, key=lambda setting: relative_mean(rest[setting], base))
+        for mine, theirs, of in zip(found, tried[best], fold, strict=True):
+            mine[of == number] = theirs[of == number]
+    return found
 
 
 def relative_mean(ours: Losses, base: Losses) -> float:

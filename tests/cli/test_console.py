@@ -64,6 +64,19 @@ def test_a_leaderboard_keeps_its_figures_whole_and_its_names_complete(
     assert " ".join(line[0] for line in lines) == ARM
 
 
+def test_arms_that_the_budget_did_not_reach_are_counted_and_not_listed(
+    narrow: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = {"arm": "ran/linear", "value": None, "low": None, "n": 0, "status": "abandoned"}
+    reached = finished().summary["leaderboard"]
+    never = {**cut, "arm": "never/linear", "seconds": 0.0, "strategy": "never"}
+    begun = {**cut, "arm": "begun/linear", "seconds": 2.1, "strategy": "begun"}
+    narrow.finish(finished(leaderboard=[*reached, begun, never, never]))
+    out = capsys.readouterr().out
+    assert "begun/linear" in out and "never/linear" not in out
+    assert "the budget ended before 2 arms; raise --budget" in out
+
+
 def test_validators_keep_their_names(
     narrow: Console, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,3 +107,14 @@ def test_names_of_columns_in_wide_letters_are_not_cut(
     assert "…" not in out
     for name in table.columns:
         assert name in out
+
+
+def test_arms_that_a_spent_budget_passes_over_are_no_lines_of_progress(
+    narrow: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with narrow.listening() as listen:
+        for number, left in enumerate([5.0, -1.0, -1.0]):
+            budget = SimpleNamespace(spent=1.0, left=left)
+            listen("trial", (f"arm{number}", number, 2, budget))
+    out = capsys.readouterr().out
+    assert "arm0" in out and "arm1" not in out and "arm2" in out

@@ -39,13 +39,18 @@ def apart(value: float, source: str = "near") -> Gap:
     )
 
 
-def test_cheap_models_come_first_and_target_only_before_transfer(posed_rows: Posed) -> None:
+def test_every_target_only_comes_first_and_cheap_models_before_dear_ones(
+    posed_rows: Posed,
+) -> None:
+    models = ["linear", "trees", "network"]
     steps = plan(posed_rows.problem, arms("rows"), []).steps
-    kinds = [step.arm.model.kind for step in steps]
-    assert kinds == sorted(kinds, key=["linear", "trees", "network"].index)
-    for model in ("linear", "trees", "network"):
-        mine = [step.arm.strategy for step in steps if step.arm.model.kind == model]
-        assert mine[0].kind == "target-only"
+    assert [step.arm.name for step in steps[:3]] == [f"target-only/{m}" for m in models]
+    rest = [step.arm for step in steps[3:]]
+    kinds = [arm.model.kind for arm in rest]
+    assert kinds == sorted(kinds, key=models.index)
+    for model in models:
+        mine = [arm.strategy for arm in rest if arm.model.kind == model]
+        assert "target-only" not in [s.kind for s in mine]
         assert [s.complexity for s in mine] == sorted(s.complexity for s in mine)
 
 

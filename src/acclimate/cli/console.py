@@ -140,7 +140,8 @@ class Console:
             other = len(summary["refused"]) - sum(map(len, whys.values()))
             if other:
                 why = "the model does not offer what the strategy needs (see the report)"
-                self._out.print(f"  [dim]{other} of them: {why}[/]")
+                some = f"{other} of them" if whys else "all of them"
+                self._out.print(f"  [dim]{some}: {why}[/]")
             for why, names in whys.items():
                 self._out.print(f"  [dim]{escape(_some(names))}: {escape(why)}[/]")
         colour = "green" if result.verdict.answer == "adopt" else "cyan"
@@ -165,7 +166,7 @@ class Console:
             # Where it is narrow, names break at their spaces and figures stay whole; a name
             # cut short could be another arm's.
             table.add_column(heading, no_wrap=heading != "arm", overflow="fold")
-        for row in summary["leaderboard"]:
+        for row in tried(summary):
             known = row["value"] is not None
             interval = (
                 f"{row['low']:.4f} to {row['high']:.4f}" if row["low"] is not None else ""
@@ -179,6 +180,7 @@ class Console:
                 row["status"],
             )
         self._out.print(table)
+        self._untried(summary)
 
     def _votes(self, summary: Mapping[str, Any]) -> None:
         """What each validator says of every arm, where the target has no labels."""
@@ -188,11 +190,19 @@ class Console:
         names = [*next(iter(summary["votes"].values()))]
         for heading in (*names, "status"):
             table.add_column(heading, no_wrap=True)
-        for row in summary["leaderboard"]:
+        for row in tried(summary):
             votes = summary["votes"].get(row["arm"], {})
             said = [f"{votes[name]:.4f}" if name in votes else "" for name in names]
             table.add_row(row["arm"], *said, row["status"])
         self._out.print(table)
+        self._untried(summary)
+
+    def _untried(self, summary: Mapping[str, Any]) -> None:
+        """How many arms the budget did not reach."""
+        missed = len(summary["leaderboard"]) - len(tried(summary))
+        if missed:
+            arms = number_of(missed, "arm")
+            self._out.print(f"[yellow]the budget ended before {arms}; raise --budget[/]")
 
     def say(self, text: str) -> None:
         """A plain line for people."""
@@ -243,10 +253,16 @@ class Console:
             total=total,
             left=f"about {left:.0f} s left",
         )
-        if not self._out.is_terminal:
+        if not self._out.is_terminal and (budget.left >= 0 or done == total):
             self._out.print(
                 f"  [{done}/{total}] {text} (about {left:.0f} s left)", markup=False
             )
+
+
+def tried(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rows of a leaderboard that the budget reached."""
+    rows = summary["leaderboard"]
+    return [row for row in rows if row["status"] != "abandoned" or row["seconds"] >= 0.05]
 
 
 def said_of(source: Source) -> str:

@@ -116,16 +116,17 @@ def formed(arm: Arm, problem: Problem) -> tuple[list[Arm], str | None]:
     return [], why
 
 
-def _order(arm: Arm) -> tuple[int, bool, int]:
-    """Closed forms before trees before networks, target-only before transfer, simple first.
+def _order(arm: Arm) -> tuple[bool, int, int]:
+    """What must be beaten under every model; then closed forms, trees, networks, simple first.
 
-    A budget that ends early then leaves a complete comparison of the cheaper models.
+    A budget that ends early then leaves a complete comparison of the cheaper models, and
+    never a gain over one model's baseline that another's would have had as well.
     """
     model = arm.model
     dear = 2 if isinstance(model, Network) else 0
     if isinstance(model, Costly):
         dear = model.effort
-    return dear, arm.strategy.transfers, arm.strategy.complexity
+    return arm.strategy.transfers, dear, arm.strategy.complexity
 
 
 def _reason(arm: Arm, problem: Problem, gap: Sequence[Gap]) -> str:
