@@ -68,7 +68,7 @@ def test_a_source_of_which_nothing_holds_here_is_not_adopted() -> None:
 def test_a_source_that_points_backwards_is_left_out() -> None:
     backwards = adapt(make_prices(2, 400, slope=-10.0, name="us"))
     assert backwards.verdict.answer == "keep-target-only"
-    assert "order backwards jp's rows with a rank correlation" in backwards.verdict.reason
+    assert "order jp's rows backwards, with a rank correlation" in backwards.verdict.reason
 
 
 def test_answers_hold_the_number_and_its_quantiles(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_setting_that_cannot_be_is_named(
     words = markets.recommend()
     monkeypatch.setenv("ACCLIMATE_THREADS", "none")
     settings.cache_clear()
-    call(*words).refuses(USAGE, "ACCLIMATE_THREADS", "threads", "'none'", "unset")
+    call(*words).refuses(USAGE, "found: ACCLIMATE_THREADS='none'. Mend or unset")
 
 
 def test_files_of_somebody_else_are_not_replaced(call: Call, markets: Markets) -> None:

@@ -47,7 +47,7 @@ def test_flipped_labels_contradict_and_the_areas_mirror(target: Domain, source: 
     turned = agreement_of(target, flipped(source))
     assert same.contradicts is False
     assert turned.contradicts is True
-    assert "order backwards" in str(turned.sentence)
+    assert "rows backwards, with an AUC of" in str(turned.sentence)
     assert same.value + turned.value == pytest.approx(1, abs=0.05)
 
 
@@ -81,7 +81,7 @@ def test_a_contradicting_source_is_never_adopted_and_the_reason_is_said(
     )
     assert result.verdict.answer == "keep-target-only"
     assert "check whether its labels mean the opposite" in result.verdict.sentence
-    assert all("order backwards" in row["why"] for row in result.summary["refused"])
+    assert all("rows backwards, with" in row["why"] for row in result.summary["refused"])
     assert not any(row["strategy"] == "pooled" for row in result.summary["leaderboard"])
 
 
@@ -108,7 +108,7 @@ def test_prices_that_rise_where_the_targets_fall_contradict_them() -> None:
     assert alike.value > 0.6 and not alike.contradicts and alike.chance == 0
     assert turned.value < -0.4 and turned.contradicts
     assert turned.sentence == (
-        "us's labels alone order backwards jp's rows with a rank correlation of "
+        "us's labels alone order jp's rows backwards, with a rank correlation of "
         f"{turned.value:.2f} (0.00 is chance); left out: check whether its labels mean the "
         "opposite"
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import typer
 
@@ -92,7 +93,7 @@ def main() -> None:
         code = _refuse(
             "Expected variables ACCLIMATE_HOME, ACCLIMATE_DATA (folders), ACCLIMATE_THREADS "
             "and ACCLIMATE_MAX_BYTES (whole numbers above 0); found: "
-            f"{' '.join(str(error).split())}. Mend or unset the one that is named.",
+            f"{_settings(error.errors())}. Mend or unset what is named.",
             UsageError.exit_code,
         )
     if code == INTERRUPTED:
@@ -103,6 +104,12 @@ def main() -> None:
 def _refuse(message: str, code: int) -> int:
     print(f"error: {without_password(message)}", file=sys.stderr)
     return code
+
+
+def _settings(errors: Sequence[Mapping[str, Any]]) -> str:
+    """The variables that were wrong, each with what it holds."""
+    named = [f"ACCLIMATE_{str(each['loc'][0]).upper()}={each['input']!r}" for each in errors]
+    return ", ".join(named)
 
 
 def _understandable(error: typer.BadParameter) -> str:

@@ -71,15 +71,15 @@ class Agreement:
 
     @property
     def sentence(self) -> str:
-        how = "order" if not self.contradicts else "order backwards"
+        how = "with" if not self.contradicts else "backwards, with"
         advice = "; left out: check whether its labels mean the opposite" * self.contradicts
         if self.chance:
             return (
-                f"{self.source}'s labels alone {how} {self.target}'s rows with an AUC of "
+                f"{self.source}'s labels alone order {self.target}'s rows {how} an AUC of "
                 f"{self.value:.2f} (0.50 is chance){advice}"
             )
         return (
-            f"{self.source}'s labels alone {how} {self.target}'s rows with a rank correlation "
+            f"{self.source}'s labels alone order {self.target}'s rows {how} a rank correlation "
             f"of {self.value:.2f} (0.00 is chance){advice}"
         )
 
