@@ -69,11 +69,8 @@ USERS = "new users"  # of which settings of profiles tell; of new items those of
 def around(base: Model, cold: Cold) -> list[Model]:
     """Content around a base, with what matters to one kind of cold start."""
     if cold.name == USERS:
-        pairs = [(g, k) for g in (0.1, 0.3, 1.0, 3.0) for k in (30.0, 300.0)]
-        return [Content(base, profile=profile, people=people) for profile, people in pairs]
-    return [
-        Content(base, ridge=ridge, profile=p) for ridge in (0.3, 1.0, 3.0) for p in (0.0, 0.3)
-    ]
+        return [Content(base, profile=g, people=300.0) for g in (0.1, 0.3, 1.0, 3.0)]
+    return [Content(base, ridge=ridge) for ridge in (0.3, 1.0, 3.0)]
 
 
 EASE = tuple(Ease(penalty) for penalty in (100.0, 300.0, 1000.0))
@@ -84,9 +81,9 @@ ARMS: dict[str, Arm] = {
     "ease": OfModels(EASE),
     "als": OfModels(ALS),
     "content/popularity": OfModels((Popularity(),), attributes=True),
-    "content/als": OfModels(ALS[1:], attributes=True),
-    "content/ease": OfModels(EASE, attributes=True),
-    "two-tower": OfModels((TwoTower(), TwoTower(epochs=20, least=200), TwoTower(hide=0.7))),
+    "content/als": OfModels(ALS[2:], attributes=True),
+    "content/ease": OfModels(EASE[1:], attributes=True),
+    "two-tower": OfModels((TwoTower(), TwoTower(epochs=20, least=200))),
     "melu": AcrossUsers(rates=True),
     "maml-users": AcrossUsers(rates=False),
 }

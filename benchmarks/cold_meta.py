@@ -68,7 +68,7 @@ class AcrossUsers:
         return no_torch()
 
     def grid(self, cold: Cold) -> Sequence[Settings]:
-        return (Settings(0.1), Settings(0.1, 3), Settings(0.5, 3))
+        return (Settings(0.1, 3), Settings(0.5, 3))
 
     def fit(self, settings: Settings, lesson: Lesson, rng: Rng) -> Any:
         import torch

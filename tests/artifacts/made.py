@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from acclimate.artifacts.artifact import Artifact, Contents
+from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market
 from acclimate.domains.split import Cut
 from acclimate.models.model import Model
@@ -81,7 +83,11 @@ def contents(folder: Path, model: Model, posed_for: Task | None = None) -> Conte
         path = folder / "markets" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         markets.append(open_market(_written(path, model.form, seed)))
-    task: Task = posed_for or TASKS[model.form]
+    return of_markets(markets, model, posed_for or TASKS[model.form])
+
+
+def of_markets(markets: Sequence[Domain], model: Model, task: Task) -> Contents:
+    """The same on markets that are given, the target first."""
     posed: Posed = task.pose(markets[0], markets[1:], Cut(), Rng.of(0))
     arm = Arm(TargetOnly(), model)
     return Contents.of(

@@ -12,7 +12,7 @@ What the model does not know is answered all the same, and `note` says so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ from acclimate.arrays import Array, Bools, Ints, Strings
 from acclimate.artifacts.artifact import Artifact
 from acclimate.artifacts.reading import ReadRows, read_rows
 from acclimate.artifacts.tagging import tag
+from acclimate.artifacts.told import of_users, told
 from acclimate.domains import names
 from acclimate.domains.beside import BesideEncoder
 from acclimate.domains.exam import Numbers, Prediction, Probabilities, Ranking, RankQuery
@@ -30,10 +31,12 @@ from acclimate.domains.tokenview import TokenEncoder
 from acclimate.domains.values import identifiers
 from acclimate.domains.view import ItemEncoder, ReadsRows
 from acclimate.errors import DataError, UsageError
+from acclimate.models.model import ReadsAttributes
 
 BLOCK = 512  # users; their scores over 6,000 items are 25 MB
 NEW, COLD = "new user: popular items", "no known item in the history: popular items"
 ELSEWHERE = "no known item in the history: by what was taken elsewhere"
+ATTRIBUTES = "no known item in the history: by the user's attributes"
 TAKEN, UNKNOWN, RESTRICTED = "already taken", "unknown item", "restricted item"
 
 
@@ -41,7 +44,8 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
     """Answer every row of a table.
 
     table    recommend: a column of users (as the target's file called it, `user_id`, or a
-             name that says user), and, or not, one of items; other columns are ignored.
+             name that says user), and, or not, one of items; attributes of users, as the
+             target's users table calls them, are read by models that know any.
              classify, regress: the columns that the target's file had
     k        ≥ 1, length of a user's list
     returns  recommend, users: user_id, item_id, score, rank (from 1), note; fewer than k
@@ -74,9 +78,10 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
             "Rename the one with users."
         )
     users = ids(table, user).alias("user")
+    known = told(encoder.about.users, table.drop(user), users)
     if item is None:
-        return _lists(artifact, encoder, users, k)
-    return _pairs(artifact, encoder, users, ids(table, item).alias("item"))
+        return _lists(artifact, encoder, users, known, k)
+    return _pairs(artifact, encoder, users, known, ids(table, item).alias("item"))
 
 
 # ── recommend ───────────────────────────────────────────────────────────────
@@ -109,6 +114,7 @@ class _Asked:
     seen  (n,) whether there is a history
     cold  (n,) whether it lacks every item that the model knows
     met   (n,) whether the model knows what the user took elsewhere
+    told  (n,) whether the model goes by attributes of the user that are known
     """
 
     users: Strings
@@ -116,18 +122,32 @@ class _Asked:
     seen: Bools
     cold: Bools
     met: Bools
+    told: Bools
 
     def notes(self) -> list[str]:
         """(n,) why a user does not get what follows from a history here, or ""."""
-        each = zip(self.seen, self.cold, self.met, strict=True)
+        each = zip(self.seen, self.cold, self.met, self.told, strict=True)
         return [
-            "" if not cold else ELSEWHERE if met else COLD if seen else NEW
-            for seen, cold, met in each
+            ""
+            if not cold
+            else ELSEWHERE
+            if met
+            else ATTRIBUTES
+            if told
+            else COLD
+            if seen
+            else NEW
+            for seen, cold, met, told in each
         ]
 
 
-def _blocks(artifact: Artifact, encoder: ItemEncoder, users: pl.Series) -> Iterator[_Asked]:
-    """Distinct users, a block at a time; null is a user whom nobody knows."""
+def _blocks(
+    artifact: Artifact, encoder: ItemEncoder, users: pl.Series, known: pl.DataFrame | None
+) -> Iterator[_Asked]:
+    """Distinct users, a block at a time; null is a user whom nobody knows.
+
+    known  user, then attributes, where the table has any that the model reads
+    """
     histories = artifact.contents.histories
     if histories is None:
         histories = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
@@ -137,18 +157,31 @@ def _blocks(artifact: Artifact, encoder: ItemEncoder, users: pl.Series) -> Itera
         theirs = histories.filter(pl.col("user").is_in(block.drop_nulls().to_list()))
         ids = np.array(block.to_list(), dtype=object)
         context = interactions(theirs, ids, encoder.catalogue)
-        known = np.isin(context.item, encoder.known)
-        count = np.bincount(context.user[known], minlength=len(ids))
+        about = of_users(encoder.about.users, known, ids)
+        context = replace(context, about_users=about)
+        by = np.zeros(len(ids), bool)
+        model = artifact.fitted.model
+        if about is not None and isinstance(model, ReadsAttributes) and model.knows_people:
+            assert encoder.about.users is not None
+            by = np.diff(encoder.about.users.encode(about, len(ids)).indptr) > 0
+        ours = np.isin(context.item, encoder.known)
+        count = np.bincount(context.user[ours], minlength=len(ids))
         seen = block.is_in(theirs["user"].unique().to_list()).fill_null(False).to_numpy()
         met = np.zeros(len(ids), bool)
         if isinstance(encoder, BesideEncoder):
             met = encoder.met(ids)
-        yield _Asked(ids, context, seen, count == 0, met)
+        yield _Asked(ids, context, seen, count == 0, met, by)
 
 
-def _lists(artifact: Artifact, encoder: ItemEncoder, users: pl.Series, k: int) -> pl.DataFrame:
+def _lists(
+    artifact: Artifact,
+    encoder: ItemEncoder,
+    users: pl.Series,
+    known: pl.DataFrame | None,
+    k: int,
+) -> pl.DataFrame:
     parts = [pl.DataFrame(schema=_LIST)]
-    for asked in _blocks(artifact, encoder, users.unique(maintain_order=True)):
+    for asked in _blocks(artifact, encoder, users.unique(maintain_order=True), known):
         ranking = artifact.fitted.predict(RankQuery(asked.users, None, k), asked.context)
         assert isinstance(ranking, Ranking)
         row, place = np.nonzero(ranking.items >= 0)
@@ -173,7 +206,11 @@ _LIST = {
 
 
 def _pairs(
-    artifact: Artifact, encoder: ItemEncoder, users: pl.Series, items: pl.Series
+    artifact: Artifact,
+    encoder: ItemEncoder,
+    users: pl.Series,
+    known: pl.DataFrame | None,
+    items: pl.Series,
 ) -> pl.DataFrame:
     distinct = users.unique(maintain_order=True)
     frame = pl.DataFrame([users, items])
@@ -186,7 +223,7 @@ def _pairs(
     by_user = np.argsort(at, kind="stable")
     sorted_at = at[by_user]
     start = 0
-    for asked in _blocks(artifact, encoder, distinct):
+    for asked in _blocks(artifact, encoder, distinct, known):
         stop = start + len(asked.users)
         rows = by_user[slice(*np.searchsorted(sorted_at, [start, stop]))]
         score[rows] = _scores(artifact, encoder, asked, at[rows] - start, column[rows])

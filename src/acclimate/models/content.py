@@ -77,6 +77,10 @@ class Content:
                 f"least 0; found {self.ridge}, {self.people} and {self.profile}."
             )
 
+    @property
+    def knows_people(self) -> bool:
+        return self.users is not None
+
     def why_not(self) -> str | None:
         return self.base.why_not()
 

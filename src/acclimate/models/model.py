@@ -116,6 +116,11 @@ class ReadsAttributes(Protocol):
 
     reads_attributes: ClassVar[bool]
 
+    @property
+    def knows_people(self) -> bool:
+        """Whether it goes by attributes of users too, once fitted."""
+        ...
+
 
 @runtime_checkable
 class WarmStart(Protocol):

@@ -91,6 +91,10 @@ class TwoTower:
                 f"{self.hide}."
             )
 
+    @property
+    def knows_people(self) -> bool:
+        return self.people is not None and len(self.people) > 1
+
     def why_not(self) -> str | None:
         return no_torch()
 
