@@ -7,7 +7,11 @@ from pathlib import Path
 from acclimate.models.model import Waits
 from acclimate.strategies.catalogue import MODELS
 
-OTHERS = {"Beside each other", "Launches: items listed today"}
+OTHERS = {
+    "Beside each other",
+    "Launches: items listed today",
+    "What a report tells besides",
+}
 PAGE = Path(__file__).parents[2] / "docs" / "recommenders.md"
 
 
