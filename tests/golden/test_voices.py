@@ -4,6 +4,8 @@ from whom."""
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,6 +146,11 @@ def test_nothing_that_is_learned_from_has_seen_what_is_hidden() -> None:
     assert (named[0] == named[1]).all()
 
 
+def ordered(columns: list[int]) -> Any:
+    """What `judged` asks of all that is known: the features that order by themselves."""
+    return SimpleNamespace(ordering=np.array(columns))
+
+
 def test_trees_that_find_nothing_leave_the_best_score_to_answer() -> None:
     draw = np.random.default_rng(0)
     user = np.repeat(np.arange(60), 12)
@@ -152,11 +159,11 @@ def test_trees_that_find_nothing_leave_the_best_score_to_answer() -> None:
     noise = draw.random((720, 3))
     ones = np.ones(60, np.int64)
     lesson = Lesson(user, np.column_stack([noise, good]), found, ones, ones)
-    told = Across().judged(lesson, np.array([0, 3]), KEY, lambda: None)
+    told = Across().judged(lesson, ordered([0, 3]), KEY, lambda: None)
     assert (told.column, told.model) == (3, "")
     two = np.column_stack([noise, found + draw.random(720) * 2, found + draw.random(720) * 2])
     more = Lesson(np.repeat(np.arange(60), 12), two, found, ones, ones)
     # What either says alone, both say better: now trees earn their place.
-    told = Across(leaves=4).judged(more, np.array([3, 4]), KEY, lambda: None)
+    told = Across(leaves=4).judged(more, ordered([3, 4]), KEY, lambda: None)
     assert told.model
     assert told.score(two).shape == (720,)

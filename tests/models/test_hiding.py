@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +20,10 @@ from acclimate.models.across import Across
 from acclimate.models.hiding import NEGATIVES, Hidden, drawn, hide
 from acclimate.models.items import gram_of
 from acclimate.models.known import Known, Reach
-from acclimate.models.lessons import Lesson
+from acclimate.models.lambdarank import asked as asked_of
+from acclimate.models.lambdarank import read
+from acclimate.models.lessons import Lesson, Score
+from acclimate.models.model import idle
 from acclimate.models.ranker import Stack, known_by
 from acclimate.rng import Rng
 from acclimate.strategies.relation.marketstack import evidence
@@ -248,8 +252,8 @@ def test_by_the_clock_other_times_teach_than_those_that_ask() -> None:
     whole = Lesson(user, features, found, np.ones(asked, np.int64), fold)
     alone = whole.gain(features[:, 1])
 
-    def teach(some: Lesson) -> str:
-        return Across(leaves=4, rounds=10).boost(some, KEY, lambda: None)
+    def teach(some: Lesson) -> Score:
+        return partial(asked_of, read(Across(leaves=4, rounds=10).boost(some, KEY, idle)))
 
     assert whole.earns(teach, alone, KEY)
     assert not replace(whole, timed=True).earns(teach, alone, KEY)

@@ -7,10 +7,9 @@ generalization", Neural Networks 5 (1992).
 What each of some users took last, or by the clock from a moment on, is hidden, fold by fold
 (`models.hiding`), and trees learn to put it before other items.  Two questions are learned
 apart, as they are asked apart: which of given candidates, drawn at random, as protocols with
-sampled negatives ask; and which item of the whole catalogue, among those that single scores
-name.
-
-Each has to earn its place: taught by others, trees must beat the best single score by more
+sampled negatives ask; and which item of all, among those that single scores name.
+By the clock, a conditional logit of a few scores (`models.odds`) stands in the place of trees.
+Each has to earn its place: taught by others, it must beat the best single score by more
 than a standard error (`models.lessons`), or that score answers alone.
 """
 
@@ -31,8 +30,9 @@ from acclimate.models.hiding import Hidden, drawn, hide
 from acclimate.models.items import BLOCK, ItemQuery, best
 from acclimate.models.known import Known, Reach
 from acclimate.models.lambdarank import asked, read, taught
-from acclimate.models.lessons import Lesson
+from acclimate.models.lessons import Lesson, Score
 from acclimate.models.model import State, Tick, idle
+from acclimate.models.odds import logs, weights
 from acclimate.models.voices import Effects, Market, Order
 from acclimate.rng import Rng
 
@@ -42,11 +42,15 @@ class Judgement:
     """How candidates of one kind of question are ordered.
 
     column  the feature that orders them best by itself
-    model   LightGBM's own text, or "" where that feature answers alone
+    model   LightGBM's own text; "" where that feature or the odds answer
+    theta   what the logarithms of `columns` weigh (`models.odds`); empty where they do not
     """
 
     column: int
     model: str = field(default="", repr=False)
+    theta: Array = field(default_factory=lambda: np.empty(0), repr=False)
+    columns: Ints = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
+    floors: Array = field(default_factory=lambda: np.empty(0), repr=False)
 
     @cached_property
     def booster(self) -> Any:
@@ -55,9 +59,23 @@ class Judgement:
 
     def score(self, features: Array) -> Array:
         """(p,) higher is better."""
-        if not self.model or not len(features):
-            return features[:, self.column].astype(np.float64)
-        return asked(self.booster, features)
+        score: Array = features[:, self.column].astype(np.float64)
+        if len(self.theta):
+            score = logs(features, self.columns, self.floors) @ self.theta
+        elif self.model and len(features):
+            score = asked(self.booster, features)
+        return score
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        text = np.frombuffer(self.model.encode(), np.uint8)
+        odds = {"theta": self.theta, "columns": self.columns, "floors": self.floors}
+        return {name: text} | {f"{name}-{key}": value for key, value in odds.items()}
+
+    @classmethod
+    def restore(cls, name: str, column: int, tensors: Mapping[str, Tensor]) -> Judgement:
+        text = np.asarray(tensors[name], np.uint8).tobytes().decode()
+        theta, floors = (tensors[f"{name}-{key}"].astype(float) for key in ("theta", "floors"))
+        return cls(column, text, theta, tensors[f"{name}-columns"].astype(np.int64), floors)
 
 
 @dataclass(frozen=True)
@@ -141,12 +159,11 @@ class Across:
         """Hide and learn to find, then count everything; `rng` says whose items hide."""
         given, named = self.lessons(prepared, rng, tick)
         known = Known.of(prepared.taken, prepared.sources, self.reach, tick, prepared.now)
-        ordering = known.ordering
         return replace(
             self,
             known=known,
-            given=self.judged(given, ordering, rng.child("given"), tick),
-            named=self.judged(named, ordering, rng.child("named"), tick),
+            given=self.judged(given, known, rng.child("given"), tick),
+            named=self.judged(named, known, rng.child("named"), tick),
         )
 
     def lessons(self, prepared: Evidence, rng: Rng, tick: Tick = idle) -> tuple[Lesson, Lesson]:
@@ -164,19 +181,33 @@ class Across:
             named.append(_lesson(known, hidden, place, column, tick))
         return Lesson.joined(given), Lesson.joined(named)
 
-    def judged(self, lesson: Lesson, ordering: Ints, rng: Rng, tick: Tick) -> Judgement:
-        """Trees where they beat the best single score, else that score."""
+    def judged(self, lesson: Lesson, known: Known, rng: Rng, tick: Tick) -> Judgement:
+        """What is learned where it beats the best single score, else that score.
+
+        Trees, or by the clock the odds of a few scores.
+        """
+        ordering = known.ordering
         if not lesson.users:
             return Judgement(int(ordering[0]))
         gains = [lesson.gain(lesson.features[:, column]).mean() for column in ordering]
-        alone = int(ordering[int(np.argmax(gains))])
+        alone = Judgement(int(ordering[int(np.argmax(gains))]))
 
-        def teach(some: Lesson) -> str:
-            return self.boost(some, rng, tick)
+        def learn(some: Lesson) -> Judgement | None:
+            if not some.found.any():
+                return None
+            if lesson.timed:
+                columns, floors = known.speaking
+                theta = weights(some, columns, floors)
+                return replace(alone, theta=theta, columns=columns, floors=floors)
+            return replace(alone, model=self.boost(some, rng, tick))
 
-        if not lesson.earns(teach, lesson.gain(lesson.features[:, alone]), rng):
-            return Judgement(alone)
-        return Judgement(alone, teach(lesson))
+        def teach(some: Lesson) -> Score | None:
+            told = learn(some)
+            return None if told is None else told.score
+
+        if not lesson.earns(teach, lesson.gain(alone.score(lesson.features)), rng):
+            return alone
+        return learn(lesson) or alone
 
     def boost(self, lesson: Lesson, rng: Rng, tick: Tick) -> str:
         """The text of trees that put what was hidden first; "" where nothing was found."""
@@ -268,11 +299,9 @@ class Across:
         meta["reach"] = vars(self.reach).copy()
         judges = {"given": self.given, "named": self.named}
         meta |= {name: judge.column for name, judge in judges.items()}
-        text = {
-            name: np.frombuffer(judge.model.encode(), np.uint8)
-            for name, judge in judges.items()
-        }
-        tensors: dict[str, Tensor] = dict(vars(known.order)) | text
+        tensors: dict[str, Tensor] = dict(vars(known.order))
+        for name, judge in judges.items():
+            tensors |= judge.tensors(name)
         for number, model in enumerate(known.models):
             tensors |= {f"{name}{number}": value for name, value in vars(model).items()}
         children = {
@@ -293,15 +322,11 @@ class Across:
             for n in (0, 1)
         ]
         order = Order(tensors["usual"].astype(float), tensors["latest"].astype(float))
-        text = {
-            name: np.asarray(tensors[name], np.uint8).tobytes().decode()
-            for name in ("given", "named")
-        }
         return cls(
             reach=Reach(**meta.pop("reach")),
             known=Known(tuple(markets), tuple(models), order),
-            given=Judgement(int(meta.pop("given")), text["given"]),
-            named=Judgement(int(meta.pop("named")), text["named"]),
+            given=Judgement.restore("given", int(meta.pop("given")), tensors),
+            named=Judgement.restore("named", int(meta.pop("named")), tensors),
             **meta,
         )
 

@@ -14,6 +14,8 @@ from acclimate.models.model import Tick, idle
 from acclimate.models.voices import SCORES, STATISTICS, Effects, Market, Order, voices
 
 PLACES = 3  # columns of `Order`
+# Added to what is logged: of shares of a market, and of EASE and sums of cosines.
+SHARE_FLOOR, SCORE_FLOOR = 1e-4, 1e-2
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,19 @@ class Known:
         shares = end + len(self.models) + PLACES + 1  # behind order and length
         recent = range(shares, shares + sum(each.recent.shape[1] for each in self.markets))
         return np.array([*range(end, end + len(self.models)), *each, *recent], np.int64)
+
+    @property
+    def speaking(self) -> tuple[Ints, Array]:
+        """By the clock: features whose logarithms tell together what is taken next, and what is
+        added to each: shares lately had of the target and of all markets, both EASE, both
+        sums of cosines."""
+        first = len(STATISTICS) * len(self.markets)
+        shares = self.ordering[len(self.models) + len(SCORES) * len(self.markets) :]
+        each = self.markets[0].recent.shape[1]
+        popular = [*shares[:each], *shares[len(shares) - each :]]
+        alike = [first, first + 1, 0, first - len(STATISTICS)]
+        floors = [SHARE_FLOOR] * len(popular) + [SCORE_FLOOR] * len(alike)
+        return np.array([*popular, *alike], np.int64), np.array(floors)
 
     def named(self, histories: Sparse, n: int) -> tuple[Ints, Ints]:
         """Pairs (user, item) that any score names among its n best new items: six, and what

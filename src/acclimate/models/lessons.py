@@ -12,9 +12,9 @@ import numpy as np
 
 from acclimate.arrays import Array, Bools, Ints
 from acclimate.models.hiding import Hidden
-from acclimate.models.lambdarank import asked, read
 from acclimate.rng import Rng
 
+Score = Callable[[Array], Array]  # (p, f) features → (p,), higher is better
 PLACES = 10  # of a list that count
 FEW = 20  # answers among the candidates; from fewer nothing is learned
 
@@ -91,12 +91,12 @@ class Lesson:
         best: Array = np.cumsum(worth)[np.minimum(self.wanted, PLACES) - 1]
         return gained / best
 
-    def earns(self, teach: Callable[[Lesson], str], alone: Array, rng: Rng) -> bool:
-        """Whether trees beat what answers alone, by more than a standard error, on users that
-        did not teach them.
+    def earns(self, teach: Callable[[Lesson], Score | None], alone: Array, rng: Rng) -> bool:
+        """Whether what is learned beats what answers alone, by more than a standard error, on
+        users that did not teach it.
 
-        teach  trees of a lesson, as text; "" where there is nothing to learn
-        alone  (users,) what the answer without trees gains
+        teach  what a lesson teaches; None where there is nothing to learn
+        alone  (users,) what is gained without it
 
         By the clock, what is popular in a stretch of time is learned by heart from any half of
         its users; so other folds teach than those that ask.
@@ -108,11 +108,11 @@ class Lesson:
             side = self.fold % 2
         gain = np.zeros(self.users)
         for part in (0, 1):
-            text = teach(self.of(side != part))
-            if not text:
+            score = teach(self.of(side != part))
+            if score is None:
                 return False
             mine = self.of(side == part)
-            score = asked(read(text), mine.features) if len(mine.user) else np.empty(0)
-            gain[side == part] = mine.gain(score)[side == part]
+            found = score(mine.features) if len(mine.user) else np.empty(0)
+            gain[side == part] = mine.gain(found)[side == part]
         better = gain - alone
         return bool(better.mean() > better.std(ddof=1) / np.sqrt(self.users))

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,7 +35,7 @@ from acclimate.models.ease import Ease
 from acclimate.models.hiding import hide
 from acclimate.models.items import BLOCK, ItemGram, ItemQuery, gram_of, rank
 from acclimate.models.lambdarank import asked, read, taught
-from acclimate.models.lessons import Lesson
+from acclimate.models.lessons import Lesson, Score
 from acclimate.models.model import Model, State, Tick, idle
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import RECENT, Popularity
@@ -142,7 +142,12 @@ class Stack:
             # The score of a base is the first of the two features that it gives.
             gains = [lesson.gain(lesson.features[:, 2 * n]) for n in range(len(bases))]
             best = int(np.argmax([gain.mean() for gain in gains]))
-            if lesson.earns(lambda some: self._boost(some, rng, tick), gains[best], rng):
+
+            def teach(some: Lesson) -> Score | None:
+                text = self._boost(some, rng, tick)
+                return partial(asked, read(text)) if text else None
+
+            if lesson.earns(teach, gains[best], rng):
                 model = self._boost(lesson, rng, tick)
         fitted = StackFit(bases, best, model, prepared.standing)
         return replace(self, fitted=fitted)
