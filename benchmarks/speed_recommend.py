@@ -19,6 +19,11 @@ from benchmarks.programs.watch import Watch
 from benchmarks.races import Lap, Race
 
 PEER = "RecBole 1.2.1"
+INSTALLS = (
+    ("torch>=2.6,<2.14", "numpy", "scipy", "pandas", "scikit-learn", "tqdm"),
+    ("pyyaml", "colorlog", "colorama", "texttable", "tabulate", "tensorboard", "psutil"),
+    ("--no-deps", "recbole==1.2.1", "thop", "plotly"),
+)
 
 
 def bpr(scale: float, threads: int) -> Lap:
@@ -35,13 +40,7 @@ def bpr(scale: float, threads: int) -> Lap:
 
 def theirs(scale: float, threads: int) -> Lap:
     """A lap of the peer's, in an environment of its own."""
-    python = interpreter(
-        "recbole",
-        ["torch>=2.6,<2.14", "numpy", "scipy", "pandas", "scikit-learn", "tqdm"],
-        ["pyyaml", "colorlog", "colorama", "texttable", "tabulate", "tensorboard", "psutil"],
-        ["--no-deps", "recbole==1.2.1", "thop", "plotly"],
-    )
-    return asked(python, "recbole_bpr.py", scale, threads)
+    return asked(interpreter("recbole", *INSTALLS), "recbole_bpr.py", scale, threads)
 
 
 RACES = (

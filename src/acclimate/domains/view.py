@@ -121,13 +121,14 @@ class ItemView:
     def gram(self) -> Tensor:
         """(n_items, n_items) XᵀX in single precision, which holds counts below 2^24 exactly."""
         users, items = self.matrix.shape
+        if self.matrix.nnz <= 0.01 * users * items and not self.parts:
+            thin = self.matrix.astype(np.float32)
+            found: Tensor = (thin.T @ thin).toarray()
+            return found
         gram = np.zeros((items, items), np.float32)
         if self.parts:
             for part in self.parts:
                 gram += part.gram
-            return gram
-        if self.matrix.nnz <= 0.01 * users * items:
-            gram += (self.matrix.T @ self.matrix).toarray()
             return gram
         for start in range(0, users, BLOCK):
             block = self.matrix[start : start + BLOCK].toarray().astype(np.float32)
