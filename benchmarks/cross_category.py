@@ -5,6 +5,11 @@ A folder holds folders A_B and B_A, the two sides of a pair, each with `train.tx
 are each side's own).  The published protocol (Cao et al., DisenCDR, SIGIR 2022) ranks each
 test item among 999 sampled items that the user never took; full ranking stands beside it.
 
+A product may be listed on both sides, under an id on each.  The published files hold out its
+event on one side and leave it on the other, where whoever reads both finds the answer: with
+`--apart` a source is taken without items whose users are so much those of a target's item
+that they may be the same product, and without those of so few users that nobody can tell.
+
 Arms are tuned and chosen on the target's training rows, what each user took last hidden, and
 refitted on all of them; the test file is read once.  Models with a dense matrix of items know
 the `--dense` items taken most, and what they do not know counts as a miss; the others know all.
@@ -20,9 +25,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
+from acclimate.arrays import Array
 from acclimate.domains.exam import Case, Exam, Prediction, Truth
 from acclimate.domains.pairs import ids_of, interactions
 from acclimate.domains.problem import Claim, Problem
@@ -48,6 +56,10 @@ WIDE = ("target-only/popularity", "target-only/wide-ease", "shared-users/wide-ea
 DENSE = ("target-only/item-knn", "target-only/ease", "target-only/stack")
 
 
+DRAW = 0  # of the users that --users keeps
+ALIKE, TOLD = 0.5, 4  # cosine of users above which two items may be one; users to tell by
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--data", type=Path, required=True, help="a folder of folders A_B")
@@ -56,6 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arm", action="append", help="strategy/model; repeat; all without")
     parser.add_argument("--negatives", type=int, default=999, help="sampled items per user")
     parser.add_argument("--dense", type=int, default=6000, help="items of a dense matrix")
+    parser.add_argument("--apart", action="store_true", help="no product on both sides")
+    parser.add_argument("--users", type=int, help="a frozen draw of them; all without it")
     parser.add_argument("--budget", type=float, default=7200.0, help="seconds a target")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -92,14 +106,27 @@ class Asked:
     taken: Interactions
 
 
-def read(target: Path, source: Path, test: str) -> Asked:
-    """Ids of items carry their side's name: those of two sides are other items."""
+def read(
+    target: Path, source: Path, test: str, apart: bool = False, most: int | None = None
+) -> Asked:
+    """Ids of items carry their side's name: those of two sides are other items.
+
+    apart  whether the source is without what may be the target's items too
+    most   ≥ 1, users, drawn once for both sides; None: all
+    """
     mine, theirs = _pairs(target, "train.txt"), _pairs(source, "train.txt")
     later = _pairs(target, test)
+    if most is not None:
+        everyone = ids_of(pl.concat([mine["user"], theirs["user"]]))
+        kept = np.random.default_rng(DRAW).permutation(everyone)[:most].tolist()
+        some = pl.col("user").is_in(kept)
+        mine, theirs, later = mine.filter(some), theirs.filter(some), later.filter(some)
     users = ids_of(pl.concat([mine["user"], later["user"]]))
     catalogue = ids_of(pl.concat([mine["item"], later["item"]]))
     fit = interactions(mine, users, catalogue)
     elsewhere = interactions(theirs, ids_of(theirs["user"]), ids_of(theirs["item"]))
+    if apart:
+        elsewhere = without_twins(elsewhere, fit)
     problem = Problem(
         target.name,
         fit,
@@ -110,6 +137,25 @@ def read(target: Path, source: Path, test: str) -> Asked:
     wanted = interactions(later, users, catalogue)
     taken = interactions(pl.concat([mine, later]), users, catalogue)
     return Asked(problem, fit.ask(wanted), taken)
+
+
+def without_twins(other: Interactions, mine: Interactions) -> Interactions:
+    """What users took elsewhere, without items that may be items of the target too."""
+    place = {user: at for at, user in enumerate(mine.users)}
+    row = np.array([place.get(user, -1) for user in other.users])[other.user]
+    there = np.flatnonzero(row >= 0)
+    shape = (len(mine.users), len(other.items))
+    S = sp.csr_array((np.ones(len(there)), (row[there], other.item[there])), shape=shape)
+    X = sp.csr_array(
+        (np.ones(mine.n), (mine.user, mine.item)), (len(mine.users), len(mine.items))
+    )
+    both = sp.coo_array(S.T @ X)
+    users: Array = np.asarray(X.sum(axis=0)).ravel()
+    theirs: Array = np.asarray(S.sum(axis=0)).ravel()
+    cosine = both.data / np.sqrt(theirs[both.row] * users[both.col])
+    twin = np.bincount(other.item, minlength=len(other.items)) < TOLD
+    twin[both.row[(cosine > ALIKE) & (both.data >= 2)]] = True
+    return other.take(np.flatnonzero(~twin[other.item]))
 
 
 def _pairs(folder: Path, name: str) -> pl.DataFrame:
@@ -126,13 +172,15 @@ def _pairs(folder: Path, name: str) -> pl.DataFrame:
 
 def _lines(args: argparse.Namespace, target: Path, source: Path) -> Iterator[Line]:
     rng = Rng.of(args.seed)
-    asked = read(target, source, args.test)
+    asked = read(target, source, args.test, args.apart, args.users)
     sampled, full = Recommend(K, negatives=args.negatives), Recommend(K)
     case = sampled.protocol(asked.case, asked.taken, args.seed)
     questions = [(sampled, f"ndcg@{K}", case), (full, f"ndcg@{K}-full", asked.case)]
     common: dict[str, Any] = {
         "benchmark": NAME,
-        "data": args.data.name,
+        "data": args.data.name
+        + (" apart" if args.apart else "")
+        + (f" {args.users} users" if args.users else ""),
         "source": source.name,
         "target": target.name,
         "seed": args.seed,

@@ -12,6 +12,7 @@ import pytest
 from acclimate.domains.sample import Interactions
 from acclimate.errors import UsageError
 from benchmarks import cross_category
+from tests.golden.test_itemprior import taken
 
 
 def side(folder: Path, name: str, seed: int, test: bool = True) -> None:
@@ -42,6 +43,27 @@ def test_items_of_two_sides_are_other_items_and_users_the_same(tmp_path: Path) -
     assert not set(fit.items) & set(source.items)
     assert set(fit.users) == set(source.users)
     assert fit.n == 150 and asked.taken.n == 200 and asked.case.truth.n_units == 50
+
+
+def test_what_may_be_one_product_on_both_sides_is_left_out_of_the_source() -> None:
+    X, S = np.zeros((12, 2)), np.zeros((12, 4))
+    X[:6, 0] = X[4:8, 1] = 1.0
+    S[:7, 0] = 1.0  # users of item 0, and the one whose event is held out
+    S[5:12, 1] = 1.0  # three of seven are item 1's: cosine .57 of four
+    S[[0, 7, 8, 9, 10], 2] = 1.0  # another
+    S[9:12, 3] = 1.0  # of too few to tell
+    target, source = taken(X, ["a", "b"]), taken(S, ["w", "x", "y", "z"])
+    found = cross_category.without_twins(source, target)
+    assert set(found.items[found.item]) == {"y"}
+
+
+def test_a_draw_of_users_is_the_same_on_both_sides(tmp_path: Path) -> None:
+    side(tmp_path, "a_b", 0)
+    side(tmp_path, "b_a", 1)
+    asked = cross_category.read(tmp_path / "a_b", tmp_path / "b_a", "test.txt", most=20)
+    source = asked.problem.sources[0].sample
+    assert isinstance(source, Interactions)
+    assert len(source.users) == 20 and asked.case.truth.n_units == 20
 
 
 def test_every_arm_is_scored_both_ways_and_judged(tmp_path: Path) -> None:
