@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.cold_start",
         "new users and new items, with attributes and few events",
     ),
+    "categories": ("benchmarks.categories", "product categories as tasks, and as targets"),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
     "fewshot": (
