@@ -61,10 +61,10 @@ def test_columns_beside_are_what_at_least_two_of_the_targets_users_took() -> Non
     # x was taken by u0 and u1; y by u0 and u3, who is not here; z by everybody.
     there = taken(np.array([[1.0, 1, 1], [1, 0, 1], [0, 0, 1], [0, 1, 1]]), ["x", "y", "z"])
     own = ItemEncoder(here.items, np.arange(2))
-    both = BesideEncoder.of(own, [there], here, at_most=6000)
+    both = BesideEncoder.of(own, {"s": there}, here, at_most=6000)
     assert both.users.tolist() == ["u0", "u1", "u2", "u3"]
     assert both.taken.toarray().tolist() == [[1, 1], [1, 1], [0, 1], [0, 1]]
-    one = BesideEncoder.of(own, [there], here, at_most=1)
+    one = BesideEncoder.of(own, {"s": there}, here, at_most=1)
     assert one.taken.toarray().tolist() == [[1], [1], [1], [1]]  # z
     view = both.encode(replace(here, users=np.array(["u1", "nobody", "u0"], object)))
     assert view.beside is not None
@@ -73,6 +73,20 @@ def test_columns_beside_are_what_at_least_two_of_the_targets_users_took() -> Non
     again = BesideEncoder.restore(both.state())
     assert again.fingerprint == both.fingerprint != own.fingerprint
     assert one.fingerprint != both.fingerprint
+
+
+def test_a_question_may_know_more_of_what_users_did_elsewhere() -> None:
+    here = taken(np.array([[1.0, 1], [0, 1]]), ["a", "b"])
+    views, carts = (taken(np.array([[1.0, 1], [1, 0]]), ["x", "y"]) for _ in range(2))
+    own = ItemEncoder(here.items, np.arange(2))
+    both = BesideEncoder.of(own, {"views": views, "carts": carts}, here, at_most=6000)
+    assert both.taken.toarray().tolist() == [[1, 1], [1, 1]]  # x, which two took, of each
+    later = taken(np.array([[0.0, 1], [0, 1], [1, 0]]), ["x", "y"])
+    asked = replace(here, beside={"views": later})
+    seen = both.encode(asked).beside
+    assert seen is not None and seen.toarray().tolist() == [[0, 1], [0, 1]]
+    assert asked.fingerprint != here.fingerprint
+    assert asked.of_users(np.array([1])).beside is asked.beside
 
 
 def categories() -> Problem:

@@ -57,6 +57,12 @@ def test_orders_are_judged_and_views_are_known_until_the_clock() -> None:
     assert viewed == days + 1  # of the last day of fit, nobody's of a later one
     assert f"i{viewed}" in set(fit.items) and f"i{viewed + 1}" not in set(fit.items)
     assert [kind for kind, _ in other.also] == ["view"]
+    judged = posed.exam.judge[0].context
+    assert isinstance(judged, Interactions) and judged.beside is not None
+    later = judged.beside["t view"]
+    # The judge begins with day 14; a third of the users viewed i16 on the day before.
+    assert max(int(item[1:]) for item in later.items) == 16 > viewed
+    assert posed.exam.choose[0].context.beside is None
     assert isinstance(other.sample, Interactions) and other.sample.n == fit.n
     assert not [note for note in posed.notes if "nothing says when" in note]
 

@@ -21,7 +21,8 @@ from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import TargetOnly
 from acclimate.tasks.moments import late_said
-from acclimate.tasks.recommend import Recommend, events_of
+from acclimate.tasks.pasts import events_of
+from acclimate.tasks.recommend import Recommend
 from acclimate.tasks.task import Posed
 
 START = datetime(2024, 1, 1)
@@ -168,10 +169,10 @@ def test_a_market_without_events_is_refused_with_what_it_has() -> None:
             posed(*pair)
 
 
-@pytest.mark.parametrize("wrong", [{"k": 0}, {"k": 101}, {"at_most": 1}])
-def test_lengths_out_of_range_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match=f"found {next(iter(wrong.values()))}"):
-        Recommend(**wrong)
+@pytest.mark.parametrize(("k", "at_most", "found"), [(0, 2, 0), (101, 2, 101), (10, 1, 1)])
+def test_lengths_out_of_range_are_refused(k: int, at_most: int, found: int) -> None:
+    with pytest.raises(UsageError, match=f"found {found}"):
+        Recommend(k, at_most)
 
 
 # ── sampled candidates ──────────────────────────────────────────────────────

@@ -23,7 +23,7 @@ from acclimate.domains.readers import read_file
 from acclimate.domains.sample import Interactions
 from acclimate.domains.values import identifiers
 from acclimate.errors import DataError, UsageError
-from acclimate.tasks.recommend import events_of
+from acclimate.tasks.pasts import events_of
 
 REASONS = 5  # of each item, the largest
 

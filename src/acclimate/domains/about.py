@@ -15,9 +15,9 @@ from acclimate.domains.sample import Interactions
 
 def about(market: Domain, table: str, ids: Strings) -> Attributes | None:
     """What the table `items` or `users` says of these ids, in their order, or None."""
-    if table not in market.tables:
+    schema = market.schema.tables.get(table)
+    if table not in market.tables or schema is None:
         return None
-    schema = market.schema.tables[table]
     key = schema.roles.get(table[:-1], "")
     return Attributes.of(market.tables[table], schema.types, ids, key=key)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from acclimate.arrays import Array, Bools, Ints, Sparse, Strings
+from acclimate.arrays import Bools, Ints, Sparse, Strings
 from acclimate.domains.sample import Interactions, id_text
 from acclimate.domains.view import EncoderState, ItemEncoder, ItemView
 
@@ -26,18 +26,21 @@ LEAST = 2  # users of the target who took an item: of one alone, nobody else can
 class BesideEncoder(ItemEncoder):
     """A vocabulary of the target's items, and what users took in other catalogues.
 
-    users  (m,) ids, sorted
-    taken  (m, n_beside) CSR of ones
+    users    (m,) ids, sorted
+    taken    (m, n_beside) CSR of ones
+    columns  source and ids of each part of these columns: questions may know more of one
+             than was learned from
     """
 
     users: Strings = field(default_factory=lambda: np.empty(0, object))
     taken: Sparse = field(default_factory=lambda: sp.csr_array((0, 0)))
+    columns: tuple[tuple[str, Strings], ...] = ()
 
     @classmethod
     def of(
         cls,
         encoder: ItemEncoder,
-        others: Sequence[Interactions],
+        others: Mapping[str, Interactions],
         mine: Interactions,
         at_most: int,
     ) -> BesideEncoder:
@@ -46,35 +49,33 @@ class BesideEncoder(ItemEncoder):
         mine     the target's own; only items that two of its users took elsewhere are kept
         at_most  ≥ 1, items of each catalogue: those most of its users took
         """
-        users = np.array(sorted({user for each in others for user in each.users}), object)
-        shared = np.isin(users, _active(mine))
-        blocks = []
-        for each in others:
-            row = np.searchsorted(users, each.users)[each.user]
-            block = sp.csr_array(
-                (np.ones(each.n), (row, each.item)), shape=(len(users), len(each.items))
-            )
-            block.sum_duplicates()
-            block.data[:] = 1.0
-            count: Array = np.asarray(block[np.flatnonzero(shared)].sum(axis=0)).ravel()
+        active, columns = set(_active(mine)), []
+        for name, each in others.items():
+            shared = np.array([user in active for user in each.users], bool)[each.user]
+            count = np.bincount(each.item[shared], minlength=len(each.items))
             most = np.argsort(-count, kind="stable")[:at_most]
-            blocks.append(block[:, np.sort(most[count[most] >= LEAST])])
-        taken = sp.csr_array(sp.hstack(blocks))
-        there = np.flatnonzero(np.diff(taken.indptr))
-        return cls(encoder.catalogue, encoder.known, encoder.about, users[there], taken[there])
+            columns.append((name, each.items[np.sort(most[count[most] >= LEAST])]))
+        return cls._with(encoder, others, columns)
 
     @classmethod
-    def aligned(cls, encoder: ItemEncoder, others: Sequence[Interactions]) -> BesideEncoder:
+    def aligned(cls, encoder: ItemEncoder, others: Mapping[str, Interactions]) -> BesideEncoder:
         """The encoder with the vocabulary once more for each way that users meet its items."""
-        users = np.array(sorted({user for each in others for user in each.users}), object)
-        blocks = []
-        for each in others:
-            block, row = encoder.encode(each).matrix, np.searchsorted(users, each.users)
-            shape = (len(users), len(each.users))
-            turned = sp.csr_array((np.ones(len(row)), (row, np.arange(len(row)))), shape=shape)
-            blocks.append(turned @ block)
+        known = encoder.catalogue[encoder.known]
+        return cls._with(encoder, others, [(name, known) for name in others])
+
+    @classmethod
+    def _with(
+        cls,
+        encoder: ItemEncoder,
+        others: Mapping[str, Interactions],
+        columns: Sequence[tuple[str, Strings]],
+    ) -> BesideEncoder:
+        users = np.array(sorted({u for each in others.values() for u in each.users}), object)
+        blocks = [_taken(others[name], users, ids) for name, ids in columns]
         taken = sp.csr_array(sp.hstack(blocks))
-        return cls(encoder.catalogue, encoder.known, encoder.about, users, taken)
+        there = np.flatnonzero(np.diff(taken.indptr))
+        own = (encoder.catalogue, encoder.known, encoder.about)
+        return cls(*own, users[there], taken[there], tuple(columns))
 
     @property
     def fingerprint(self) -> str:
@@ -88,7 +89,17 @@ class BesideEncoder(ItemEncoder):
         known = np.flatnonzero(row >= 0)
         shape = (len(row), len(self.users))
         chosen = sp.csr_array((np.ones(len(known)), (known, row[known])), shape=shape)
-        return replace(super().encode(sample), beside=sp.csr_array(chosen @ self.taken))
+        beside = sp.csr_array(chosen @ self.taken)
+        if sample.beside:
+            starts = np.cumsum([0, *(len(ids) for _, ids in self.columns)])
+            parts = [
+                _taken(sample.beside[name], sample.users, ids)
+                if name in sample.beside
+                else beside[:, start : start + len(ids)]
+                for (name, ids), start in zip(self.columns, starts, strict=False)
+            ]
+            beside = sp.csr_array(sp.hstack(parts))
+        return replace(super().encode(sample), beside=beside)
 
     def met(self, users: Strings) -> Bools:
         """(n,) whether anything of each user is known from elsewhere."""
@@ -103,6 +114,10 @@ class BesideEncoder(ItemEncoder):
         tensors = {
             **own.tensors,
             "users": np.frombuffer(id_text(self.users), np.uint8),
+            "columns": np.frombuffer(
+                json.dumps([[name, ids.tolist()] for name, ids in self.columns]).encode(),
+                np.uint8,
+            ),
             "indices": self.taken.indices,
             "indptr": self.taken.indptr,
         }
@@ -116,7 +131,25 @@ class BesideEncoder(ItemEncoder):
         indices = tensors["indices"]
         shape = (len(users), state.meta["beside"])
         taken = sp.csr_array((np.ones(len(indices)), indices, tensors["indptr"]), shape=shape)
-        return cls(own.catalogue, own.known, own.about, users, taken)
+        columns = tuple(
+            (name, np.array(ids, dtype=object))
+            for name, ids in json.loads(tensors["columns"].tobytes())
+        )
+        return cls(own.catalogue, own.known, own.about, users, taken, columns)
+
+
+def _taken(other: Interactions, users: Strings, items: Strings) -> Sparse:
+    """(len(users), len(items)) CSR of ones: which of these items these users took there."""
+    row_of = {user: at for at, user in enumerate(users)}
+    column_of = {item: at for at, item in enumerate(items)}
+    row = np.array([row_of.get(user, -1) for user in other.users], np.int64)[other.user]
+    column = np.array([column_of.get(item, -1) for item in other.items], np.int64)[other.item]
+    known = np.flatnonzero((row >= 0) & (column >= 0))
+    shape = (len(users), len(items))
+    found = sp.csr_array((np.ones(len(known)), (row[known], column[known])), shape=shape)
+    found.sum_duplicates()
+    found.data[:] = 1.0
+    return found
 
 
 def shared_users(other: Interactions, mine: Interactions) -> int:

@@ -162,6 +162,8 @@ class Interactions:
            what is known of each of them beside that, or None
     time   (n,) float seconds since 1970, −inf where unknown, of what is examined by the
            clock; None: the exam asks for what each user took last, whenever that was
+    beside  source → what the same users do there, as it is known where this is asked; None:
+            as the sources have it
     """
 
     user: Ints
@@ -171,6 +173,7 @@ class Interactions:
     about_users: Attributes | None = field(default=None, repr=False)
     about_items: Attributes | None = field(default=None, repr=False)
     time: Array | None = None
+    beside: Mapping[str, Interactions] | None = field(default=None, repr=False)
 
     @property
     def n(self) -> int:
@@ -254,6 +257,8 @@ class Interactions:
         for about in (self.about_users, self.about_items):
             if about is not None:
                 digest.update(about.fingerprint.encode())
+        for name, other in (self.beside or {}).items():
+            digest.update(name.encode() + other.fingerprint.encode())
         return digest.hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
@@ -11,13 +11,12 @@ import numpy as np
 import polars as pl
 
 from acclimate.arrays import Array, Ints, Strings, Tensor
-from acclimate.domains.about import about, described
+from acclimate.domains.about import about
 from acclimate.domains.copies import cleaned
-from acclimate.domains.declared import Kinds
 from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Exam, Prediction, Ranking, Truth
 from acclimate.domains.interest import counting, standing
-from acclimate.domains.pairs import Past, ids_of, interactions, positions
+from acclimate.domains.pairs import ids_of, interactions, positions
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions, Sample
 from acclimate.domains.source import Source, shared
@@ -31,10 +30,15 @@ from acclimate.tasks.behaviours import by_behaviour
 from acclimate.tasks.candidates import sampled
 from acclimate.tasks.given import artifacts_of, items_said, unchecked
 from acclimate.tasks.moments import at_moments, late_said
+from acclimate.tasks.pasts import (
+    Known,
+    beside,
+    events_of,
+    past_of,
+    require_events,
+    without_returned,
+)
 from acclimate.tasks.task import Metric, Posed, left_out
-
-# At a moment, None being everything; and whether to say when each was taken.
-Known = Callable[[datetime | None, bool], Interactions]
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Recommend:
         given = artifacts_of(artifacts)
         sources = [source for source in sources if source.learned is None]
         for market in (target, *sources):
-            _require_events(market)  # none is a mistake, not a source cut by time
+            require_events(market)  # none is a mistake, not a source cut by time
         asked = [by_behaviour(market, self.behaviour) for market in (target, *sources)]
         doing, (target, *sources) = asked[0].others, [each.market for each in asked]
         every = events_of(target)
@@ -87,14 +91,14 @@ class Recommend:
         parts = cut_events(events, cut, rng.child("cut"), repeats=self.negatives > 0)
         columns = [column for column in ("user", "item", "time") if column in every.columns]
         sources, copies = cleaned(sources, every.select(columns), "events")
-        met = [(kind, _past(each)) for kind, each in doing.items()]
+        met = [(kind, past_of(each)) for kind, each in doing.items()]
         catalogue, note = self._catalogue(target, parts.fit, met, parts.clock)
-        parts = _without_returned(parts, allowed, kinds)
+        parts = without_returned(parts, allowed, kinds)
         pasts: list[tuple[Source, Known, Mapping[str, Known]]] = []
         for source, each in zip(sources, asked[1:], strict=True):
-            also = {kind: _past(other) for kind, other in each.others.items()}
+            also = {kind: past_of(other) for kind, other in each.others.items()}
             shares = shared(source.schema.declared.shares)
-            pasts.append((Source(source.name, None, shares), _past(source), also))
+            pasts.append((Source(source.name, None, shares), past_of(source), also))
         for kind, past in met:
             pasts.append((Source(f"{target.name} {kind}", None, behaviour=kind), past, {}))
         problem = self._problem(target, parts.fit, catalogue, pasts, parts, parts.clock)
@@ -105,7 +109,7 @@ class Recommend:
         events = standing(events, allowed, kinds)
         whole = self._problem(target, events, everything, pasts, parts, end)
         whole = whole.with_sources([*whole.sources, *given])
-        exam = self._exam(problem, parts, events)
+        exam = self._exam(problem, parts, events, beside(parts, pasts))
         judged = exam.judge[0].truth
         assert judged.missed is not None
         notes = [
@@ -184,11 +188,17 @@ class Recommend:
             recipe=ItemRecipe(catalogue, self.at_most, about(target, "items", catalogue)),
         )
 
-    def _exam(self, problem: Problem, parts: EventParts, events: pl.DataFrame) -> Exam:
+    def _exam(
+        self,
+        problem: Problem,
+        parts: EventParts,
+        events: pl.DataFrame,
+        beside: Mapping[str, Interactions] | None,
+    ) -> Exam:
         fit = problem.fit
         assert isinstance(fit, Interactions)
         context = interactions(parts.context, fit.users, fit.items)
-        context = replace(context, about_users=fit.about_users)
+        context = replace(context, about_users=fit.about_users, beside=beside)
         new = self.negatives == 0
         choose = fit.ask(*_later(parts.choose, parts.fit, fit, new))
         judge = context.ask(*_later(parts.judge, parts.context, context, new))
@@ -263,29 +273,6 @@ def _as_wide(lists: Tensor, width: int, filler: float) -> Tensor:
     return np.pad(lists, ((0, 0), (0, width - lists.shape[1])), constant_values=filler)
 
 
-def events_of(domain: Domain) -> pl.DataFrame:
-    """The events of a market, in time order where every one has a time; ties keep file order.
-
-    Raises TaskError that says what is missing.
-    """
-    events = _require_events(domain)
-    if "time" in events.columns and events["time"].null_count() == 0:
-        return events.sort("time", maintain_order=True)
-    return events
-
-
-def _require_events(domain: Domain) -> pl.DataFrame:
-    events = domain.tables.get("events")
-    if events is None or events.height == 0:
-        found = ", ".join(domain.tables) or "no tables"
-        raise TaskError(
-            f"Expected an events table with a user and an item column in {domain.name!r} to "
-            f"recommend from; found {found if events is None else 'an empty events table'}. "
-            "Add one, or name its columns in market.toml under [roles.events]."
-        )
-    return events
-
-
 def _allowed(events: pl.DataFrame, market: Domain) -> pl.DataFrame:
     """The events on items that may be recommended; raises TaskError if there are none."""
     restricted = market.schema.declared.restricted
@@ -299,40 +286,6 @@ def _allowed(events: pl.DataFrame, market: Domain) -> pl.DataFrame:
             "restricted_items in market.toml."
         )
     return kept
-
-
-def _past(source: Domain) -> Known:
-    """A moment → what users of a source had taken by then, of what counts, and when."""
-    kinds = source.schema.declared.kinds
-    past = Past.of(source.tables["events"]).until if kinds is None else None
-
-    def known(clock: datetime | None, timed: bool) -> Interactions:
-        if past is not None:
-            return past(clock, timed)
-        cut = source.before(clock)
-        if not cut.tables["events"].height:
-            return Past.of(cut.tables["events"]).until(None, timed)
-        events = events_of(cut)
-        return Past.of(standing(counting(events, kinds), events, kinds)).until(None, timed)
-
-    return lambda clock, timed: described(known(clock, timed), source)
-
-
-def _without_returned(
-    parts: EventParts, events: pl.DataFrame, kinds: Kinds | None
-) -> EventParts:
-    """The parts without what was returned, so far as it was known where each part ends."""
-    if kinds is None:
-        return parts
-    asked = parts.context["time"].max() if parts.clock is not None else None
-    known = asked if isinstance(asked, datetime) else None
-    return replace(
-        parts,
-        fit=standing(parts.fit, events, kinds, parts.clock),
-        context=standing(parts.context, events, kinds, known),
-        choose=standing(parts.choose, events, kinds, known),
-        judge=standing(parts.judge, events, kinds),
-    )
 
 
 def _later(

@@ -64,14 +64,19 @@ class BehaviourWeights(Adapt):
         assert isinstance(encoder, ItemEncoder) and isinstance(fit, Interactions)
         assert isinstance(model, Ease)
         names = list(kinds)
-        mine = questions(encoder, fit, [*kinds.values()], model.penalty, rng.child("own"))
+        doing = {
+            source.name: kinds[source.behaviour]
+            for source in problem.sources
+            if source.behaviour is not None
+        }
+        mine = questions(encoder, fit, doing, model.penalty, rng.child("own"))
         others = []
         for source in problem.sources:
             tick()
             if (theirs := lesson(source, names, problem, model.penalty, rng)) is not None:
                 others.append(theirs)
         theta = self.weights(mine, others)
-        both = BesideEncoder.aligned(encoder, [*kinds.values()])
+        both = BesideEncoder.aligned(encoder, doing)
         links = Links.of(both.encode(fit).whole, len(encoder.known), model.penalty)
         fitted = BehaviourRanker(tuple(names), links, theta)
         return replace(problem, encoder=both).knowing(*said(fitted, len(others))), fitted
@@ -105,16 +110,17 @@ def lesson(
     if source.behaviour is not None or not set(names) <= set(also):
         return None
     assert isinstance(fit, Interactions) and isinstance(recipe, ItemRecipe)
-    others = [each for name in names if isinstance(each := also[name], Interactions)]
-    items = np.array(sorted({item for each in (fit, *others) for item in each.items}), object)
-    encoder = ItemRecipe(items, recipe.at_most).fit([fit], others)
+    others = {k: each for k in names if isinstance(each := also[k], Interactions)}
+    every = (fit, *others.values())
+    items = np.array(sorted({item for each in every for item in each.items}), object)
+    encoder = ItemRecipe(items, recipe.at_most).fit([fit], [*others.values()])
     return questions(encoder, fit, others, penalty, rng.child(source.name))
 
 
 def questions(
     encoder: ItemEncoder,
     fit: Interactions,
-    others: list[Interactions],
+    others: dict[str, Interactions],
     penalty: float,
     rng: Rng,
 ) -> Choices:
@@ -128,7 +134,7 @@ def questions(
         column = encoder.columns_of(rest.items)[case.truth.item]
         if rest.time is not None:  # by the clock, what else they did later is hidden too
             after = float(np.nextafter(rest.time.max(), np.inf))
-            others = [each.before(after) for each in others]
+            others = {name: each.before(after) for name, each in others.items()}
         user = case.truth.user
         drawn = rng.child("users").generator().permutation(len(user))[:ASKED]
         taken = [(int(user[at]), int(column[at])) for at in drawn if column[at] >= 0]

@@ -45,7 +45,7 @@ class SharedUsers(Adapt):
         mine = problem.fit
         assert isinstance(mine, Interactions)
         users = len(set(mine.user))
-        most = max(shared_users(other, mine) for other in others(problem))
+        most = max(shared_users(other, mine) for other in others(problem).values())
         if most < FEW * users:
             return (
                 f"{number_of(most, 'user')} of the target's {users:,} took something in a "
@@ -76,16 +76,16 @@ class SharedUsers(Adapt):
     def _said(self, problem: Problem, fit: Interactions) -> list[str]:
         users = len(set(fit.user))
         return [
-            f"{shared_users(other, fit):,} of {users:,} users are in {source.name!r} too, "
+            f"{shared_users(other, fit):,} of {users:,} users are in {name!r} too, "
             f"where an item weighs {self.weight:g}"
-            for source, other in zip(problem.sources, others(problem), strict=True)
+            for name, other in others(problem).items()
         ]
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         return self.step(problem, model, rng, tick)[1]
 
 
-def others(problem: Problem) -> list[Interactions]:
-    """What users took in each source."""
-    found = [source.sample for source in problem.sources]
-    return [each for each in found if isinstance(each, Interactions)]
+def others(problem: Problem) -> dict[str, Interactions]:
+    """What users took in each source, by its name."""
+    found = {source.name: source.sample for source in problem.sources}
+    return {name: each for name, each in found.items() if isinstance(each, Interactions)}
