@@ -19,9 +19,9 @@ from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
 
-# Rows of a dense score block, and cells of one; 2,048 × 6,000 items are 98 MB.
+# Rows of a dense score block, and cells of one: what is made of it stays near the processor.
 BLOCK = 2048
-CELLS = 2**24
+CELLS = 2**20
 WIDE = 64  # columns that one maximum stands for
 # Items of a dense matrix of them: at 20,000 it takes 1.6 GB, and half an hour to invert.
 DENSE = 20_000
@@ -130,18 +130,25 @@ def rank(
                 scores; without anything beside, these are the histories
     standing    (n_items,) breaks ties and serves users without a history
     """
-    size = matrix_items = view.matrix.shape[1]
+    size = view.matrix.shape[1]
     favoured = np.argsort(-standing, kind="stable")
+    k = min(query.k, size)
+    newcomer = best(np.asarray(standing, np.float64)[None], favoured, k)
     blocks, rows, whole = [], min(BLOCK, max(1, CELLS // max(1, size))), view.whole
     for start in range(0, view.matrix.shape[0], rows):
         histories, known = view.matrix[start : start + rows], whole[start : start + rows]
-        scores = np.asarray(score(known), dtype=np.float64)
+        scores = score(known)
         cold = np.diff(known.indptr) == 0
-        scores[cold] = standing
         if query.candidates is None:
-            scores[histories.nonzero()] = -np.inf
-            blocks.append(best(scores, favoured, min(query.k, matrix_items)))
+            row = np.repeat(np.arange(len(cold)), np.diff(histories.indptr))
+            scores[row, histories.indices] = -np.inf
+            items, top = best(scores, favoured, k)
+            top = top.astype(np.float64)
+            items[cold], top[cold] = newcomer[0][0], newcomer[1][0]
+            blocks.append((items, top))
         else:
+            scores = np.asarray(scores, dtype=np.float64)
+            scores[cold] = standing
             blocks.append(of_candidates(scores, query.candidates[start : start + rows]))
     if not blocks:
         empty = (0, query.k)
@@ -163,13 +170,15 @@ def best(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
     if not k or wide < 8:
         return _sorted(scores, favoured, k)
     groups = size // wide
-    heads = scores[:, : groups * wide].reshape(n, groups, wide).max(axis=2)
+    # Every groups-th column: what is reduced then lies together.
+    heads = scores[:, : groups * wide].reshape(n, wide, groups).max(axis=1)
     floor = np.partition(heads, groups - k, axis=1)[:, groups - k]
-    reached = scores >= floor[:, None]
-    count = reached.sum(axis=1)
+    row, column = np.divmod(np.flatnonzero(scores >= floor[:, None]), size)
+    count = np.bincount(row, minlength=n)
     many = (count > 8 * k) | ~np.isfinite(floor)
-    reached[many], count[many] = False, 0
-    row, column = np.divmod(np.flatnonzero(reached), size)
+    if many.any():
+        kept = ~many[row]
+        row, column, count[many] = row[kept], column[kept], 0
     place = np.empty(size, np.int64)
     place[favoured] = np.arange(size)
     found = scores[row, column]

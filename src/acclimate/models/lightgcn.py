@@ -170,7 +170,8 @@ class LightGcn:
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of every item for each history."""
         assert self.items is not None
-        scores: Array = self.fold_in(histories) @ np.asarray(self.items, np.float64).T
+        items = np.asarray(self.items, np.float32)
+        scores: Array = self.fold_in(histories).astype(np.float32) @ items.T
         return scores
 
     def state(self) -> State:
