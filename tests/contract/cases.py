@@ -20,6 +20,7 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Case, Numbers, Prediction, Probabilities, Ranking, Spans
 from acclimate.domains.problem import Problem
 from acclimate.domains.rowview import RowRecipe
+from acclimate.domains.schema import ColumnType, Schema, TableSchema
 from acclimate.domains.source import Derived
 from acclimate.domains.split import Cut
 from acclimate.domains.synthetic import make_events, make_rows
@@ -95,7 +96,8 @@ def scene(form: str) -> Scene:
         near = make_events(key.child("near"), 80, 30, catalogue=0.2, name="near")
         far = make_events(key.child("far"), 80, 30, catalogue=0.5, taste=0.5, name="far")
         sources = (with_same_users(near.domain, target.domain), far.domain)
-        return Scene(Recommend(k=5), target.domain, sources, Cut(0.3, 0.25, by="time"))
+        first, *others = [with_styles(each) for each in (target.domain, *sources)]
+        return Scene(Recommend(k=5), first, tuple(others), Cut(0.3, 0.25, by="time"))
     if form == "tokens":
         titles = [
             make_texts(key.child(name), n, dialect=dial, name=name)
@@ -152,6 +154,18 @@ def with_same_users(domain: Domain, target: Domain) -> Domain:
     users = pl.col("user").str.replace(f"{domain.name}-", f"{target.name}-", literal=True)
     tables = {**domain.tables, "events": events.with_columns(users)}
     return Domain(domain.name, tables, domain.schema, domain.findings)
+
+
+def with_styles(domain: Domain) -> Domain:
+    """The market of events with a table that tells a style of each item that was taken."""
+    ids = domain.tables["events"]["item"].unique().sort()
+    number = ids.str.extract(r"(\d+)$").cast(pl.Int64)
+    style = (number % 4).cast(pl.String).alias("style")
+    items = pl.DataFrame([ids, style])
+    schema = TableSchema({"item": "item"}, {"style": ColumnType.CATEGORY}, "made")
+    tables = {**domain.tables, "items": items}
+    schemas = Schema({**domain.schema.tables, "items": schema}, domain.schema.declared)
+    return Domain(domain.name, tables, schemas, domain.findings)
 
 
 def with_users(domain: Domain, users: int = 5) -> Domain:

@@ -86,6 +86,7 @@ from acclimate.strategies.parameter.l2sp import L2SP
 from acclimate.strategies.parameter.lora import Lora
 from acclimate.strategies.parameter.prior import SourcePrior
 from acclimate.strategies.relation.behaviours import BehaviourWeights
+from acclimate.strategies.relation.contentbridge import ContentBridge
 from acclimate.strategies.relation.cotuning import CoTuning
 from acclimate.strategies.relation.factorprior import ItemFactorPrior
 from acclimate.strategies.relation.itemgraph import ItemGraph
@@ -127,6 +128,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     ItemItemPrior(),
     ItemGraph(),
     SharedUsers(),
+    ContentBridge(),
     BehaviourWeights(),
     MarketStack(),
     ItemFactorPrior(),
