@@ -223,7 +223,7 @@ def test_what_is_known_from_elsewhere_counts_as_in_predict(contents_of: Make) ->
     )
     encoder = held.fitted.encoder
     assert isinstance(encoder, ItemEncoder)
-    wide = BesideEncoder.of(encoder, [other], mine, 100)
+    wide = BesideEncoder.of(encoder, {"elsewhere": other}, mine, 100)
     fitted = WideEase().fit(WideEase().prepare(wide.encode(mine)), rng=Rng.of(0))
     artifact = made.in_memory(replace(held, fitted=Fitted(wide, fitted)))
     users = [*mine.users, "only elsewhere", "nobody"]

@@ -262,8 +262,8 @@ def test_equal_rows_have_one_fingerprint() -> None:
 def test_the_fingerprint_of_interactions_tells_ids_and_pairs_apart() -> None:
     def one(user: str, item: str) -> Interactions:
         zero: Ints = np.zeros(1, np.int64)
-        as_ids = (np.array([name], dtype=object) for name in (user, item))
-        return Interactions(zero, zero, *as_ids)
+        users, items = (np.array([name], dtype=object) for name in (user, item))
+        return Interactions(zero, zero, users, items)
 
     assert one("a", "bc").fingerprint == one("a", "bc").fingerprint
     assert one("a", "bc").fingerprint != one("ab", "c").fingerprint

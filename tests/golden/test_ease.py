@@ -212,7 +212,7 @@ def test_the_best_are_those_of_a_full_sort_however_many_are_equal(
     kind: type, size: int, k: int
 ) -> None:
     g = np.random.default_rng(size)
-    scores = g.normal(size=(40, size)).astype(kind)
+    scores: Array = g.normal(size=(40, size)).astype(kind)
     scores[10:20] = g.integers(0, 4, (10, size))  # ties at every edge
     scores[20:30] = np.where(g.random((10, size)) < 0.01, scores[20:30], 0.0)
     scores[30:35] = -np.inf  # nothing is left
