@@ -169,8 +169,8 @@ class Bpr:
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of every item for each history."""
         assert self.items is not None
-        items = np.asarray(self.items, np.float32)
-        scores: Array = self.fold_in(histories).astype(np.float32) @ items.T
+        users = self.fold_in(histories).astype(np.float32)
+        scores: Array = np.matmul(users, np.asarray(self.items, np.float32).T)
         return scores
 
     def state(self) -> State:
@@ -193,7 +193,8 @@ class Bpr:
 def features(histories: Sparse, items: Tensor) -> Array:
     """(n, d + 1) the sum of a history's factors over the root of its length, and 1."""
     shares = power(np.diff(histories.indptr), -0.5)
-    sums = (histories @ np.asarray(items, np.float64)) * shares[:, None]
+    # Of one type, or SciPy would copy all items into the other for every call.
+    sums = (histories.astype(items.dtype) @ items) * shares[:, None]
     return np.hstack([sums, np.ones((len(sums), 1))])
 
 

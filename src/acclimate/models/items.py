@@ -22,7 +22,6 @@ from acclimate.errors import StrategyError
 # Rows of a dense score block, and cells of one: what is made of it stays near the processor.
 BLOCK = 2048
 CELLS = 2**20
-WIDE = 64  # columns that one maximum stands for
 # Items of a dense matrix of them: at 20,000 it takes 1.6 GB, and half an hour to invert.
 DENSE = 20_000
 
@@ -161,18 +160,21 @@ def rank(
 def best(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
     """The k highest scores of each row; among equal ones, columns in the favoured order.
 
-    Of groups of columns the k-th largest maximum is a floor that k scores of a row reach, and
-    few more do: these alone are sorted.  Rows where many do, as many are equal, are sorted
-    whole.
+    Columns are halved into maxima of pairs, of fours, …: the k-th largest maximum is a floor
+    that k scores of a row reach, and few more do: these alone are sorted.  Rows where many
+    do, as many are equal, are sorted whole.
     """
     n, size = scores.shape
-    wide = min(WIDE, size // (4 * max(1, k)))
-    if not k or wide < 8:
+    if not k or size < 32 * k:
         return _sorted(scores, favoured, k)
-    groups = size // wide
-    # Every groups-th column: what is reduced then lies together.
-    heads = scores[:, : groups * wide].reshape(n, wide, groups).max(axis=1)
-    floor = np.partition(heads, groups - k, axis=1)[:, groups - k]
+    heads = scores
+    while heads.shape[1] >= 16 * k:
+        half = heads.shape[1] // 2
+        odd = heads[:, 2 * half :]
+        heads = np.maximum(heads[:, :half], heads[:, half : 2 * half])
+        if odd.shape[1]:
+            heads[:, :1] = np.maximum(heads[:, :1], odd)
+    floor = np.partition(heads, heads.shape[1] - k, axis=1)[:, -k]
     row, column = np.divmod(np.flatnonzero(scores >= floor[:, None]), size)
     count = np.bincount(row, minlength=n)
     many = (count > 8 * k) | ~np.isfinite(floor)

@@ -156,7 +156,7 @@ class LightGcn:
         """(n, factors) of each history, whoever's it is."""
         assert self.passed is not None
         shares = power(np.diff(histories.indptr), -0.5)[:, None]
-        users: Array = (histories @ np.asarray(self.passed, np.float64)) * shares
+        users: Array = (histories.astype(self.passed.dtype) @ self.passed) * shares
         return users
 
     def queries(self, histories: Sparse) -> Array:
@@ -170,8 +170,8 @@ class LightGcn:
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of every item for each history."""
         assert self.items is not None
-        items = np.asarray(self.items, np.float32)
-        scores: Array = self.fold_in(histories).astype(np.float32) @ items.T
+        users = self.fold_in(histories).astype(np.float32)
+        scores: Array = np.matmul(users, np.asarray(self.items, np.float32).T)
         return scores
 
     def state(self) -> State:
