@@ -22,8 +22,8 @@ HOW = "python -m tests.contract.applies"
 HEAD = f"""# What applies to what
 
 Every strategy of the catalogue with every model, on made markets whose sources share
-all they have. A reason instead of *applies* is what the plan shows as a refusal; a real
-problem may bring others, such as a source without labels.
+all they have. A reason instead of *applies* is what the plan shows as a refusal, with the
+model's name; a real problem may bring others, such as a source without labels.
 
 Written by `{HOW}`; a test compares it with the catalogue.
 """
@@ -57,17 +57,21 @@ def page() -> str:
 
 
 def section(form: str) -> str:
-    """One task: a row for each strategy, a column for each model, reasons below."""
+    """One task: a row for each strategy that serves it, a column for each model, reasons below.
+
+    Strategies that apply to none of its models stand at the end, by their reason.
+    """
     models = models_of(form)
     reasons: list[str] = []
-    rows = []
+    rows, never = [], dict[str, list[str]]()
     for strategy in STRATEGIES:
-        cells = []
-        for model in models:
-            why = why_not(strategy, model, form)
-            if why is not None and why not in reasons:
-                reasons.append(why)
-            cells.append("applies" if why is None else f"no ({reasons.index(why) + 1})")
+        whys = [said(why_not(strategy, model, form), model) for model in models]
+        if all(whys):
+            only = "; ".join(dict.fromkeys(why for why in whys if why))
+            never.setdefault(only, []).append(strategy.kind)
+            continue
+        reasons += [why for why in dict.fromkeys(whys) if why and why not in reasons]
+        cells = [f"no ({reasons.index(why) + 1})" if why else "applies" for why in whys]
         rows.append(f"| {strategy.kind} | {' | '.join(cells)} |")
     lines = [
         f"## {TASKS[form]}",
@@ -78,8 +82,19 @@ def section(form: str) -> str:
         "",
         *(f"{number}. {why}" for number, why in enumerate(reasons, start=1)),
         "",
+        "Not for this task:",
+        "",
+        *(f"- {', '.join(kinds)}: {why}" for why, kinds in never.items()),
+        "",
     ]
     return "\n".join(lines)
+
+
+def said(why: str | None, model: Model) -> str | None:
+    """A reason without the model's name, so that it is the same reason for others."""
+    if why is not None and why.startswith(f"{model.kind} "):
+        return why.replace(model.kind, "the model", 1)
+    return why
 
 
 if __name__ == "__main__":
