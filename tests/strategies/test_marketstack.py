@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from acclimate.arrays import Array
-from acclimate.domains.exam import Ranking
+from acclimate.domains.exam import Ranking, RankQuery
 from acclimate.domains.origins import origins
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions
@@ -145,3 +145,19 @@ def ndcg(arm: Arm) -> float:
 
 def test_it_serves_the_whole_catalogue_and_users_without_a_history() -> None:
     assert ndcg(Arm(MarketStack(), Stack())) > 0.9
+
+
+def test_who_has_no_history_is_told_what_is_popular_among_candidates_too() -> None:
+    posed = given()
+    fitted = Arm(MarketStack(), Stack()).fit(posed, KEY)
+    assert isinstance(fitted.model, Across) and fitted.model.known is not None
+    lists = np.array([[0, 7, 13, 50], [0, 7, 13, 50]])
+    histories: Array = np.zeros((2, GROUPS * EACH))
+    histories[1, [1, 2]] = 1.0
+    users = np.array(["u0", "u1"], dtype=object)
+    answer = fitted.predict(RankQuery(users, lists), taken(histories, NAMES))
+    assert isinstance(answer, Ranking) and isinstance(posed.fit, Interactions)
+    count = np.bincount(posed.fit.item, minlength=GROUPS * EACH)
+    own = np.floor(answer.scores[0])  # the rest, below one user, is everyone's
+    assert own.tolist() == count[lists[0]].tolist()
+    assert answer.scores[1, 0] == answer.scores[1].max()

@@ -59,12 +59,11 @@ class Judgement:
 
     def score(self, features: Array) -> Array:
         """(p,) higher is better."""
-        score: Array = features[:, self.column].astype(np.float64)
         if len(self.theta):
-            score = logs(features, self.columns, self.floors) @ self.theta
-        elif self.model and len(features):
-            score = asked(self.booster, features)
-        return score
+            return np.asarray(logs(features, self.columns, self.floors) @ self.theta)
+        if not self.model or not len(features):
+            return features[:, self.column].astype(np.float64)
+        return asked(self.booster, features)
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         text = np.frombuffer(self.model.encode(), np.uint8)
@@ -264,17 +263,18 @@ class Across:
         assert self.known is not None and self.given is not None
         user, place = np.nonzero(lists >= 0)
         item = lists[user, place]
-        features = self.known.features(histories, last, user, item)
         scores = np.full(lists.shape, -np.inf)
+        scores[user, place] = self.known.standing[item]  # others are told what is popular
+        heard = np.diff(histories.indptr)[user] > 0
+        user, place, item = user[heard], place[heard], item[heard]
+        features = self.known.features(histories, last, user, item)
         scores[user, place] = self.given.score(features)
         return lists, scores
 
     def _whole(self, histories: Sparse, last: Ints, k: int) -> tuple[Ints, Array]:
         """The k best new items: those named as they are judged, then all markets' popular."""
         assert self.known is not None and self.named is not None
-        known = self.known
-        own, pooled = known.markets[0].count, known.markets[-1].count
-        standing = own + pooled / (1.0 + pooled.sum())
+        known, standing = self.known, self.known.standing
         user, item = known.named(histories, max(self.names, k))
         heard = np.diff(histories.indptr)[user] > 0  # others are told what is popular
         user, item = user[heard], item[heard]

@@ -85,6 +85,14 @@ class Known:
         return np.array([*range(end, end + len(self.models)), *each, *recent], np.int64)
 
     @property
+    def standing(self) -> Array:
+        """(n_items,) what serves users without a history and breaks ties: the target's own
+        counts, and everyone's where those are equal."""
+        own, pooled = self.markets[0].count, self.markets[-1].count
+        standing: Array = own + pooled / (1.0 + pooled.sum())
+        return standing
+
+    @property
     def speaking(self) -> tuple[Ints, Array]:
         """By the clock: features whose logarithms tell together what is taken next, and what is
         added to each: shares lately had of the target and of all markets, both EASE, both

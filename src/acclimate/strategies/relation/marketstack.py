@@ -109,7 +109,6 @@ class MarketStack(Adapt):
     statistics: ClassVar[Statistics] = Statistics.BOTH
     complexity: ClassVar[int] = 4
     hands_on: ClassVar[bool] = False
-    unasked: ClassVar[bool] = False
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if not isinstance(model, Stack):
