@@ -16,6 +16,7 @@ items, which in sparse markets is rare; the fold-in.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -169,9 +170,15 @@ class Bpr:
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of every item for each history."""
         assert self.items is not None
-        users = self.fold_in(histories).astype(np.float32)
-        scores: Array = np.matmul(users, np.asarray(self.items, np.float32).T)
+        # In double: the rounding of single hangs on how many are asked at once.
+        scores: Array = self.fold_in(histories) @ self.wide.T
         return scores
+
+    @cached_property
+    def wide(self) -> Array:
+        """(n_items, factors) in double precision, made once."""
+        assert self.items is not None
+        return np.asarray(self.items, np.float64)
 
     def state(self) -> State:
         assert self.items is not None and self.folding is not None

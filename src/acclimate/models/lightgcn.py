@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -170,9 +171,15 @@ class LightGcn:
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of every item for each history."""
         assert self.items is not None
-        users = self.fold_in(histories).astype(np.float32)
-        scores: Array = np.matmul(users, np.asarray(self.items, np.float32).T)
+        # In double: the rounding of single hangs on how many are asked at once.
+        scores: Array = self.fold_in(histories) @ self.wide.T
         return scores
+
+    @cached_property
+    def wide(self) -> Array:
+        """(n_items, factors) in double precision, made once."""
+        assert self.items is not None
+        return np.asarray(self.items, np.float64)
 
     def state(self) -> State:
         assert self.items is not None and self.passed is not None
