@@ -27,10 +27,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from acclimate.arrays import Array
+from acclimate.domains.beside import twins
 from acclimate.domains.exam import Case, Exam, Prediction, Truth
 from acclimate.domains.pairs import ids_of, interactions
 from acclimate.domains.problem import Claim, Problem
@@ -57,7 +56,7 @@ DENSE = ("target-only/item-knn", "target-only/ease", "target-only/stack")
 
 
 DRAW = 0  # of the users that --users keeps
-ALIKE, TOLD = 0.5, 4  # cosine of users above which two items may be one; users to tell by
+TOLD = 4  # users by whom one can tell whether two items are one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -141,21 +140,8 @@ def read(
 
 def without_twins(other: Interactions, mine: Interactions) -> Interactions:
     """What users took elsewhere, without items that may be items of the target too."""
-    place = {user: at for at, user in enumerate(mine.users)}
-    row = np.array([place.get(user, -1) for user in other.users])[other.user]
-    there = np.flatnonzero(row >= 0)
-    shape = (len(mine.users), len(other.items))
-    S = sp.csr_array((np.ones(len(there)), (row[there], other.item[there])), shape=shape)
-    X = sp.csr_array(
-        (np.ones(mine.n), (mine.user, mine.item)), (len(mine.users), len(mine.items))
-    )
-    both = sp.coo_array(S.T @ X)
-    users: Array = np.asarray(X.sum(axis=0)).ravel()
-    theirs: Array = np.asarray(S.sum(axis=0)).ravel()
-    cosine = both.data / np.sqrt(theirs[both.row] * users[both.col])
-    twin = np.bincount(other.item, minlength=len(other.items)) < TOLD
-    twin[both.row[(cosine > ALIKE) & (both.data >= 2)]] = True
-    return other.take(np.flatnonzero(~twin[other.item]))
+    few = np.bincount(other.item, minlength=len(other.items)) < TOLD
+    return other.take(np.flatnonzero(~(few | twins(other, mine))[other.item]))
 
 
 def _pairs(folder: Path, name: str) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from acclimate.arrays import Array
-from acclimate.domains.beside import BesideEncoder
+from acclimate.domains.beside import BesideEncoder, twins
 from acclimate.domains.exam import Ranking, RankQuery
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions
@@ -114,6 +114,21 @@ def test_a_user_who_is_new_here_gets_what_their_kind_takes() -> None:
     popular = np.argsort(-np.bincount(fit.item), kind="stable")[:4]
     assert ranking.items[2].tolist() == popular.tolist()
     assert fitted.facts == ("38 of 38 users are in 'other' too, where an item weighs 1",)
+
+
+def test_what_may_be_one_product_under_two_ids_is_told() -> None:
+    X, S = np.zeros((8, 2)), np.zeros((8, 3))
+    X[:4, 0] = X[4:, 1] = 1.0
+    S[:5, 0] = 1.0  # cosine 4 / √20 with item a
+    S[[0, 1, 4, 5], 1] = 1.0  # 2 / √16 with both
+    S[4:, 2] = 1.0  # users of b, whose id it has
+    here, there = taken(X, ["a", "b"]), taken(S, ["x", "y", "b"])
+    assert twins(there, here).tolist() == [True, False, False]
+    fitted = Arm(SharedUsers(), Ease(10.0)).fit(problem(here, {"s": there}), KEY)
+    assert fitted.facts[1] == (
+        "items of 's' whose users are nearly those of one of the target's, perhaps the same "
+        "product under two ids: 1"
+    )
 
 
 def test_without_weight_it_is_target_only() -> None:

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import scipy.sparse as sp
 
-from acclimate.arrays import Bools, Ints, Sparse, Strings
+from acclimate.arrays import Array, Bools, Ints, Sparse, Strings
 from acclimate.domains.sample import Interactions, id_text
 from acclimate.domains.view import EncoderState, ItemEncoder, ItemView
 
+ALIKE = 0.5  # cosine of users above which two items may be one
 LEAST = 2  # users of the target who took an item: of one alone, nobody else can learn
 
 
@@ -149,6 +150,25 @@ def _taken(other: Interactions, users: Strings, items: Strings) -> Sparse:
     found = sp.csr_array((np.ones(len(known)), (row[known], column[known])), shape=shape)
     found.sum_duplicates()
     found.data[:] = 1.0
+    return found
+
+
+def twins(other: Interactions, mine: Interactions) -> Bools:
+    """(len(other.items),) whether an item there may be one of the target's, under another id.
+
+    Of two items the same users took one as the other: a cosine of users above `ALIKE`, with
+    two in common at least.  Items of the target's own ids are not asked.
+    """
+    here = set(mine.items)
+    S = _taken(other, mine.users, other.items)
+    X = _taken(mine, mine.users, mine.items)
+    both = sp.coo_array(S.T @ X)
+    theirs: Array = np.bincount(S.indices, minlength=S.shape[1]).astype(np.float64)
+    own: Array = np.bincount(X.indices, minlength=X.shape[1]).astype(np.float64)
+    cosine = both.data / np.sqrt(theirs[both.row] * own[both.col])
+    found = np.zeros(len(other.items), bool)
+    found[both.row[(cosine > ALIKE) & (both.data >= LEAST)]] = True
+    found &= np.array([item not in here for item in other.items], bool)
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from acclimate.domains.beside import BesideEncoder, shared_users
+from acclimate.domains.beside import BesideEncoder, shared_users, twins
 from acclimate.domains.problem import Problem, Statistics
 from acclimate.domains.sample import Interactions
 from acclimate.domains.view import ItemEncoder, ItemRecipe
@@ -75,11 +75,18 @@ class SharedUsers(Adapt):
 
     def _said(self, problem: Problem, fit: Interactions) -> list[str]:
         users = len(set(fit.user))
-        return [
-            f"{shared_users(other, fit):,} of {users:,} users are in {name!r} too, "
-            f"where an item weighs {self.weight:g}"
-            for name, other in others(problem).items()
-        ]
+        found = []
+        for name, other in others(problem).items():
+            found.append(
+                f"{shared_users(other, fit):,} of {users:,} users are in {name!r} too, "
+                f"where an item weighs {self.weight:g}"
+            )
+            if alike := int(twins(other, fit).sum()):
+                found.append(
+                    f"items of {name!r} whose users are nearly those of one of the target's, "
+                    f"perhaps the same product under two ids: {alike:,}"
+                )
+        return found
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         return self.step(problem, model, rng, tick)[1]
