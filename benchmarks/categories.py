@@ -74,20 +74,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Iterator[Line]:
-    """Lines of the tasks that share, then of the targets."""
+    """Lines of the tasks that share, and behind the first way those of the targets."""
     rng = Rng.of(args.seed)
     common = {"benchmark": NAME, "data": read_name(args.data), "seed": args.seed}
     shared, targets = read(args)
     for each in (*shared, *targets):
         print(f"{each.task.name}: {each.task.fit.n} rows to fit on", file=sys.stderr)
     tasks = [each.task for each in shared]
-    body: Any = None
     alone: dict[int, list[Any]] = {}
-    for name in args.arm or ARMS:
+    for number, name in enumerate(args.arm or ARMS):
         start = time.monotonic()
         fitting = partial(together, methods((name,))[name], rng=rng, tick=lambda: None)
         models = tuned(fitting, tasks)
-        body = body or models[0]
         size = max(parameters(model) for model in models)
         wide = width_of(tasks[0].fit, size, rng)
         spent = round(time.monotonic() - start, 1)
@@ -96,8 +94,8 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
             alone[wide] = [alone_of(task, wide, rng) for task in tasks]
         told = replace(Line(arm=name, **common), seconds=spent, peak_mb=round(peak_mb()))
         yield from compared(shared, models, alone[wide], told, rng)
-    for each in targets:
-        yield from transferred(each, body, args.draws, Line(**common), rng)
+        for each in targets if not number else ():
+            yield from transferred(each, models[0], args.draws, Line(**common), rng)
 
 
 def read_name(data: Path | None) -> str:
