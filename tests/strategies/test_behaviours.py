@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from acclimate.arrays import Array
+from acclimate.arrays import Array, Sparse
 from acclimate.domains.problem import Claim, Problem
 from acclimate.domains.sample import Interactions
 from acclimate.domains.source import Source
@@ -26,7 +26,12 @@ from acclimate.models.neighbours import ItemKnn
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import TargetOnly
-from acclimate.strategies.relation.behaviours import BehaviourWeights, lesson, said
+from acclimate.strategies.relation.behaviours import (
+    BehaviourWeights,
+    lesson,
+    questions,
+    said,
+)
 from acclimate.tasks.recommend import Recommend
 from tests.golden.test_itemprior import taken
 
@@ -125,6 +130,35 @@ def posed(
         theirs, seen = shop(count, number, share)
         sources.append(Source(f"s{number}", theirs, also=(("view", seen),)))
     return Problem("t", orders, tuple(sources), Claim.LATER, ItemRecipe(orders.items))
+
+
+def test_by_the_clock_a_question_knows_no_view_from_its_origin_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Eight orders, of which the last two are asked for, and a view just before each."""
+    day = np.arange(8.0)
+    user, item = np.array([0, 1, 2, 3, 0, 1, 2, 3]), np.array([0, 1, 2, 3, 1, 2, 3, 0])
+    names = [np.array([f"{letter}{k}" for k in range(4)], object) for letter in "ui"]
+    orders = Interactions(user, item, names[0], names[1], time=day)
+    views = replace(orders, time=day - 0.5)
+    encoder = ItemRecipe(names[1]).fit([orders], [views])
+    seen: list[Array] = []
+    keep = Links.of
+
+    def spied(whole: Sparse, items: int, penalty: float) -> Links:
+        seen.append(whole.toarray())
+        return keep(whole, items, penalty)
+
+    monkeypatch.setattr(Links, "of", spied)
+    asked = questions(encoder, orders, {"view": views}, 1.0, KEY)
+    assert len(asked.first) == 2
+    (whole,) = seen
+    rows: Array = np.zeros((4, 4))
+    rows[user[:6], item[:6]] = 1.0
+    # Orders of the first six days, and views of these; the two of days 5½ and 6½ are not known.
+    np.testing.assert_array_equal(whole, np.hstack([rows, rows]))
+    # What is right stands first in each question, and has been met by nobody's view.
+    assert not asked.features[asked.first, 2].any()
 
 
 def test_views_find_what_orders_alone_do_not() -> None:
