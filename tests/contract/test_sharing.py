@@ -76,17 +76,21 @@ def closed(sample: Sample | None) -> Sample:
 
 @pytest.fixture(autouse=True)
 def one_door(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    derive: Callable[..., Any] = Source.derive
+    """What an owner does: work of `derive`, and cutting at a moment by `until`."""
 
-    def through(self: Source, recipe: Any, settings: Any) -> Any:
-        Closed.opened += 1
-        try:
-            return derive(self, recipe, settings)
-        finally:
-            Closed.opened -= 1
+    def through(work: Callable[..., Any]) -> Callable[..., Any]:
+        def at_its_owner(*given: Any) -> Any:
+            Closed.opened += 1
+            try:
+                return work(*given)
+            finally:
+                Closed.opened -= 1
+
+        return at_its_owner
 
     forget()
-    monkeypatch.setattr(Source, "derive", through)
+    for door in ("derive", "until"):
+        monkeypatch.setattr(Source, door, through(getattr(Source, door)))
     yield
     forget()
 

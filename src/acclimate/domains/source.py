@@ -157,7 +157,8 @@ class Source:
     def until(self, clock: float) -> Source:
         """The same source as it was known at a moment, in seconds since 1970.
 
-        Without times, or as an artifact, it stays as it is.
+        Its owner cuts it, as its owner derives: no row is shown.  Without times, or as an
+        artifact, it stays as it is.
         """
         held, after = self.held, float(np.nextafter(clock, np.inf))
         if not isinstance(held, Interactions) or held.time is None:
