@@ -215,7 +215,8 @@ def test_without_a_name_every_set_that_is_there_is_measured(
 ) -> None:
     (tmp_path / "school").mkdir()
     cells(tmp_path, 3).rename(tmp_path / "school" / "school.mat")
-    (found,) = multitask.given(asked("--data", str(tmp_path)))
+    found, few = multitask.given(asked("--data", str(tmp_path)))
+    assert few.cells == found.cells and few.most == 12 and few.arm is None
     assert found.cells == tmp_path / "school/school.mat" and found.penalty == [5.0, 15.0]
     assert capsys.readouterr().err.count("not there: ") == 2
     with pytest.raises(UsageError, match=r"^Expected one of --table, --pairs and --cells"):

@@ -258,7 +258,7 @@ def test_a_model_that_is_not_installed_refuses_every_strategy(
         why = strategy.why_not(problem, MixedNetwork())
         assert why == 'PyTorch is not installed: pip install "acclimate[deep]"'
     lacking = [model.kind for model in MODELS if model.why_not() is not None]
-    assert lacking == ["lightgcn", "network", "transformer"]
+    assert lacking == ["lightgcn", "two-tower", "network", "transformer"]
 
 
 def test_a_refusal_is_a_phrase_that_fits_a_sentence() -> None:

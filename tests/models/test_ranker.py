@@ -243,7 +243,8 @@ def test_any_number_of_threads_learns_the_same(monkeypatch: pytest.MonkeyPatch) 
     np.testing.assert_array_equal(scores[0], scores[1])
 
 
-def test_a_plan_tries_the_stack_after_every_closed_form() -> None:
-    steps = plan(posed("items").problem, arms("items"), []).steps
+def test_a_plan_transfers_by_the_stack_after_every_closed_form() -> None:
+    planned = plan(posed("items").problem, arms("items"), [])
+    steps = [step for step in planned.steps if step.arm.strategy.transfers]
     dear = [step.arm.model.kind == "stack" for step in steps]
     assert any(dear) and dear == sorted(dear)
