@@ -239,3 +239,19 @@ def test_a_budget_too_short_for_target_only_is_no_verdict(call: Call, markets: M
         BUDGET, "arm within 1e-06 s", "Raise --budget"
     )
     assert markets.nothing_written()
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "found"),
+    [
+        (("recommend", "run", "--basket", "--why", "--k", "2"), "--basket", "--why"),
+        (("recommend", "run", "--user", "--all-users"), "--user", "--all-users"),
+        (("adapt", "--source", "--target", "jp.csv"), "--source", "--target"),
+        (("adapt", "--launch", "--out", "run"), "--launch", "--out"),
+    ],
+)
+def test_an_option_in_the_place_of_a_value_is_no_value(
+    call: Call, words: tuple[str, ...], option: str, found: str
+) -> None:
+    said = f"Expected a value behind {option}; found the option {found}. See `acclimate"
+    call(*words).refuses(2, said)

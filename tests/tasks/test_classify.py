@@ -111,6 +111,14 @@ def test_metrics_point_where_they_should() -> None:
     assert signs == {"log-loss": -1.0, "pr-auc": 1.0, "accuracy": 1.0}
 
 
+def test_of_many_classes_precision_and_recall_are_of_the_rarest_one_that_is_there() -> None:
+    labels: list[str | None] = [*["a"] * 60, *["c"] * 40, *["d"] * 20]
+    found = posed(market("jp", 120, labels), market("us", 120, ["a", "c", *["d"] * 117, "b"]))
+    assert isinstance(found.problem.fit, Rows) and len(found.problem.fit.classes) == 4
+    assert getattr(found.task, "positive", None) == "d"
+    assert "precision, recall and f1 are of d; another: --positive" in found.notes
+
+
 # ── classes and columns ─────────────────────────────────────────────────────
 
 

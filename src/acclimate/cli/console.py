@@ -202,7 +202,10 @@ class Console:
         missed = len(summary["leaderboard"]) - len(tried(summary))
         if missed:
             arms = number_of(missed, "arm")
-            self._out.print(f"[yellow]the budget ended before {arms}; raise --budget[/]")
+            self._out.print(
+                f"[yellow]the budget, less what judging is expected to take, ended before "
+                f"{arms}; raise --budget[/]"
+            )
 
     def say(self, text: str) -> None:
         """A plain line for people."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import typer
@@ -66,6 +67,7 @@ def options(
 def main() -> None:
     """Run a command; every mistake of a user ends in one message and an exit code."""
     try:
+        require_values(sys.argv[1:])
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except Refused as error:
@@ -99,6 +101,24 @@ def main() -> None:
     if code == INTERRUPTED:
         print("stopped: nothing half-written; run the same command again", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def require_values(words: Sequence[str]) -> None:
+    """Raises UsageError where an option of a command stands in the place of another's value."""
+    command = getattr(typer.main.get_command(app), "commands", {}).get(next(iter(words), ""))
+    if command is None:
+        return
+    takes = {
+        name: not getattr(each, "is_flag", False)
+        for each in command.params
+        for name in each.opts
+    }
+    for word, after in pairwise(words):
+        if takes.get(word) and word.startswith("-") and after in takes:
+            raise UsageError(
+                f"Expected a value behind {word}; found the option {after}. See "
+                f"`acclimate {words[0]} --help`."
+            )
 
 
 def _refuse(message: str, code: int) -> int:

@@ -40,10 +40,16 @@ def by_behaviour(market: Domain, asked: str | None) -> Behaviours:
         return Behaviours(market, {})
     events = market.tables["events"]
     found = sorted(events["kind"].drop_nulls().unique()) if "kind" in events.columns else []
+    if not found:
+        raise TaskError(
+            f"Expected a column of kinds of events in {market.name!r}, such as view, cart and "
+            "order, to ask for one; found none. Leave --behaviour out, or name the column in "
+            "market.toml under [roles.events]."
+        )
     if asked not in found:
         raise TaskError(
             f"Expected events of the kind {asked!r} in {market.name!r}; found "
-            f"{', '.join(found) or 'no column of kinds'}. Name one of them as the behaviour, "
+            f"{', '.join(found)}. Name one of them as the behaviour, "
             "or declare their names in market.toml under [kinds.names]."
         )
     kinds = market.schema.declared.kinds

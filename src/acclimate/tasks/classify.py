@@ -64,7 +64,7 @@ class Classify:
     score_by the primary metric, or None: PR-AUC where one of two classes is rarer
              than 5 %, log loss otherwise
     positive the class that PR-AUC, ROC-AUC, precision and recall are about; None:
-             the rarer one in the target
+             the rarest one that the target has rows of
     also     columns that hold other labels of the same rows: no features, but tasks that
              multi-task strategies learn together with the label
     """
@@ -213,7 +213,9 @@ class Classify:
             raise UsageError(
                 f"Expected two classes for {self.score_by}; found {len(classes)}. Use log-loss."
             )
-        rarer = 0 if binary and share[0] < share[1] else min(1, len(classes) - 1)
+        shown = np.flatnonzero(share)
+        # Of two equal shares the second class is meant, as 1 or yes is.
+        rarer = int(shown[::-1][share[shown[::-1]].argmin()]) if len(shown) > 1 else 1
         at = classes.index(self.positive) if self.positive is not None else rarer
         # Fewer rows than it takes to see a rare class once cannot tell that one is rare.
         rare = binary and len(label) >= 1 / RARE and share.min() < RARE
@@ -222,6 +224,8 @@ class Classify:
             f"{each} {part:.1%}" for each, part in zip(classes, share, strict=True)
         )
         notes = [f"classes in fit: {seen}; scored by {name}"]
+        if not binary:
+            notes.append(f"precision, recall and f1 are of {classes[at]}; another: --positive")
         if len(label) and share.max() == 1:
             notes.append(
                 f"{target} has {number_of(len(label), 'row')} to fit on, all of them "
