@@ -8,30 +8,19 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from clicks_data import BATCH, FACTORS, RATE, made, ndcg
+from recbole_now import put_back
 from watch import Watch, tell
-
-# Names that NumPy and SciPy have taken away since, and what only tuning and hosts want.
-GONE = {"bool8": np.bool_, "float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
 
 
 def main() -> None:
     """Print seconds of an epoch; reading and preparing the data is not counted."""
-    import scipy.sparse as sp
     import torch
 
-    for name, value in GONE.items():
-        setattr(np, name, value)
-    for name in ("ray", "ray.tune"):
-        sys.modules.setdefault(name, ModuleType(name))
-    read = torch.load
-    torch.load = lambda *words, **more: read(*words, **{**more, "weights_only": False})
-    matrix: Any = sp.dok_matrix
-    matrix._update = lambda one, pairs: [one.__setitem__(k, v) for k, v in pairs.items()]
+    put_back()
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
     from recbole.model.general_recommender import BPR

@@ -8,29 +8,19 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from clicks_data import AT_ONCE, BATCH, FACTORS, RATE, made
+from recbole_now import put_back
 from watch import Watch, tell
-
-GONE = {"bool8": np.bool_, "float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
 
 
 def main() -> None:
     """Print seconds of evaluating; reading, preparing and training are not counted."""
-    import scipy.sparse as sp
     import torch
 
-    for name, value in GONE.items():
-        setattr(np, name, value)
-    for name in ("ray", "ray.tune"):
-        sys.modules.setdefault(name, ModuleType(name))
-    read = torch.load
-    torch.load = lambda *words, **more: read(*words, **{**more, "weights_only": False})
-    matrix: Any = sp.dok_matrix
-    matrix._update = lambda one, pairs: [one.__setitem__(k, v) for k, v in pairs.items()]
+    put_back()
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
     from recbole.model.general_recommender import BPR
