@@ -11,6 +11,7 @@ import importlib
 import sys
 from collections.abc import Iterable, Sequence
 
+from acclimate.errors import AcclimateError
 from benchmarks.line import Line
 
 # name: (module, one line).  A new benchmark is a module and an entry here.
@@ -78,11 +79,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     module.add_arguments(own)
     args = own.parse_args(rest)
     lines: Iterable[Line] = module.run(args)
-    if args.json:
-        for line in lines:
-            print(line.to_json(), flush=True)
-    else:
-        print_table(lines)
+    try:
+        if args.json:
+            for line in lines:
+                print(line.to_json(), flush=True)
+        else:
+            print_table(lines)
+    except (AcclimateError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return getattr(error, "exit_code", 2)
     return 0
 
 
