@@ -8,14 +8,17 @@ data, compiling once).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
+from unittest.mock import patch
 
 from threadpoolctl import threadpool_limits
 
+from acclimate.settings import settings as surroundings
 from benchmarks.line import Line, peak_mb
 from benchmarks.programs.watch import Watch
 
@@ -192,8 +195,16 @@ def unequal(race: Race, laps: dict[tuple[str, int], list[Lap]]) -> str | None:
 
 
 def _lap(runner: Runner, scale: float, threads: int) -> Lap:
-    with threadpool_limits(threads):
-        return runner(scale, threads)
+    """One lap, with so many threads of linear algebra, trees and networks."""
+    with (
+        patch.dict(os.environ, {"ACCLIMATE_THREADS": str(threads)}),
+        threadpool_limits(threads),
+    ):
+        surroundings.cache_clear()
+        try:
+            return runner(scale, threads)
+        finally:
+            surroundings.cache_clear()
 
 
 def _median(laps: list[Lap], what: str) -> float | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from acclimate.errors import UsageError
+from acclimate.settings import settings
 from benchmarks import peers, speed, speed_adapting
 from benchmarks.line import Line
 from benchmarks.programs import launch_data
@@ -44,6 +45,16 @@ def test_the_ratio_is_of_each_sides_better_thread_setting() -> None:
     assert found["a", "16 times the rows"].value == 16.0
     assert found["a", "1 times the rows"].value == 1.0
     assert ratio.peak_mb is not None and ratio.peak_mb > 10
+
+
+def test_a_lap_of_ours_is_told_of_its_threads_as_a_user_tells() -> None:
+    def ours(scale: float, threads: int) -> Lap:
+        assert settings().threads == threads
+        return Lap(1.0, 0.90)
+
+    before = settings().threads
+    list(run(replace(race(), ours=ours), 1, 0))
+    assert settings().threads == before
 
 
 def test_races_on_one_thread_alone_do_not_tell_of_two() -> None:

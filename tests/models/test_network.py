@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from acclimate.errors import StrategyError
-from acclimate.models.network import Adam, Batch, Params, Stream, together, train
+from acclimate.models import network as network_module
+from acclimate.models.network import MANY_ROWS, Adam, Batch, Params, Stream, together, train
 from acclimate.rng import Rng
+from acclimate.settings import Settings
 
 torch = pytest.importorskip("torch", reason="networks need the extra: acclimate[deep]")
 
@@ -214,3 +216,19 @@ def test_training_leaves_the_number_of_threads_as_it_was() -> None:
 
     train(step, start(), batches=repeat({}), steps=1)
     assert seen == [1] and torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("rows", "threads"), [(MANY_ROWS - 1, 1), (MANY_ROWS, 2)])
+def test_large_batches_are_shared_among_the_threads_that_are_set(
+    rows: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_module, "settings", lambda: Settings(threads=2))
+    before = torch.get_num_threads()
+    seen = []
+
+    def step(params: Params, batches: Mapping[str, Batch], progress: float) -> Params:
+        seen.append(torch.get_num_threads())
+        return {"rows": params["w"].sum()}
+
+    train(step, start(), batches=repeat({"rows": {"x": torch.zeros(rows)}}), steps=2)
+    assert seen == [threads, threads] and torch.get_num_threads() == before

@@ -14,9 +14,11 @@ from acclimate.arrays import Array, Ints
 from acclimate.domains.exam import Numbers
 from acclimate.domains.view import RowView
 from acclimate.errors import BudgetError, StrategyError
+from acclimate.models import boosted
 from acclimate.models.model import Model, State, Weighted, WithPrior
 from acclimate.models.trees import TEXT_COLUMNS, Trees
 from acclimate.rng import Rng
+from acclimate.settings import Settings
 
 RNG = Rng.of(0)
 SMALL = Trees(rounds=40)
@@ -306,3 +308,11 @@ def test_rows_that_were_binned_before_serve_numbers_alike() -> None:
     plain = SMALL.fit(SMALL.prepare(told), weight=weight, rng=RNG).predict(told)
     assert isinstance(again, Numbers) and isinstance(plain, Numbers)
     np.testing.assert_array_equal(again.y, plain.y)
+
+
+@pytest.mark.parametrize(("rows", "threads"), [(4_999, 1), (5_000, 3)])
+def test_few_rows_stay_on_one_thread(
+    rows: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boosted, "settings", lambda: Settings(threads=3))
+    assert boosted.threads(rows) == threads

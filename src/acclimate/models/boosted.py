@@ -156,5 +156,5 @@ def _ticking(tick: Tick) -> Callable[[Any], None]:
 
 
 def threads(n: int) -> int:
-    """Threads for n rows, 0 meaning all; a function of the size and the settings alone."""
-    return settings().threads or (1 if n < FEW_ROWS else 0)
+    """Threads for n rows; a function of the size and the settings alone."""
+    return 1 if n < FEW_ROWS else settings().threads

@@ -71,5 +71,5 @@ def asked(booster: Any, features: Array) -> Array:
 
 
 def threads(n: int) -> int:
-    """Threads for n candidates, 0 meaning all."""
-    return settings().threads or (1 if n < FEW_PAIRS else 0)
+    """Threads for n candidates."""
+    return 1 if n < FEW_PAIRS else settings().threads

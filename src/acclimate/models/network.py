@@ -25,6 +25,7 @@ from acclimate.models.model import Model, Network, Tick, idle
 from acclimate.models.streams import Batch, Params, Stream, together, torch_generator
 from acclimate.models.updates import Adam, Update
 from acclimate.rng import Rng
+from acclimate.settings import settings
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +36,7 @@ Combine: TypeAlias = Callable[[Mapping[str, Params]], Params]
 Penalty: TypeAlias = "Callable[[Params], torch.Tensor]"
 
 STEPS_BETWEEN_TICKS = 25
+MANY_ROWS = 1024  # a batch: from here on a second thread brings more than it costs
 
 __all__ = [
     "Adam",
@@ -50,11 +52,11 @@ __all__ = [
     "Tuning",
     "Update",
     "no_torch",
-    "one_thread",
     "together",
     "torch_generator",
     "total",
     "train",
+    "unshared_steps",
 ]
 
 
@@ -108,12 +110,16 @@ def train(
     update = Adam() if update is None else update
     memory: Any = update.begin(moving) if steps and moving else None
     source = iter(batches)
-    with one_thread():
+    with unshared_steps() as share:
         for number in range(steps if moving else 0):
             if number % STEPS_BETWEEN_TICKS == 0:
                 tick()
             progress = number / steps
-            losses = step(held, next(source), progress)
+            drawn = next(source)
+            if number == 0:
+                sizes = [len(value) for batch in drawn.values() for value in batch.values()]
+                share(max(sizes, default=0))
+            losses = step(held, drawn, progress)
             if combine is total:
                 first, *more = losses.values()
                 whole = torch.stack([first, *more]).sum() if more else first
@@ -140,18 +146,19 @@ def train(
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread: small steps lose more to waiting than they gain.
+def unshared_steps() -> Iterator[Callable[[int], None]]:
+    """PyTorch on one thread, but for batches of so many rows that threads gain by sharing them.
 
-    Measured at 256 rows × 64 units on two busy cores: 28 s with two threads, 6 s
-    with one.  It also makes results independent of the number of threads.
+    Small steps lose more to waiting than they gain: at 256 rows × 64 units on two busy
+    cores 28 s with two threads, 6 s with one.  2,048 rows of experts take .41 s an epoch
+    in the place of .64 (`benchmarks/results/speed_strategies.md`).
     """
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        yield lambda rows: torch.set_num_threads(settings().threads if rows >= MANY_ROWS else 1)
     finally:
         torch.set_num_threads(before)
 
