@@ -148,7 +148,15 @@ def _adapt(
     alone = {"alone": "; ".join(left_out)} if left_out else {}
     if posed.problem.labelled:
         examined = examine(
-            trials, posed.task, posed.problem, exam, rng, ledger, procedure, **alone
+            trials,
+            posed.task,
+            posed.problem,
+            exam,
+            rng,
+            ledger,
+            procedure,
+            budget=budget,
+            **alone,
         )
     else:
         examined = vote(trials, posed.task, posed.problem, rng, budget.closing_tick)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acclimate.reports import figures
+from acclimate.reports import figures, tables
+from acclimate.reports.language import language
 from acclimate.reports.svg import MARGIN, Scale, tag
 from tests.reports.page import Node, parse
 from tests.reports.sample import large, summary
@@ -146,6 +147,16 @@ def test_contrasts_put_the_binding_baseline_first() -> None:
         "against pooled/ease",
     ]
     assert labels[1::2] == ["+0.02135", "+0.0061", "-0.0083"]
+
+
+def test_the_placebo_is_a_row_in_the_readers_language() -> None:
+    row = {"baseline": "shuffled sources", "effect": 0.2, "low": 0.1, "high": 0.3}
+    verdict, chinese = {**VERDICT, "against": [row]}, language("zh")
+    labels = [t.text for t in drawn(figures.contrasts(verdict, chinese)).every("text", "label")]
+    assert "对比 打乱的源市场" in labels
+    table = tables.contrasts(verdict, chinese)
+    assert table is not None
+    assert table.rows[1].cells[:2] == ("打乱的源市场", "+0.2")
 
 
 def test_contrasts_colour_only_what_is_settled() -> None:

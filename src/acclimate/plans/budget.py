@@ -67,7 +67,19 @@ class Budget:
         if self.left < 0:
             raise OutOfBudget
 
+    def allows(self, seconds: float) -> bool:
+        """Whether so much is left of the whole, reserve included."""
+        return self.seconds - self.spent >= seconds
+
+    def keeping(self, seconds: float) -> Callable[[], None]:
+        """A tick that raises OutOfBudget once less than this is left of the whole."""
+
+        def tick() -> None:
+            if not self.allows(seconds):
+                raise OutOfBudget
+
+        return tick
+
     def closing_tick(self) -> None:
         """Raises OutOfBudget once there is time left for shipping one slow fit, and no more."""
-        if self.seconds - self.spent < self._slowest_fit:
-            raise OutOfBudget
+        self.keeping(self._slowest_fit)()

@@ -7,6 +7,7 @@ the only place that looks at `judge`, and every look is entered in the ledger.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,13 +19,16 @@ from acclimate.arrays import Array
 from acclimate.domains.exam import Exam, Prediction, Ranking, Truth
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions
+from acclimate.models.model import Tick, idle
 from acclimate.plans.beyond import Lists
+from acclimate.plans.budget import Budget
+from acclimate.plans.placebo import Answer, in_time, placebo
 from acclimate.plans.runner import Trial, best_baseline, best_of, pick
 from acclimate.rng import Rng
 from acclimate.tasks.task import Task
 from acclimate.verdicts.compare import Contrast, Effect, paired_effect
 from acclimate.verdicts.ledger import Ledger, level_at
-from acclimate.verdicts.verdict import Verdict, judge
+from acclimate.verdicts.verdict import SHUFFLED, Verdict, judge, told
 
 OUT_OF_TIME = "the budget ended before any way to transfer was tried; raise --budget"
 
@@ -59,12 +63,17 @@ def examine(
     ledger: Ledger,
     procedure: str,
     alone: str = "no way to transfer could be tried, so there is nothing to compare",
+    budget: Budget | None = None,
 ) -> Examined:
     """Judge the picked arm against target-only, source-only and pooled.
+
+    An arm that is adopted is held against itself on shuffled sources too, and against
+    target-only with its model: both stand beside the answer and decide nothing.
 
     rng        the runner's, so that refitted arms equal the tried ones
     procedure  everything that decides the outcome, for the ledger
     alone      the reason given where no transfer arm was tried
+    budget     what is left of it goes to the contrasts of an adopted arm; None: there are none
     """
     baseline = best_baseline(trials, task.metric.sign)
     chosen = pick(trials, task, rng)
@@ -100,21 +109,28 @@ def examine(
         return Examined(nothing, baseline, chosen, {})
     looks = ledger.look(judge_fingerprint(problem.target, exam), procedure, datetime.now(UTC))
     others = [best_of(trials, kind, task.metric.sign) for kind in ("source-only", "pooled")]
-    answers: dict[str, tuple[Prediction, Truth]] = {}
+    answers: dict[str, Answer] = {}
+    seconds: dict[str, float] = {}
+
+    def ask(trial: Trial, given: Problem, tick: Tick = idle) -> Answer:
+        fitted = trial.arm.fit(given, rng.child("fit"), tick)
+        return task.join([(fitted.answer(case), case.truth) for case in exam.judge])
+
     for trial in (baseline, chosen, *others):
         if trial is not None and trial.arm.name not in answers:
-            fitted = trial.arm.fit(problem, rng.child("fit"))
-            cases = [(fitted.answer(case), case.truth) for case in exam.judge]
-            answers[trial.arm.name] = task.join(cases)
+            start = time.monotonic()
+            answers[trial.arm.name] = ask(trial, problem)
+            seconds[trial.arm.name] = time.monotonic() - start
     level = level_at(looks)
 
-    def against(trial: Trial) -> Effect:
-        contrast = contrast_of(task, answers[chosen.arm.name], answers[trial.arm.name])
+    def against(other: Answer) -> Effect:
+        contrast = contrast_of(task, answers[chosen.arm.name], other)
         return paired_effect(contrast, rng.child("judge"), level)
 
-    contrasts = [(t.arm.name, against(t)) for t in others if t is not None and t is not chosen]
+    names = [t.arm.name for t in others if t is not None and t is not chosen]
+    contrasts = [(name, against(answers[name])) for name in names]
     verdict = judge(
-        against(baseline),
+        against(answers[baseline.arm.name]),
         delta=task.metric.delta,
         arm=chosen.arm.name,
         baseline=baseline.arm.name,
@@ -123,6 +139,18 @@ def examine(
         against=contrasts,
         unit=unit,
     )
+    if verdict.answer == "adopt" and budget is not None:
+        took = seconds[chosen.arm.name]
+        blank, why = placebo(chosen, problem, ask, rng, budget, took)
+        beside = [] if blank is None else [(SHUFFLED, against(blank))]
+        same = [t for t in trials if t.arm.model.kind == chosen.arm.model.kind]
+        plain = best_of(same, "target-only", task.metric.sign)
+        if plain is not None and plain.arm.name not in answers:
+            answer = in_time(plain, problem, ask, budget, took)
+            if answer is not None:
+                answers[plain.arm.name] = answer
+                beside.append((plain.arm.name, against(answer)))
+        verdict = replace(verdict, against=(*verdict.against, *told(beside)), unshuffled=why)
     missed = sum(t.status == "abandoned" for t in trials)
     if missed:
         reason = f"{verdict.reason} (abandoned: {missed} of {len(trials)} arms; raise --budget)"
@@ -137,7 +165,7 @@ def _beyond(
     task: Task,
     problem: Problem,
     exam: Exam,
-    answers: Mapping[str, tuple[Prediction, Truth]],
+    answers: Mapping[str, Answer],
     ships: str,
 ) -> dict[str, list[dict[str, Any]]]:
     """What accuracy does not tell of lists, where one case asks for whole ones."""

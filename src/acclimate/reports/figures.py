@@ -116,7 +116,7 @@ def contrasts(verdict: Row, say: Language = ENGLISH) -> Markup | None:
         if high is not None and high < 0:
             class_ = "worse"
         effect = float(row["effect"])
-        name = say("against {baseline}", baseline=plain_value(row.get("baseline")))
+        name = say("against {baseline}", baseline=_baseline(row, say))
         parts.append(
             tag(
                 "g",
@@ -133,7 +133,7 @@ def contrasts(verdict: Row, say: Language = ENGLISH) -> Markup | None:
     said = say("; ").join(
         say(
             "against {baseline} {effect} ({interval})",
-            baseline=plain_value(row.get("baseline")),
+            baseline=_baseline(row, say),
             effect=signed(row.get("effect")),
             interval=interval(row.get("low"), row.get("high"), True, say),
         )
@@ -143,6 +143,10 @@ def contrasts(verdict: Row, say: Language = ENGLISH) -> Markup | None:
     title = say("What {arm} gains in {metric} on judge", arm=arm, metric=metric)
     description = say("{said}. Right of zero is better.", said=said)
     return figure("contrasts", title, description, bottom + 42, *parts)
+
+
+def _baseline(row: Row, say: Language) -> str:
+    return say.word(plain_value(row.get("baseline")))
 
 
 def compared(verdict: Row) -> list[Row]:

@@ -77,7 +77,7 @@ def contrasts(verdict: Row, say: Language = ENGLISH) -> Table | None:
     lines = tuple(
         Line(
             (
-                plain_value(row.get("baseline")),
+                say.word(plain_value(row.get("baseline"))),
                 signed(row.get("effect")),
                 interval(row.get("low"), row.get("high"), True, say),
                 _reading(row, say),

@@ -26,6 +26,8 @@ ANSWERS: tuple[Answer, ...] = ("adopt", "keep-target-only", "not-enough-data", "
 # Below this no bootstrap of a skewed score holds its level (0003-interval.md).
 MIN_UNITS = 30
 POWER = 0.8  # chance of settling that `units_wanted` aims at
+# The baseline that is the adopted arm itself, fitted on sources that know nothing.
+SHUFFLED = "shuffled sources"
 
 
 class Against(NamedTuple):
@@ -52,9 +54,11 @@ class Verdict:
     delta          ≥ 0, the smallest effect worth having
     units_wanted   units that would settle it with 80 % chance if the effect is as
                    it looks; None where it is settled or nothing can be said
-    against        the same contrast with source-only, pooled and others
+    against        the same contrast with source-only, pooled and others; of an arm to adopt
+                   with itself on shuffled sources
     reason         one sentence
     unit           plural word for the independent unit, e.g. "users"
+    unshuffled     why an arm to adopt was not compared with itself on shuffled sources
     """
 
     answer: Answer
@@ -73,6 +77,7 @@ class Verdict:
     against: tuple[Against, ...] = ()
     reason: str = ""
     unit: str = "units"
+    unshuffled: str = ""
 
     def as_row(self) -> dict[str, Any]:
         """The keys of the machine-readable output, then the extras; JSON types only."""
@@ -93,6 +98,7 @@ class Verdict:
             "units_wanted": self.units_wanted,
             "reason": self.reason,
             "unit": self.unit,
+            "unshuffled": self.unshuffled,
         }
 
     def to_json(self) -> str:
@@ -131,6 +137,8 @@ class Verdict:
         }[self.answer]
         rest = [f"{opening}: {self.reason}"]
         rest += [_standing(a, self.arm) for a in self.against if a.baseline != self.arm]
+        if self.unshuffled:
+            rest.append(f"not compared with shuffled sources: {self.unshuffled}")
         return "; ".join(rest) + "."
 
     def __str__(self) -> str:
@@ -205,11 +213,16 @@ def judge(
         level=effect.level,
         delta=delta,
         units_wanted=wanted,
-        against=tuple(
-            Against(name, _known(e.value), _known(e.low), _known(e.high)) for name, e in against
-        ),
+        against=told(against),
         reason=_reason(answer, effect, delta, wanted, baseline, metric, unit),
         unit=unit,
+    )
+
+
+def told(against: Iterable[tuple[str, Effect]]) -> tuple[Against, ...]:
+    """Contrasts with other baselines as a verdict tells them."""
+    return tuple(
+        Against(name, _known(e.value), _known(e.low), _known(e.high)) for name, e in against
     )
 
 
@@ -288,13 +301,24 @@ def _reason(
 def _standing(a: Against, arm: str) -> str:
     if a.effect is None or a.low is None or a.high is None:
         return f"{arm} against {a.baseline} is unknown"
-    if a.low > 0:
+    owed = a.low > 0
+    if a.baseline == SHUFFLED:
+        relation = f"{arm} is not ahead of the same way with its sources shuffled"
+        if owed:
+            relation = f"the gain needs what the sources know, as {arm} beats itself without it"
+    elif owed:
         relation = f"{arm} beats {a.baseline}"
     elif a.high < 0:
         relation = f"{arm} loses to {a.baseline}"
     else:
         relation = f"{arm} cannot be told from {a.baseline}"
-    return f"{relation} ({_signed(a.effect)}, {_signed(a.low)} to {_signed(a.high)})"
+    span = f"{relation} ({_signed(a.effect)}, {_signed(a.low)} to {_signed(a.high)})"
+    if a.baseline == SHUFFLED and not owed:
+        return (
+            f"{span}, so that the gain may be owed to the method (one more penalty, another "
+            "model) and not to the sources: try target-only with more settings and models"
+        )
+    return span
 
 
 def _known(x: float) -> float | None:
