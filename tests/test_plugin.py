@@ -169,4 +169,4 @@ def test_without_it_adapt_names_what_there_is(
 ) -> None:
     call, markets = caller(monkeypatch, capsys), Markets(tmp_path)
     answer = call(*markets.classify(), "--strategy", "centre")
-    answer.refuses(2, "Expected strategies among target-only, ", "found centre.")
+    answer.refuses(2, "Expected strategies among target-only, ", "found 'centre'.")

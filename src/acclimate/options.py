@@ -8,6 +8,7 @@ from typing import Any
 
 from acclimate.domains.split import Cut
 from acclimate.errors import UsageError
+from acclimate.nearest import did_you_mean, expected
 
 UNSURE = ("target-only", "best-guess")
 
@@ -41,6 +42,7 @@ class Options:
         if self.when_unsure not in UNSURE:
             raise UsageError(
                 f"Expected when_unsure to be {' or '.join(UNSURE)}; found {self.when_unsure!r}."
+                f"{did_you_mean(self.when_unsure, UNSURE)}"
             )
         if self.accept is not None and self.crosswalk is None:
             raise UsageError(
@@ -55,7 +57,7 @@ def options_of(named: Mapping[str, Any]) -> Options:
     strange = sorted(set(named) - set(known))
     if strange:
         raise UsageError(
-            f"Expected options among {', '.join(known)}; found {', '.join(strange)}. A label "
+            f"{expected('options', known, strange)} A label "
             "budget and the way to split go into cut=ac.Cut(labels=…, by=…)."
         )
     return Options(**named)

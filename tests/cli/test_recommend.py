@@ -99,3 +99,37 @@ def test_what_cannot_be_answered_is_refused(call: Call, shop: Path) -> None:
     call("recommend", shop, "--basket", "i0").refuses(DATA, "Expected an artifact")
     save(shop / "other", made.contents(shop / "rows", Linear()))
     call("recommend", shop / "other", "--basket", "i0").refuses(USAGE, "answers classify")
+
+
+def test_items_of_a_basket_that_nobody_knows_are_said(call: Call, shop: Path) -> None:
+    words = ("recommend", shop / "artifact", "--basket", "i0", "--k", "1")
+    answer = call(*words, "--basket", "zz")
+    assert answer.out == call(*words).out and call(*words).err == ""
+    assert answer.err == ("1 item is unknown to the model and left out of the baskets: zz\n")
+    assert call(*words, "--basket", "zz", "--json").json["unknown"] == ["zz"]
+
+
+@pytest.mark.parametrize("header", ["basket,sku", "SessionID,article", "client,ean"])
+def test_baskets_are_read_under_their_usual_names(
+    call: Call, shop: Path, tmp_path: Path, header: str
+) -> None:
+    table = tmp_path / "baskets.csv"
+    table.write_text(f"{header}\nb,i0\nb,i3\n")
+    found = call("recommend", shop / "artifact", "--baskets", table, "--json").json
+    assert {row["basket_id"] for row in found["lists"]} == {"b"}
+
+
+def test_a_slice_of_items_that_has_none_lists_its_values(
+    call: Call, shop: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "items.csv"
+    table.write_text("item_id,category\ni0,hats\ni1,hats\ni2,shoes\n")
+    words = ("recommend", shop / "artifact", "--basket", "i3", "--among")
+    call(*words, f"{table}::category=hat").refuses(
+        DATA, "with category = 'hat', found none", "hats (2), shoes (1)"
+    )
+    call(*words, f"{table}::categry=hats").refuses(DATA, "Did you mean 'category'?")
+    table.write_text("basket,thing\nb,i0\n")
+    call("recommend", shop / "artifact", "--baskets", table).refuses(
+        DATA, "found basket, thing. Rename the one with items."
+    )

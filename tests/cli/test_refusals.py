@@ -255,3 +255,44 @@ def test_an_option_in_the_place_of_a_value_is_no_value(
 ) -> None:
     said = f"Expected a value behind {option}; found the option {found}. See `acclimate"
     call(*words).refuses(2, said)
+
+
+# ── names that are nearly right ───────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("--strategy", "corall"), "coral"),
+        (("--model", "popularty"), "popularity"),
+        (("--when-unsure", "bestguess"), "best-guess"),
+        (("--split", "tme"), "time"),
+        (("--lang", "zhh"), "zh"),
+        ((*LABEL, "--metric", "rocauc"), "roc-auc"),
+        ((*LABEL, "--also", "amout"), "amount"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_answered_with_the_one_that_was_meant(
+    call: Call, markets: Markets, words: tuple[str, ...], meant: str
+) -> None:
+    asked = markets.classify() if words[: len(LABEL)] == LABEL else markets.recommend()
+    answer = call(*asked, *(word for word in words if word not in LABEL))
+    assert answer.code in (USAGE, DATA)
+    assert f"found {words[-1]!r}. Did you mean {meant!r}?" in answer.err or (
+        f"Did you mean {meant!r}? Name others" in answer.err
+    )
+
+
+def test_a_task_that_is_none_is_answered_in_our_words_alone(
+    call: Call, markets: Markets
+) -> None:
+    answer = call(*markets.recommend(), "--task", "foo")
+    answer.refuses(USAGE, "Invalid value for '--task': 'foo' is not one of 'recommend', ")
+    assert "Value error" not in answer.err
+    call("adpat").refuses(USAGE, "Did you mean 'adapt'? See")
+
+
+def test_an_option_at_the_end_lacks_its_value(call: Call, markets: Markets) -> None:
+    call(*markets.recommend(), "--budget").refuses(
+        USAGE, "Expected a value behind --budget; found none. See `acclimate adapt --help`."
+    )

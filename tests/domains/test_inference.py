@@ -57,6 +57,10 @@ USERS = [
     "uid",
     "client_id",
     "user",
+    "client",
+    "buyer",
+    "purchaser_id",
+    "Shopper ID",
     "User-ID",
     "buyer_id",
 ]
@@ -71,6 +75,13 @@ ITEMS = [
     "parent_asin",
     "item",
     "productID",
+    "article",
+    "ean",
+    "GTIN",
+    "barcode",
+    "product_code",
+    "title_id",
+    "productRef",
     "meal_id",
     "isbn",
     "movieId",
@@ -334,3 +345,31 @@ def test_a_declared_type_beats_the_values() -> None:
     frame = rows(zip=[1, 2, 3] * 9)
     understood = understand(frame, "rows", types={"zip": ColumnType.CATEGORY})
     assert understood.types["zip"] == ColumnType.CATEGORY
+
+
+BASKETS = ["basket", "basket_id", "session_id", "InvoiceNo", "Warenkorb", "panier", "购物篮ID"]
+
+
+@pytest.mark.parametrize("name", BASKETS)
+def test_a_basket_stands_for_the_user_where_none_is_named(name: str) -> None:
+    frame = pl.DataFrame({name: ["1", "1", "2", "3"], "sku": ["a", "b", "a", "a"]})
+    assert table_by_columns(frame) == "events"
+    found = understand(frame, "events")
+    assert found.roles == {"user": name, "item": "sku"}
+    assert [f.message for f in found.findings] == [
+        f"No column names users: each {name!r} stands for one."
+    ]
+    known = frame.with_columns(client=pl.Series(["x", "y", "x", "z"]))
+    assert understand(known, "events").roles["user"] == "client"
+
+
+def test_rows_that_each_have_their_own_transaction_are_no_baskets() -> None:
+    frame = pl.DataFrame({"transaction_id": ["1", "2", "3"], "product_code": ["a", "b", "a"]})
+    assert table_by_columns(frame) == "rows"
+
+
+def test_a_client_of_rows_may_be_a_browser_and_groups_nothing() -> None:
+    frame = rows(client=["web", "ios", "app"] * 4, age=list(range(12)))
+    assert "entity" not in understand(frame, "rows").roles
+    frame = rows(client_id=["web", "ios", "app"] * 4, age=list(range(12)))
+    assert understand(frame, "rows").roles["entity"] == "client_id"

@@ -65,13 +65,29 @@ def test_other_files_of_a_named_table_are_left_out(tmp_path: Path) -> None:
         ("[files]\nevents = '../x.csv'", "a file inside the market's folder"),
         ("[files]\nevents = '/etc/x.csv'", "a file inside the market's folder"),
         ("[roles]\nrows = 'x'", r"a section for 'roles\.rows'"),
+        (
+            "[roles]\nuser = 'x'",
+            r"found 'user' right under \[roles\]\. Write \[roles\.events\] above user = 'x', "
+            r"or \[roles\.users\]\.",
+        ),
         ("[roles.row]\nlabel = 'x'", r"a table of \[roles\] among .*found 'row'"),
-        ("[roles.rows]\nlable = 'x'", r"among label, time, entity, found 'lable'"),
+        (
+            "[roles.rows]\nlable = 'x'",
+            r"among label, time, entity, found 'lable'\. Did you mean 'label'\?",
+        ),
         ("[roles.rows]\nlabel = 1", r"a string for 'roles\.rows\.label'"),
         ("[roles.rows]\nlabel = 'x'", "Expected column 'x' for the role 'label'"),
-        ("[roles.users]\nuser = 'x'", r"a table of this market .*found roles for 'users'"),
+        (
+            "[roles.users]\nuser = 'x'",
+            r"found roles for 'users' \(x\)\. Its tables and their columns are events: "
+            r"user_id, item_id; rows: zip, y\. Spell the columns as they are there, name "
+            r"what holds users under \[files\], or remove the roles\.",
+        ),
         ("[types]\nzip = 'nominal'", "among numeric, category, text.*found 'nominal'"),
-        ("[types]\nzp = 'text'", "for the type 'text', found 'zp'. The columns are: "),
+        (
+            "[types]\nzp = 'text'",
+            r"found 'zp'\. Did you mean 'zip'\? The columns are: item_id, ",
+        ),
         ("[files", "Expected TOML"),
         ("a = " + "[" * 3000, "Expected TOML"),
         ("#" + "x" * 2**20, "at most 1,048,576 bytes"),
@@ -83,3 +99,46 @@ def test_a_market_toml_that_is_wrong_is_refused(
     put(tmp_path, market__toml=manifest, a__csv=EVENTS, loans__csv="zip,y\n1,0\n2,1\n")
     with pytest.raises(DomainError, match=message):
         open_market(tmp_path)
+
+
+def test_roles_name_the_table_of_a_file_that_nothing_else_tells(tmp_path: Path) -> None:
+    said = "[roles.events]\nuser = 'knd'\nitem = 'ding'\n"
+    folder = put(tmp_path, market__toml=said, stuff__csv="knd,ding\nu,a\nv,b\n")
+    for market in (folder, folder / "stuff.csv"):
+        assert open_market(market).tables["events"].rows() == [("u", "a"), ("v", "b")]
+
+
+def test_a_file_takes_roles_and_types_of_the_market_toml_beside_it(
+    tmp_path: Path,
+) -> None:
+    said = (
+        "crosswalk = 'pairs.csv'\n[files]\nevents = 'one.csv'\n"
+        "[roles.events]\nuser = 'knd'\nitem = 'ding'\n"
+        "[roles.users]\nuser = 'knd'\n[roles.rows]\nlabel = 'y'\n"
+        "[types]\nzip = 'category'\n"
+    )
+    folder = put(
+        tmp_path,
+        market__toml=said,
+        one__csv="knd,ding\nu,a\nv,b\n",
+        other__csv="zip,y\n1,0\n2,1\n3,1\n4,0\n",
+    )
+    one, other = open_market(folder / "one.csv"), open_market(folder / "other.csv")
+    assert one.tables["events"]["item"].to_list() == ["a", "b"]
+    assert "The crosswalk of market.toml is for its folder, and not used for one" in (
+        messages(one)
+    )
+    assert "[roles.users] and [roles.rows] and [types] of the market.toml beside 'one.csv'" in (
+        messages(one)
+    )
+    assert other.schema.tables["rows"].types == {"zip": "category"}
+    assert other.schema.tables["rows"].roles == {"label": "y"}
+
+
+def test_roles_of_columns_that_a_file_lacks_are_said_to_be_unused(tmp_path: Path) -> None:
+    said = "[roles.events]\nuser = 'knd'\nitem = 'ding'\n"
+    put(tmp_path, market__toml=said, stuff__csv="kunden,ding\nu,a\n")
+    assert (
+        "[roles.events] of the market.toml beside 'stuff.csv' name no columns of its own, or "
+        "of another table, and are not used. Its columns are: kunden, ding."
+    ) in messages(open_market(tmp_path / "stuff.csv"))

@@ -268,7 +268,7 @@ def test_a_labelled_row_without_a_time_makes_the_cut_random_and_says_so(rng: Rng
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ({"by": "moon"}, "Expected a split by auto, time, last, random; found 'moon'"),
+        ({"by": "moon"}, "Expected a split among auto, time, last, random; found 'moon'"),
         ({"judge": 0.0}, "Expected judge between 0 and 1"),
         ({"judge": float("nan")}, "Expected judge between 0 and 1"),
         ({"choose": 1.0}, "Expected choose between 0 and 1"),

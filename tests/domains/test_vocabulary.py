@@ -13,12 +13,14 @@ from tests.domains.files import messages, put
 ROLES = {
     "user": (
         "用户ID 用戶編號 会员号 顾客编号 買家ID 顧客ID 会員番号 ユーザーID Kundennummer "
-        "Kunden-Nr. KundenNr Nutzer-ID Käufer id_cliente numéro_client usuario_id id_user "
+        "Kunden-Nr. KundenNr Nutzer-ID Käufer acheteur 买家 cliente id_cliente "
+        "numéro_client usuario_id id_user "
         "ＵｓｅｒＩＤ"
     ),
     "item": (
         "商品编号 商品編號 产品编码 货号 商品ID 商品コード 製品番号 品番 Artikelnummer "
-        "Art.-Nr. Produkt-ID código_producto id_produit id_articulo code_article"
+        "Art.-Nr. Produkt-ID código_producto id_produit id_articulo code_article "
+        "Titel-ID id_titre ref_produit 条码"
     ),
     "time": (
         "下单时间 订单日期 購買時間 购买日 时间戳 購入日時 注文日 日時 Bestelldatum "

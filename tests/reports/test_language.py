@@ -30,7 +30,7 @@ def of(**patterns: str) -> Language:
 
 
 def test_an_unknown_language_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="one of en, zh; found 'xx'") as caught:
+    with pytest.raises(UsageError, match="among en, zh; found 'xx'") as caught:
         language("xx")
     assert "--lang" in str(caught.value)
     assert known() == ["en", "zh"] and language("en") is ENGLISH
@@ -178,9 +178,9 @@ def test_report_draws_a_run_in_chinese_and_says_its_verdict(
 
 
 def test_commands_refuse_an_unknown_language_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="one of en, zh"):
+    with pytest.raises(UsageError, match="among en, zh"):
         report(tmp_path / "nowhere", lang="xx")
-    with pytest.raises(UsageError, match="one of en, zh"):
+    with pytest.raises(UsageError, match="among en, zh"):
         adapt(target=str(tmp_path / "nowhere"), lang="xx")
 
 

@@ -23,6 +23,7 @@ from acclimate.domains.readers import read_file
 from acclimate.domains.sample import Interactions
 from acclimate.domains.values import identifiers
 from acclimate.errors import DataError, UsageError
+from acclimate.nearest import did_you_mean, some
 from acclimate.tasks.pasts import events_of
 
 REASONS = 5  # of each item, the largest
@@ -53,10 +54,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Served:
-    """Lists, and a row for each item of a history that speaks for an item of a list."""
+    """Lists, and a row for each item of a history that speaks for an item of a list.
+
+    unknown  items of baskets that the model does not know; they say nothing
+    """
 
     lists: pl.DataFrame
     why: list[dict[str, Any]]
+    unknown: tuple[str, ...] = ()
 
 
 def served(shop: Recommender, asked: Asked) -> Served:
@@ -75,6 +80,7 @@ def served(shop: Recommender, asked: Asked) -> Served:
         _items_of(asked.among) if asked.among is not None else None, asked.again, asked.spread
     )
     named: list[tuple[str, list[str]]]
+    unknown: tuple[str, ...] = ()
     if asked.everybody or asked.users:
         users = None if asked.everybody else list(dict.fromkeys(ids_in(asked.users)))
         lists = shop.lists(users, asked.k, filters)
@@ -91,7 +97,10 @@ def served(shop: Recommender, asked: Asked) -> Served:
             else _baskets(asked.baskets)
         )
         lists = shop.baskets(named, asked.k, filters)
-    return Served(lists, _reasons(shop, lists, named, asked.sources) if asked.why else [])
+        every = dict.fromkeys(item for _, items in named for item in items)
+        unknown = tuple(item for item in every if item not in shop.column)
+    why = _reasons(shop, lists, named, asked.sources) if asked.why else []
+    return Served(lists, why, unknown)
 
 
 def _reasons(
@@ -132,15 +141,15 @@ def _items_of(spec: str) -> list[str]:
         if part.column not in table.columns:
             raise DataError(
                 f"Expected a column {part.column!r} in {str(path)!r}; found "
-                f"{', '.join(table.columns[:20])}. Name one of these after '::'."
+                f"{some(table.columns, 12)}.{did_you_mean(part.column, table.columns)} Name "
+                "one of these after '::'."
             )
-        wanted = [part.wanted, *(each.strip() for each in part.wanted.split(","))]
-        table = table.filter(ids(table, part.column).is_in(wanted))
+        table = table.filter(part.rows(table[part.column]))
     column = id_column(table, "item", names.item, None)
     if column is None:
         raise DataError(
             f"Expected a column that names items in {str(path)!r}, as item_id; found "
-            f"{', '.join(table.columns[:20]) or 'no columns'}. Rename the one with items."
+            f"{some(table.columns, 12) or 'no columns'}. Rename the one with items."
         )
     return ids(table, column).drop_nulls().to_list()
 
@@ -149,13 +158,14 @@ def _baskets(path: Path) -> list[tuple[str, list[str]]]:
     """Baskets of a table in its order: (id, items)."""
     table = read_file(path).frame
     item = id_column(table, "item", names.item, None)
-    who = next((c for c in table.columns if c.lower() in ("basket_id", "session_id")), None)
+    who = id_column(table, "basket", names.basket, None)
     who = who or id_column(table, "user", names.user, None)
     if item is None or who is None:
+        lacking = ["with baskets"] * (who is None) + ["with items"] * (item is None)
         raise DataError(
             "Expected columns basket_id (or session_id, user_id) and item_id in "
-            f"{str(path)!r}; found {', '.join(table.columns[:20]) or 'no columns'}. Rename "
-            "them."
+            f"{str(path)!r}; found {some(table.columns, 12) or 'no columns'}. Rename the one "
+            f"{' and the one '.join(lacking)}."
         )
     both = pl.DataFrame([ids(table, who).alias("who"), ids(table, item).alias("item")])
     kept = both.drop_nulls("who").group_by("who", maintain_order=True).agg("item")

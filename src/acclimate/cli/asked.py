@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acclimate.errors import UsageError
+from acclimate.nearest import did_you_mean, expected
 
 if TYPE_CHECKING:
     from acclimate.options import Options
@@ -113,8 +114,8 @@ class Asked:
             strange = [kind for kind in plan["models"] if kind not in models()]
             if strange:
                 raise UsageError(
-                    f"Expected models among {', '.join(models())}; found {', '.join(strange)}. "
-                    "Use one of these, or leave --model out."
+                    f"{expected('models', models(), strange)} Use one of these, or leave "
+                    "--model out."
                 )
         return Options(
             seed=self.top.get("seed", 0),
@@ -149,9 +150,7 @@ def task_of(kind: str | None, target: str, **said: Any) -> Task:
     if kind is None:
         kind = inferred(target, heard.get("label"))
     if kind not in list(TaskKind):
-        raise UsageError(
-            f"Expected a task among {', '.join(TaskKind)}; found {kind!r}. Use one of these."
-        )
+        raise UsageError(f"{expected('a task', TaskKind, kind)} Use one of these.")
     fitting: dict[str, tuple[str, ...]] = {
         "recommend": ("k", "at_most", "behaviour"),
         "classify": ("label", "score_by", "positive", "also"),
@@ -215,8 +214,9 @@ def _check(found: Mapping[str, Any], path: Path) -> None:
     if unknown:
         known = ", ".join([*KEYS[""], *(f"[{name}]" for name in sorted(sections))])
         raise UsageError(
-            f"Expected {known} in the recipe {str(path)!r}; found {', '.join(unknown)}. "
-            "Spell it as one of these, or remove it."
+            f"Expected {known} in the recipe {str(path)!r}; found {', '.join(unknown)}."
+            f"{did_you_mean(unknown, [*KEYS[''], *sections])} Spell it as one of these, or "
+            "remove it."
         )
     for section, keys in KEYS.items():
         values = found.get(section, {}) if section else found
@@ -231,7 +231,8 @@ def _check(found: Mapping[str, Any], path: Path) -> None:
             if key not in keys:
                 raise UsageError(
                     f"Expected {', '.join(keys)} under [{section}] in {str(path)!r}; "
-                    f"found {key}. Spell it as one of these, or remove it."
+                    f"found {key}.{did_you_mean(key, keys)} Spell it as one of these, or "
+                    "remove it."
                 )
             kinds = keys[key] if isinstance(keys[key], tuple) else (keys[key],)
             if not isinstance(value, kinds) or isinstance(value, bool):

@@ -113,10 +113,12 @@ def require_values(words: Sequence[str]) -> None:
         for each in command.params
         for name in each.opts
     }
-    for word, after in pairwise(words):
-        if takes.get(word) and word.startswith("-") and after in takes:
+    for word, after in pairwise([*words, None]):
+        asks = word is not None and takes.get(word) and word.startswith("-")
+        if asks and (after is None or after in takes):
+            found = "none" if after is None else f"the option {after}"
             raise UsageError(
-                f"Expected a value behind {word}; found the option {after}. See "
+                f"Expected a value behind {word}; found {found}. See "
                 f"`acclimate {words[0]} --help`."
             )
 
@@ -135,8 +137,9 @@ def _settings(errors: Sequence[Mapping[str, Any]]) -> str:
 def _understandable(error: typer.BadParameter) -> str:
     """What Typer says of a command line, on one line, and where to read on."""
     path = error.ctx.command_path if error.ctx is not None else "acclimate"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    return f"{message}. See `{path} --help`."
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
+    message = message.rstrip(".")
+    return f"{message}{'' if message.endswith('?') else '.'} See `{path} --help`."
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def recommend(
     from acclimate.cli.console import Console
     from acclimate.domains.writers import write_table
     from acclimate.errors import UsageError
+    from acclimate.nearest import some
     from acclimate.plurals import number_of
 
     if why and out is not None:
@@ -72,11 +73,19 @@ def recommend(
         tuple(source or ()),
     )
     found = served(workflow.recommender(artifact), asked)
+    if found.unknown:
+        items = number_of(len(found.unknown), "item is", "items are")
+        known = some(found.unknown)
+        typer.echo(
+            f"{items} unknown to the model and left out of the baskets: {known}", err=True
+        )
     if out is not None:
         write_table(found.lists, out)
         typer.echo(f"{number_of(found.lists.height, 'row')} written to {out}", err=True)
     if as_json:
-        Console(True).result({"lists": found.lists.to_dicts(), "why": found.why})
+        Console(True).result(
+            {"lists": found.lists.to_dicts(), "why": found.why, "unknown": [*found.unknown]}
+        )
     elif out is None:
         _show(found.lists, found.why)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from acclimate.errors import DomainError
+from acclimate.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -127,7 +128,8 @@ def parse(url: str) -> Address:
     if "://" not in text or scheme not in _SCHEMES:
         named = f"{scheme!r}" if "://" in text else "none"
         raise DomainError(
-            f"Expected a database among {', '.join(_SCHEMES)}, found {named}. Write "
+            f"Expected a database among {', '.join(_SCHEMES)}, found {named}."
+            f"{did_you_mean(scheme, _SCHEMES) if '://' in text else ''} Write "
             f"{_FORMS}; to read a file, give its path."
         )
     kind = _SCHEMES[scheme]

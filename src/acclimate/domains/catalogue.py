@@ -18,6 +18,7 @@ from acclimate.domains.names import squeeze
 from acclimate.domains.productcodes import code_columns, product_codes
 from acclimate.domains.schema import ColumnType, SchemaHints
 from acclimate.errors import DomainError
+from acclimate.nearest import did_you_mean, some
 
 _TITLES = (
     "title",
@@ -132,7 +133,7 @@ def _title_column(
         if title not in free:
             raise DomainError(
                 f"Expected a column of titles {title!r} in {name!r}, found: "
-                f"{', '.join(free[:40])}. Name one of these with --title."
+                f"{some(free, 12)}.{did_you_mean(title, free)} Name one of these with --title."
             )
         return title
     by_name = {squeeze(column): column for column in reversed(free)}

@@ -19,6 +19,7 @@ import polars as pl
 from acclimate.domains.address import FILES, Address
 from acclimate.domains.records import column, plain, stack
 from acclimate.errors import DomainError
+from acclimate.nearest import did_you_mean, some
 from acclimate.settings import settings
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _ROWS = 50_000  # fetched at once
 _SECONDS = 10  # until a server that does not answer is given up
-_FEW = 30  # names shown
 _BIT = 16  # of MySQL's protocol
 # DuckDB's types that Polars reads as they are; all others are cast to what it reads.
 _READ = {
@@ -301,7 +301,8 @@ def _require_schema(schema: str, found: Sequence[str], address: Address) -> None
     if schema not in found:
         raise DomainError(
             f"Expected the schema {schema!r} in {address}, found: "
-            f"{', '.join(sorted(found)[:_FEW]) or 'none that may be seen'}. Use one of these."
+            f"{some(sorted(found)) or 'none that may be seen'}.{did_you_mean(schema, found)} "
+            "Use one of these."
         )
 
 

@@ -19,6 +19,7 @@ from acclimate.domains.readers import read_table
 from acclimate.domains.schema import Finding
 from acclimate.domains.values import canonical, identifiers, numbers, text
 from acclimate.errors import DomainError, UsageError
+from acclimate.nearest import did_you_mean, some
 
 ITEM = "item"  # what is renamed where a pair names no column
 _NAMES = {
@@ -199,11 +200,12 @@ def _renamed(source: Domain, crosswalk: Crosswalk, target: Domain | None) -> tup
     for column, pairs in crosswalk.pairs.items():
         places = [t for t, frame in tables.items() if column in frame.columns]
         if not places:
+            every = [c for frame in tables.values() for c in frame.columns]
             raise DomainError(
                 f"Expected a column {column!r} in {source.name!r} to rename by "
                 f"{crosswalk.origin!r}, found: "
-                f"{', '.join(c for frame in tables.values() for c in frame.columns[:40])}. "
-                "Name one of these under `column`."
+                f"{some(every, 12)}.{did_you_mean(column, every)} Name one of these "
+                "under `column`."
             )
         present: set[str] = set()
         for table in places:

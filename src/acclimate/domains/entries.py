@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from acclimate.errors import DomainError
+from acclimate.nearest import did_you_mean
 
 NAME = "market.toml"
 
@@ -15,8 +16,8 @@ def known(found: Iterable[str], among: Iterable[str], what: str, where: str) -> 
     for name in found:
         if name not in among:
             raise DomainError(
-                f"Expected a {what} of {where} among {', '.join(among)}, found {name!r}. "
-                "Use one of these, or remove it."
+                f"Expected a {what} of {where} among {', '.join(among)}, found {name!r}."
+                f"{did_you_mean(name, among)} Use one of these, or remove it."
             )
 
 

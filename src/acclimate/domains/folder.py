@@ -1,7 +1,7 @@
 """Which file of a folder holds which table of a market.
 
-The file's stem decides first, then the roles its columns can play.  Files of
-one table with the same columns are put together in the order of their names.
+The file's stem decides first, then the roles a person gave, then those its columns can
+play.  Files of one table with the same columns are put together in the order of their names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import polars as pl
 
 from acclimate.domains import names
 from acclimate.domains.alike import renamed
-from acclimate.domains.inference import table_by_columns
+from acclimate.domains.inference import table_by_columns, table_by_roles
 from acclimate.domains.manifest import NAME
 from acclimate.domains.readers import is_table, known_extensions, read_file, stem_of
 from acclimate.domains.schema import Finding, SchemaHints
@@ -75,7 +75,8 @@ def read_folder(folder: Path, hints: SchemaHints) -> FolderTables:
             continue
         frame = _read(path, findings)
         # A stem such as `train` says events; labelled spans say more.
-        table = "texts" if holds_texts(frame) else table or table_by_columns(frame)
+        told = table or table_by_roles(frame, hints.roles)
+        table = "texts" if holds_texts(frame) else told or table_by_columns(frame)
         if table in named:
             findings.append(note(f"{path.name!r} was left out, as [files] names {table}."))
             continue

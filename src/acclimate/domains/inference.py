@@ -26,6 +26,7 @@ from acclimate.domains.values import (
     text,
 )
 from acclimate.errors import DomainError
+from acclimate.nearest import did_you_mean, some
 
 ROLES: dict[str, tuple[str, ...]] = {
     "events": ("user", "item", "time", "kind", "value", "quantity"),
@@ -137,8 +138,8 @@ def table_by_columns(frame: pl.DataFrame) -> str:
     if holds_texts(frame):
         return "texts"
     columns = [name for name in frame.columns if single(frame[name])]
-    user = _best(columns, names.user)
     item = _best(columns, names.item)
+    user = _best(columns, names.user) or _basket(frame, columns)
     if user and item:
         return "events"
     for table, column in (("items", item), ("users", user)):
@@ -147,9 +148,22 @@ def table_by_columns(frame: pl.DataFrame) -> str:
     return "rows"
 
 
+def table_by_roles(frame: pl.DataFrame, roles: Mapping[str, Mapping[str, str]]) -> str | None:
+    """The one table of those a person gave roles whose columns a file has; None if several."""
+    fitting = [t for t in roles if roles[t] and {*roles[t].values()} <= {*frame.columns}]
+    return fitting[0] if len(fitting) == 1 else None
+
+
 def _best(columns: Iterable[str], rank: names.Rank) -> str | None:
     ranked = [(r, i, c) for i, c in enumerate(columns) if (r := rank(c)) is not None]
     return min(ranked)[2] if ranked else None
+
+
+def _basket(frame: pl.DataFrame, columns: Iterable[str]) -> str | None:
+    """What holds several items each, where nothing names users: baskets, sessions, orders."""
+    return _best(
+        [c for c in columns if names.basket(c) is not None and _repeats(frame[c])], names.basket
+    )
 
 
 def _take_hints(view: _Table, roles: Mapping[str, str]) -> None:
@@ -157,12 +171,13 @@ def _take_hints(view: _Table, roles: Mapping[str, str]) -> None:
         if role not in ROLES[view.table]:
             raise DomainError(
                 f"Expected a role of {view.table!r} ({', '.join(ROLES[view.table])}), "
-                f"found {role!r}. Use one of these."
+                f"found {role!r}.{did_you_mean(role, ROLES[view.table])} Use one of these."
             )
         if column not in view.frame.columns:
             raise DomainError(
                 f"Expected column {column!r} for the role {role!r} of {view.table!r}, "
-                f"found: {', '.join(view.frame.columns[:40])}. Name one of these."
+                f"found: {some(view.frame.columns, 12)}."
+                f"{did_you_mean(column, view.frame.columns)} Name one of these."
             )
         if column in view.roles.values():
             raise DomainError(
@@ -212,7 +227,7 @@ def _require(view: _Table, role: str) -> None:
     if role not in view.roles:
         raise DomainError(
             f"Expected a column naming the {role} in {view.table!r}, "
-            f"found: {', '.join(view.frame.columns[:40])}. Name it in market.toml: "
+            f"found: {some(view.frame.columns, 12)}. Name it in market.toml: "
             f'[roles.{view.table}] {role} = "COLUMN".'
         )
 
@@ -220,6 +235,9 @@ def _require(view: _Table, role: str) -> None:
 def _event_roles(view: _Table, reserved: tuple[str, ...]) -> None:
     _by_name(view, "user", names.user, reserved)
     _by_name(view, "item", names.item, reserved)
+    if "user" not in view.roles and (basket := _basket(view.frame, view.free(reserved))):
+        view.roles["user"] = basket
+        view.note(f"No column names users: each {basket!r} stands for one.")
     _require(view, "user")
     _require(view, "item")
     if "time" not in view.roles:
@@ -240,7 +258,7 @@ def _text_roles(view: _Table, reserved: tuple[str, ...]) -> None:
     for role, column in text_roles(view.frame.select(view.free(reserved))).items():
         view.roles.setdefault(role, column)
     _require(view, "tokens")
-    for role, rank in (("time", names.time), ("entity", names.user)):
+    for role, rank in (("time", names.time), ("entity", names.entity)):
         fitting = [
             c
             for c in view.free(reserved)
@@ -257,9 +275,9 @@ def _row_roles(view: _Table, reserved: tuple[str, ...]) -> None:
         repeating = [
             c
             for c in view.free(reserved)
-            if names.user(c) is not None and _repeats(view.frame[c])
+            if names.entity(c) is not None and _repeats(view.frame[c])
         ]
-        if column := _best(repeating, names.user):
+        if column := _best(repeating, names.entity):
             view.roles["entity"] = column
     if "time" not in view.roles:
         medians = []

@@ -11,13 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
 from acclimate.domains import names, sections
 from acclimate.domains.declared import Declared
 from acclimate.domains.entries import NAME as NAME
 from acclimate.domains.entries import known, section, string, strings
-from acclimate.domains.inference import ROLES
-from acclimate.domains.schema import ColumnType, SchemaHints
+from acclimate.domains.inference import ROLES, table_by_roles
+from acclimate.domains.schema import ColumnType, Finding, SchemaHints
 from acclimate.errors import DomainError
+from acclimate.nearest import some
 
 _KEYS = ("name", "files", "roles", "types", "url", "tables", "crosswalk", *sections.KEYS)
 _MOST_BYTES = 2**20
@@ -48,7 +51,7 @@ def read_manifest(path: Path) -> SchemaHints:
     known(files, ROLES, "table", "[files]")
     roles: dict[str, Mapping[str, str]] = {}
     for table, chosen in section(found.get("roles", {}), "roles").items():
-        known([table], ROLES, "table", "[roles]")
+        _require_table(table, chosen)
         roles[table] = strings(chosen, f"roles.{table}")
         known(roles[table], ROLES[table], "role", f"[roles.{table}]")
     types = strings(found.get("types", {}), "types")
@@ -62,6 +65,18 @@ def read_manifest(path: Path) -> SchemaHints:
         *_database(found),
         string(found["crosswalk"], "crosswalk") if "crosswalk" in found else None,
     )
+
+
+def _require_table(name: str, chosen: object) -> None:
+    """Refuse a name under [roles] that is no table; a role there lacks the table it is of."""
+    of = [table for table, roles in ROLES.items() if name in roles]
+    if name not in ROLES and of and isinstance(chosen, str):
+        raise DomainError(
+            f"Expected roles under the table they belong to in {NAME}, found {name!r} right "
+            f"under [roles]. Write [roles.{of[0]}] above {name} = {chosen!r}"
+            + (f", or [roles.{'], [roles.'.join(of[1:])}]." if of[1:] else ".")
+        )
+    known([name], ROLES, "table", "[roles]")
 
 
 def merge(below: SchemaHints, above: SchemaHints | None) -> SchemaHints:
@@ -82,21 +97,51 @@ def merge(below: SchemaHints, above: SchemaHints | None) -> SchemaHints:
     )
 
 
-def with_declared(file: Path, columns: Sequence[str], hints: SchemaHints) -> SchemaHints:
-    """The hints with what a market.toml beside the file declares: its law holds there, too.
+def with_beside(
+    file: Path, frame: pl.DataFrame, hints: SchemaHints
+) -> tuple[SchemaHints, list[Finding]]:
+    """The hints with what a market.toml beside the file says of it; what it says of others.
 
-    columns  of the file; what is declared of others does not matter here
+    Roles and types hold for the columns that are there, of one table; so does the law.
     """
     beside = file.parent / NAME
-    if hints.declared != Declared() or not beside.is_file():
-        return hints
-    found = read_manifest(beside).declared
+    if not beside.is_file():
+        return hints, []
+    found = read_manifest(beside)
+    table = next(iter(hints.roles or hints.files), None)
+    table = table or next((t for t, name in found.files.items() if name == file.name), None)
+    table = table or table_by_roles(frame, found.roles)
+    here = set(frame.columns)
+    roles = {t: r for t, r in found.roles.items() if t == table and {*r.values()} <= here}
+    types = {column: kind for column, kind in found.types.items() if column in here}
+    unused = [f"[roles.{t}]" for t in found.roles if t not in roles]
+    unused += ["[types]"] if found.types and not types else []
+    notes = []
+    if unused:
+        message = (
+            f"{' and '.join(unused)} of the {NAME} beside {file.name!r} name no columns of its "
+            "own, or of another table, and are not used. Its columns are: "
+            f"{some(frame.columns, 12)}."
+        )
+        notes.append(Finding("note", "market", message))
+    if found.crosswalk is not None:
+        message = f"The crosswalk of {NAME} is for its folder, and not used for one file of it."
+        notes.append(Finding("note", "market", message))
+    declared = hints.declared
+    if declared == Declared():
+        declared = _law_of(found.declared, frame.columns)
+    said = SchemaHints(roles, types, {table: file.name} if table else {}, declared=declared)
+    return merge(said, hints), notes
+
+
+def _law_of(found: Declared, columns: Sequence[str]) -> Declared:
+    """What is declared, but for columns that are not in a file."""
     here = {names.squeeze(column) or column for column in columns}
     law = tuple(c for c in found.forbidden if (names.squeeze(c) or c) in here)
     if found.currency is not None:
         money = tuple(c for c in found.currency.money if c in columns)
         found = replace(found, currency=replace(found.currency, money=money))
-    return replace(hints, declared=replace(found, forbidden=law))
+    return replace(found, forbidden=law)
 
 
 def _database(found: Mapping[str, object]) -> tuple[str | None, dict[str, str]]:

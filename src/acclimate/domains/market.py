@@ -20,7 +20,7 @@ from acclimate.domains.databases import read_database
 from acclimate.domains.domain import Domain
 from acclimate.domains.folder import FolderTables, read_folder
 from acclimate.domains.inference import ROLES, table_by_columns, understand
-from acclimate.domains.manifest import NAME, merge, read_manifest, with_declared
+from acclimate.domains.manifest import NAME, merge, read_manifest, with_beside
 from acclimate.domains.once import Once, contents
 from acclimate.domains.readers import read_file, stem_of
 from acclimate.domains.returns import told_by_sign
@@ -29,6 +29,7 @@ from acclimate.domains.schema import Finding, Schema, SchemaHints, TableSchema
 from acclimate.domains.tables import build
 from acclimate.domains.values import canonical, text
 from acclimate.errors import DomainError
+from acclimate.nearest import did_you_mean, some
 
 _SHOWN = 12
 
@@ -101,18 +102,19 @@ def open_market(
         )
     elif _is_folder(path):
         said = hints
-        aside = repr((said.files, said.declared.files, said.crosswalk))
+        aside = repr((said.files, said.roles, said.declared.files, said.crosswalk))
         found = once.read((contents(path), aside), lambda: read_folder(path, said))
         name = path.resolve().name
     else:
         file = once.read(contents(path), lambda: read_file(path))
-        hints = with_declared(path, file.frame.columns, hints)
+        hints, unused = with_beside(path, file.frame, hints)
         table = _table_of_file(file.frame, hints)
-        found = FolderTables({table: file.frame}, {table: str(path)}, file.findings)
+        findings = (*file.findings, *unused)
+        found = FolderTables({table: file.frame}, {table: str(path)}, findings)
         name = stem_of(path)
     frames, seen = without_forbidden(found.frames, hints)
     found = replace(found, frames=frames, findings=(*found.findings, *seen))
-    _check_hints(found.frames, hints)
+    _check_hints(found.frames, hints, "files" if url is None else "tables")
     if part:
         name = "+".join(value.strip() for value in part.wanted.split(","))
     domain = _assemble(hints.name or name, found, hints, part)
@@ -158,7 +160,7 @@ def _table_of_file(frame: pl.DataFrame, hints: SchemaHints) -> str:
     return found if found in ("events", "texts") else "rows"
 
 
-def _check_hints(frames: Mapping[str, pl.DataFrame], hints: SchemaHints) -> None:
+def _check_hints(frames: Mapping[str, pl.DataFrame], hints: SchemaHints, section: str) -> None:
     for table, roles in hints.roles.items():
         if table not in frames:
             if table == "rows" and [*roles] == ["label"]:
@@ -167,17 +169,21 @@ def _check_hints(frames: Mapping[str, pl.DataFrame], hints: SchemaHints) -> None
                     f"{', '.join(frames)}. Name its file in market.toml ([files] rows = "
                     '"FILE"), or give that file itself as the market.'
                 )
+            there = "; ".join(f"{t}: {some(frame.columns, 12)}" for t, frame in frames.items())
             raise DomainError(
-                f"Expected roles for a table of this market ({', '.join(frames)}), found roles "
-                f"for {table!r}. Name the table's file under [files], or remove the roles."
+                f"Expected roles for a table of this market, found roles for {table!r} "
+                f"({some(roles.values())}). Its tables and their columns are {there}. Spell "
+                f"the columns as they are there, name what holds {table} under [{section}], or "
+                "remove the roles."
             )
     columns = {column for frame in frames.values() for column in frame.columns}
     for column in hints.types:
         if column not in columns:
             raise DomainError(
                 f"Expected a column of this market for the type "
-                f"{hints.types[column].value!r}, found {column!r}. The columns are: "
-                f"{', '.join(sorted(columns)[:40])}. Name one of these."
+                f"{hints.types[column].value!r}, found {column!r}."
+                f"{did_you_mean(column, columns)} The columns are: "
+                f"{some(sorted(columns), 12)}. Name one of these."
             )
 
 
@@ -240,6 +246,6 @@ def _sliced_table(frames: Mapping[str, pl.DataFrame], part: Slice, name: str) ->
                 break
     columns = next(iter(frames.values())).columns
     raise DomainError(
-        f"Expected a column {part.column!r} to slice by, found: {', '.join(columns[:40])}. "
-        "Name one of these."
+        f"Expected a column {part.column!r} to slice by, found: {some(columns, 12)}."
+        f"{did_you_mean(part.column, columns)} Name one of these."
     )

@@ -19,20 +19,45 @@ Rank: TypeAlias = Callable[[str], "int | None"]
 _USERS = (
     "user", "customer", "household", "visitor", "member", "reviewer", "account", "client",
     "shopper", "buyer", "consumer", "subscriber", "profile", "person", "guest", "card",
+    "purchaser", "patron",
 )  # fmt: skip
 _ITEMS = (
     "item", "product", "parentasin", "asin", "sku", "article", "stock", "goods", "material",
-    "movie", "book", "track", "song", "meal", "offer", "listing",
+    "movie", "book", "track", "song", "meal", "offer", "listing", "title", "variant", "style",
+    "content", "video", "game", "recipe", "news", "merchandise",
 )  # fmt: skip
 # Believed without a key behind them; `offer`, `card` or `stock` alone are attributes.
 _BARE = {
-    "user", "customer", "household", "visitor", "member", "reviewer", "shopper", "buyer",
-    "item", "product", "article", "movie", "track", "song",
-}  # fmt: skip
-_KEYS = ("id", "key", "code", "number", "num", "no", "nr", "hash", "uuid", "guid")
-_KEYS_BEFORE = ("id", "code")  # `id_user`
+    "user",
+    "customer",
+    "household",
+    "visitor",
+    "member",
+    "reviewer",
+    "shopper",
+    "buyer",
+    "client",
+    "purchaser",
+    "consumer",
+    "item",
+    "product",
+    "article",
+    "movie",
+    "track",
+    "song",
+}
+_AS_OFTEN_FEATURES = {"client", "consumer"}  # of a row: a browser, a kind of customer
+# What several items are taken in together; stands for the user where nothing names one.
+_BASKETS = (
+    "basket", "session", "cart", "receipt", "visit", "order", "invoice", "transaction",
+)  # fmt: skip  # fmt: skip
+_KEYS = (
+    "id", "key", "code", "number", "num", "no", "nr", "hash", "uuid", "guid", "ref",
+    "reference",
+)  # fmt: skip
+_KEYS_BEFORE = ("id", "code", "ref")  # `id_user`
 _USER_WORDS = ("uid", "userid", "cid", "custid", "hhid")
-_ITEM_WORDS = ("iid", "pid", "upc", "ean", "gtin", "isbn")
+_ITEM_WORDS = ("iid", "pid", "upc", "ean", "gtin", "isbn", "barcode", "mpn")
 _TIMES = (
     "timestamp", "eventtime", "eventtimestamp", "transactiontimestamp", "transactiontime",
     "unixreviewtime", "ordertime", "orderdate", "purchasetime", "purchasedate",
@@ -123,6 +148,20 @@ def user(name: str) -> int | None:
     return _thing(name, _USERS, _USER_WORDS)
 
 
+def entity(name: str) -> int | None:
+    """Rank of a name for the one that rows of a table are about, several perhaps."""
+    return None if meaning(name) in _AS_OFTEN_FEATURES else user(name)
+
+
+def basket(name: str) -> int | None:
+    """Rank of a name for what holds items taken together: a basket, a session, an order."""
+    rank = _thing(name, _BASKETS, ())
+    squeezed = meaning(name)
+    if rank is None and squeezed in _BASKETS:
+        rank = len(_BASKETS) + _BASKETS.index(squeezed)
+    return rank
+
+
 def item(name: str) -> int | None:
     """Rank of a name for the thing acted on."""
     return _thing(name, _ITEMS, _ITEM_WORDS)
@@ -179,7 +218,7 @@ def is_id(name: str) -> bool:
     squeezed = meaning(name)
     return (
         bool(parts and parts[-1] in _ID_WORDS)
-        or user(name) is not None
+        or entity(name) is not None
         or item(name) is not None
         or bool(re.fullmatch(r"column\d+|unnamed\d+", squeezed))
     )

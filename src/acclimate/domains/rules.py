@@ -18,6 +18,7 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.schema import ColumnType, Finding, SchemaHints, TableSchema
 from acclimate.domains.zones import to_local
 from acclimate.errors import DomainError
+from acclimate.nearest import did_you_mean, some
 from acclimate.plurals import number_of
 
 HOLIDAY = "holiday"
@@ -134,8 +135,9 @@ def beside_tables(
         if not any(_is_amount(schema, column) for schema in schemas.values()):
             columns = sorted({c for schema in schemas.values() for c in schema.types})
             raise DomainError(
-                f"Expected a column of numbers under `money` in [currency], found {column!r}. "
-                f"The columns are: {', '.join(columns[:40])}. Name one with numbers, or "
+                f"Expected a column of numbers under `money` in [currency], found {column!r}."
+                f"{did_you_mean(column, columns)} The columns are: {some(columns, 12)}. Name "
+                "one with numbers, or "
                 'declare its type "numeric".'
             )
     if declared.restricted:

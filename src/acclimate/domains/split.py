@@ -17,6 +17,7 @@ from acclimate.arrays import Array, Ints
 from acclimate.domains.problem import Claim
 from acclimate.domains.sample import Rows, known, strata
 from acclimate.errors import UsageError
+from acclimate.nearest import expected
 from acclimate.plurals import number_of
 from acclimate.rng import Rng
 
@@ -44,7 +45,7 @@ class Cut:
 
     def __post_init__(self) -> None:
         if self.by not in WAYS:
-            raise UsageError(f"Expected a split by {', '.join(WAYS)}; found {self.by!r}.")
+            raise UsageError(expected("a split", WAYS, self.by))
         for name, share in (("judge", self.judge), ("choose", self.choose)):
             if share is not None and not 0 < share < 1:
                 raise UsageError(f"Expected {name} between 0 and 1, a share; found {share}.")

@@ -22,6 +22,7 @@ from acclimate.domains.source import Source
 from acclimate.errors import InputError
 from acclimate.estimators.separated import domains_of, key_of, require_target, rows_of
 from acclimate.models.model import Model
+from acclimate.nearest import expected
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import models, named
 from acclimate.strategies.fitted import Fitted
@@ -79,7 +80,7 @@ class Adapted(BaseEstimator):  # type: ignore[misc]
         if isinstance(model, str):
             rows = {kind: each for kind, each in models().items() if each.form == "rows"}
             if model not in rows:
-                raise InputError(f"Expected a model among {', '.join(rows)}; found {model!r}.")
+                raise InputError(expected("a model", rows, model))
             model = rows[model]
         strategy = named(self.strategy) if isinstance(self.strategy, str) else self.strategy
         return Arm(named("target-only") if plain else strategy, model)

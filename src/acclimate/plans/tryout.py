@@ -15,6 +15,7 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.split import Cut
 from acclimate.domains.synthetic import make_events, make_rows
 from acclimate.errors import UsageError
+from acclimate.nearest import expected
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import models, named
@@ -69,7 +70,7 @@ def tryout(
     returns   scores by strategy; printed, they are one line
     """
     if model not in models():
-        raise UsageError(f"Expected a model among {', '.join(models())}; found {model!r}.")
+        raise UsageError(expected("a model", models(), model))
     key, specification = Rng.of(seed), models()[model]
     items = specification.form == "items"
     posed = (

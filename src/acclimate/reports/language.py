@@ -30,6 +30,7 @@ from typing import Any
 from markupsafe import Markup
 
 from acclimate.errors import UsageError
+from acclimate.nearest import expected
 
 SLOT = re.compile(r"\{(\w+)(?::([nwulsomck]))?\}")
 NUMBER = r"[-+]?(?:\d[\d,.]*(?:e[-+]?\d+)?(?: ?%)?|inf)|nan|unknown"
@@ -249,7 +250,7 @@ def language(code: str) -> Language:
         return ENGLISH
     if code not in known():
         raise UsageError(
-            f"Expected a language of reports, one of {', '.join(known())}; found {code!r}. "
+            f"{expected('a language of reports', known(), code)} "
             "Name one of these with --lang, or leave it out for English."
         )
     table = files("acclimate.reports") / "languages" / f"{code}.toml"

@@ -38,6 +38,7 @@ from acclimate.models.trees import Trees
 from acclimate.models.twotower import TwoTower
 from acclimate.models.walks import Rp3Beta
 from acclimate.models.wideease import WideEase
+from acclimate.nearest import expected
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.strategies.blend import Blend
@@ -282,10 +283,7 @@ def arms(
         serving = [model.kind for model in fitting]
         unknown = [kind for kind in fitted if kind not in serving]
         if unknown or not fitted:
-            raise UsageError(
-                f"Expected models among {', '.join(serving)}, which serve this task; found "
-                f"{', '.join(unknown) or 'none'}."
-            )
+            raise UsageError(expected("models that serve this task", serving, unknown))
         fitting = [model for model in fitting if model.kind in fitted]
     return [Arm(strategy, model) for strategy in kept for model in fitting]
 
@@ -302,8 +300,7 @@ def named(name: str) -> Strategy:
     unknown = [part for part in parts if part not in known]
     if unknown:
         raise UsageError(
-            f"Expected strategies among {', '.join(known)}, or a chain of them such as "
-            f'"coral + finetune"; found {", ".join(unknown)}.'
+            f'{expected("strategies", known, unknown)} A chain is written "coral + finetune".'
         )
     chain = tuple(known[part] for part in parts)
     if len(chain) == 1:

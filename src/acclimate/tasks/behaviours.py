@@ -14,6 +14,7 @@ import polars as pl
 from acclimate.domains.declared import Kinds
 from acclimate.domains.domain import Domain
 from acclimate.errors import TaskError
+from acclimate.nearest import did_you_mean, some
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def by_behaviour(market: Domain, asked: str | None) -> Behaviours:
     if asked not in found:
         raise TaskError(
             f"Expected events of the kind {asked!r} in {market.name!r}; found "
-            f"{', '.join(found)}. Name one of them as the behaviour, "
-            "or declare their names in market.toml under [kinds.names]."
+            f"{some(found)}.{did_you_mean(asked, found)} Name one of them as the behaviour, or "
+            "declare their names in market.toml under [kinds.names]."
         )
     kinds = market.schema.declared.kinds
     weights = dict.fromkeys(found, 1.0) if kinds is None else dict(kinds.weights)

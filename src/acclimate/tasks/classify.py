@@ -25,6 +25,7 @@ from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.split import Cut, cut_rows
 from acclimate.errors import TaskError, UsageError
+from acclimate.nearest import expected
 from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.tasks import scores
@@ -81,9 +82,7 @@ class Classify:
     def __post_init__(self) -> None:
         object.__setattr__(self, "also", tuple(self.also))  # JSON gives a list back
         if self.score_by is not None and self.score_by not in METRICS:
-            raise UsageError(
-                f"Expected a metric among {', '.join(METRICS)}; found {self.score_by!r}."
-            )
+            raise UsageError(expected("a metric", METRICS, self.score_by))
 
     @property
     def metric(self) -> Metric:
@@ -203,10 +202,7 @@ class Classify:
     ) -> tuple[Classify, list[str]]:
         """The metric and the positive class, decided on `fit` alone."""
         if self.positive is not None and self.positive not in classes:
-            raise UsageError(
-                f"Expected the positive class among {', '.join(classes)}; "
-                f"found {self.positive!r}."
-            )
+            raise UsageError(expected("the positive class", classes, self.positive))
         share = np.bincount(label, minlength=len(classes)) / max(len(label), 1)
         binary = len(classes) == 2
         if self.score_by in ("pr-auc", "roc-auc") and not binary:

@@ -18,6 +18,7 @@ from acclimate.domains.rowview import RowRecipe
 from acclimate.domains.sample import Rows, Sample
 from acclimate.domains.split import Cut, cut_rows
 from acclimate.errors import TaskError, UsageError
+from acclimate.nearest import expected
 from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.tasks import errors
@@ -64,9 +65,7 @@ class Regress:
     def __post_init__(self) -> None:
         object.__setattr__(self, "also", tuple(self.also))  # JSON gives a list back
         if self.score_by not in METRICS:
-            raise UsageError(
-                f"Expected a metric among {', '.join(METRICS)}; found {self.score_by!r}."
-            )
+            raise UsageError(expected("a metric", METRICS, self.score_by))
         if not 0 < self.level < 1:
             raise UsageError(
                 f"Expected a level between 0 and 1, the quantile that pinball is about; found "

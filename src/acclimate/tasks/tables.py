@@ -15,6 +15,7 @@ from acclimate.domains.source import Source, shared
 from acclimate.domains.values import canonical, typed
 from acclimate.domains.zones import ahead
 from acclimate.errors import DomainError, TaskError
+from acclimate.nearest import did_you_mean, some
 from acclimate.tasks.given import agreed
 
 FEATURES = (ColumnType.NUMERIC, ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME)
@@ -34,8 +35,9 @@ def rows_table(domain: Domain) -> pl.DataFrame:
         )
     if "label" not in rows.columns:
         raise TaskError(
-            f"Expected a label column in {domain.name!r}; found {', '.join(rows.columns)}. "
-            "Name it with --label, or in market.toml under [roles.rows]."
+            f"Expected a label column in {domain.name!r}; found {some(rows.columns, 12)}. "
+            "Name it with --label, or in market.toml under [roles.rows]. Where these are "
+            "purchases to recommend from, name user and item under [roles.events]."
         )
     return rows
 
@@ -87,7 +89,8 @@ def _require_labels(target: Domain, also: Sequence[str]) -> None:
     if missing:
         raise TaskError(
             f"Expected columns of target {target.name!r} as other labels; found no "
-            f"{', '.join(missing)} among {', '.join(columns[:40])}. Name others with --also."
+            f"{', '.join(missing)} among {some(columns, 12)}.{did_you_mean(missing, columns)} "
+            "Name others with --also."
         )
 
 

@@ -26,6 +26,7 @@ from acclimate.errors import StrategyError
 from acclimate.models.joint import JointNetwork, of_task, own, task_names
 from acclimate.models.model import Model, Tick, idle
 from acclimate.models.network import Batch, Losses, Params, Step, Stream, Trainable, Tuning
+from acclimate.nearest import expected
 from acclimate.rng import Rng
 from acclimate.strategies.multitask.balance import BALANCES, Balance, balancing
 from acclimate.strategies.multitask.lessons import (
@@ -88,9 +89,7 @@ class HardSharing(Adapt):
                 f"{self.others}. At 0 the served task is learned alone."
             )
         if self.balance not in BALANCES:
-            raise StrategyError(
-                f"Expected a balance among {', '.join(BALANCES)}; found {self.balance!r}."
-            )
+            raise StrategyError(expected("a balance", BALANCES, self.balance))
 
     def refuses(self, problem: Problem, model: Model) -> str | None:
         if not isinstance(model, Trainable):
