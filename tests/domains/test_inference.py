@@ -368,6 +368,12 @@ def test_rows_that_each_have_their_own_transaction_are_no_baskets() -> None:
     assert table_by_columns(frame) == "rows"
 
 
+def test_orders_with_a_label_are_rows() -> None:
+    frame = pl.DataFrame({"order_id": ["1", "1", "2"], "sku": ["a", "b", "a"]})
+    assert table_by_columns(frame) == "events"
+    assert table_by_columns(frame.with_columns(is_fraud=pl.lit(0))) == "rows"
+
+
 def test_a_client_of_rows_may_be_a_browser_and_groups_nothing() -> None:
     frame = rows(client=["web", "ios", "app"] * 4, age=list(range(12)))
     assert "entity" not in understand(frame, "rows").roles

@@ -139,7 +139,9 @@ def table_by_columns(frame: pl.DataFrame) -> str:
         return "texts"
     columns = [name for name in frame.columns if single(frame[name])]
     item = _best(columns, names.item)
-    user = _best(columns, names.user) or _basket(frame, columns)
+    user = _best(columns, names.user)
+    if user is None and all(names.label(column, edge=False) is None for column in columns):
+        user = _basket(frame, columns)
     if user and item:
         return "events"
     for table, column in (("items", item), ("users", user)):
