@@ -369,7 +369,7 @@ def test_rows_that_each_have_their_own_transaction_are_no_baskets() -> None:
 
 
 def test_orders_with_a_label_are_rows() -> None:
-    frame = pl.DataFrame({"order_id": ["1", "1", "2"], "sku": ["a", "b", "a"]})
+    frame = pl.DataFrame({"order_id": list("1123"), "sku": list("abaa")})
     assert table_by_columns(frame) == "events"
     assert table_by_columns(frame.with_columns(is_fraud=pl.lit(0))) == "rows"
 
