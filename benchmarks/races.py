@@ -8,6 +8,7 @@ data, compiling once).
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class Lap:
     def of(cls, watch: Watch, quality: float, times: float = 1.0) -> Lap:
         """What a watch saw of work done `times` times over."""
         return cls(watch.seconds / times, quality, watch.processor / times)
+
+    @classmethod
+    def told(cls, text: str) -> Lap:
+        """What a program said of its lap by `watch.tell`, in its last line."""
+        return cls(**json.loads(text.strip().splitlines()[-1]))
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def run(
                 laps.setdefault(("theirs", threads), []).append(_lap(race.theirs, 1, threads))
             except NoPeer as error:
                 why = str(error)
-    memory = round(peak_mb())
+    memory = _own(laps["ours", min(settings)])
     ours = {t: median(lap.seconds for lap in laps["ours", t]) for t in settings}
     theirs = {t: _median(laps.get(("theirs", t), []), "seconds") for t in settings}
     for threads in settings:
@@ -173,7 +179,7 @@ def run(
             metric="growth",
             value=took / first,
             seconds=lap.seconds,
-            peak_mb=round(peak_mb()),
+            peak_mb=_own([lap]),
             **common,
         )
 
@@ -205,6 +211,11 @@ def _lap(runner: Runner, scale: float, threads: int) -> Lap:
             return runner(scale, threads)
         finally:
             surroundings.cache_clear()
+
+
+def _own(laps: list[Lap]) -> float:
+    """The largest peak of the processes of these laps, or of this one where they had none."""
+    return round(max((lap.peak_mb or 0.0 for lap in laps), default=0.0) or peak_mb())
 
 
 def _median(laps: list[Lap], what: str) -> float | None:

@@ -11,7 +11,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from acclimate.arrays import Array, Bools, Ints, Strings
+from acclimate.arrays import Array, Ints, Strings
+from acclimate.domains.coding import coded, firsts, order_of
 from acclimate.domains.sample import Interactions
 
 
@@ -35,17 +36,20 @@ class Past:
     @classmethod
     def of(cls, events: pl.DataFrame) -> Past:
         """The past of some events (user, item, time?), in any order."""
-        users, items = ids_of(events["user"]), ids_of(events["item"])
-        pair = _coded(events, users, items)
+        (pair, users), (item, items) = coded(events["user"]), coded(events["item"])
+        pair *= len(items)
+        pair += item
         time = events["time"] if "time" in events.columns else None
         if time is not None and time.null_count():
             return cls(pair, time, users, items, once=False)
         if time is not None and not time.is_sorted():
-            order = np.argsort(time.to_physical().to_numpy(), kind="stable")
-            pair, time = pair[order], time[order]
-        first = pl.Series(pair).is_first_distinct()
-        time = None if time is None else time.filter(first)
-        return cls(pair[first.to_numpy()], time, users, items, once=True)
+            moments = time.to_physical().to_numpy()
+            order = order_of(moments)
+            pair = np.take(pair, order)
+            time = pl.Series("time", np.take(moments, order)).cast(time.dtype)
+        first = firsts(pair)
+        time = None if time is None else time.filter(pl.Series(first))
+        return cls(pair[first], time, users, items, once=True)
 
     def until(self, clock: datetime | None, timed: bool = False) -> Interactions:
         """Who had taken what at `clock`, of the users and items met by then.
@@ -59,7 +63,7 @@ class Past:
             known = ~(time > clock).fill_null(False)
             pair, time = pair[known.to_numpy()], time.filter(known)
         if not self.once:
-            first = _first(pair)
+            first = firsts(pair)
             pair, time = pair[first], None if time is None else time.filter(pl.Series(first))
         when = seconds(time, len(pair)) if timed else None
         user, item = np.divmod(pair, max(1, len(self.items)))
@@ -78,7 +82,7 @@ def interactions(
     """
     pair = _coded(events, users, items)
     kept = np.flatnonzero(pair >= 0)
-    kept = kept[_first(pair[kept])]
+    kept = kept[firsts(pair[kept])]
     user, item = np.divmod(pair[kept], max(1, len(items)))
     when = seconds(events["time"].gather(kept), len(kept)) if timed else None
     return Interactions(user, item, users, items, time=when)
@@ -117,12 +121,6 @@ def _coded(events: pl.DataFrame, users: Strings, items: Strings) -> Ints:
     """(n,) a number for each event's pair, −1 for one of others."""
     user, item = positions(events["user"], users), positions(events["item"], items)
     return np.where((user >= 0) & (item >= 0), user * len(items) + item, -1)
-
-
-def _first(pair: Ints) -> Bools:
-    """(n,) whether a pair stands here for the first time."""
-    once: Bools = pl.Series(pair).is_first_distinct().to_numpy()
-    return once
 
 
 def _met(position: Ints, ids: Strings) -> tuple[Ints, Strings]:
