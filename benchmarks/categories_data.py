@@ -47,14 +47,11 @@ def read(args: argparse.Namespace) -> tuple[list[Category], list[Category]]:
     # Every fourth is a target, so that they are no rarer than the others.
     left = set(names[1 :: max(2, wanted // max(args.targets, 1))][: args.targets])
     sold = {
-        name: known.filter(pl.col("category") == name)["product"]
-        .value_counts()
-        .sort(["count", "product"], descending=[True, False])["product"][: args.products]
-        .to_list()
+        name: _most(known.filter(pl.col("category") == name)["product"])[: args.products]
         for name in names
     }
     columns = [product for name in names if name not in left for product in sold[name]]
-    departments = sorted(known["department"].drop_nulls().unique())
+    departments = _most(known["department"].drop_nulls())
     views = [_features(bought, moment, columns, departments) for moment in moments]
     spread = views[0][1].std(axis=0)
     scale, middle = np.where(spread > 0, spread, 1.0), views[0][1].mean(axis=0)
@@ -75,6 +72,12 @@ def read(args: argparse.Namespace) -> tuple[list[Category], list[Category]]:
         "department",
     )
     return shared, [*targets, dormant]
+
+
+def _most(bought: pl.Series) -> list[str]:
+    """The values, those bought most first."""
+    counts = bought.value_counts().sort(["count", bought.name], descending=[True, False])
+    return counts[bought.name].to_list()
 
 
 def _tables(data: Path | None) -> tuple[pl.DataFrame, pl.DataFrame]:

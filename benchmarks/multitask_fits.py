@@ -301,11 +301,17 @@ def each_loss(model: Any, view: RowView) -> Array:
     return np.asarray(-np.log(np.clip(p, 1e-9, 1.0)))
 
 
-def out_of_fold(fitting: Callable[[list[Task]], list[Any]], tasks: list[Task]) -> Losses:
-    """The loss of each training row under the fit that left it out."""
+def out_of_fold(
+    fitting: Callable[[list[Task]], list[Any]], tasks: list[Task], folds: int = FOLDS
+) -> Losses:
+    """The loss of each training row under the fit that left it out.
+
+    A row that tasks have in common is left out of all of them at once.
+    """
     found = [np.zeros(task.fit.n) for task in tasks]
-    for fold in range(FOLDS):
-        parts = [np.arange(task.fit.n) % FOLDS == fold for task in tasks]
+    places = [np.arange(task.fit.n) if task.rows is None else task.rows for task in tasks]
+    for fold in range(folds):
+        parts = [place % folds == fold for place in places]
         pairs = [*zip(tasks, parts, strict=True)]
         models = fitting([task.taking(np.flatnonzero(~part)) for task, part in pairs])
         for at, (model, (task, part)) in enumerate(zip(models, pairs, strict=True)):
