@@ -17,6 +17,7 @@ from benchmarks.line import Line
 # name: (module, one line).  A new benchmark is a module and an entry here.
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "guard": ("benchmarks.guard", "how often the verdict adopts what does not help"),
+    "placebo": ("benchmarks.placebo", "whether what is adopted is owed to its sources"),
     "cross_market": (
         "benchmarks.cross_market",
         "one market learns from the others",

@@ -17,6 +17,7 @@ from acclimate.domains.synthetic import make_rows
 from acclimate.errors import StrategyError
 from acclimate.models.linear import Linear
 from acclimate.models.model import Model, Tick, idle
+from acclimate.models.trees import Trees
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import Examined, examine
 from acclimate.plans.runner import Trial
@@ -67,6 +68,10 @@ def posed() -> Posed:
     return Classify().pose(target, [source], Cut(labels=40, by="random"), key)
 
 
+def done(strategy: Strategy, model: Model, value: float = 0.5) -> Trial:
+    return Trial(Arm(strategy, model), "done", "", "log-loss", value, n=20)
+
+
 Judge = Callable[..., Examined]
 
 
@@ -79,11 +84,9 @@ def verdict_of(posed: Posed, tmp_path: Path) -> Judge:
         budget: Budget | None,
         problem: Problem = posed.problem,
         seed: int = 0,
+        *others: Trial,
     ) -> Examined:
-        def done(each: Strategy, model: Model) -> Trial:
-            return Trial(Arm(each, model), "done", "", "log-loss", 0.5, n=20)
-
-        trials = [done(TargetOnly(), Linear(penalty=1e-3)), done(strategy, Linear())]
+        trials = [done(TargetOnly(), Linear(penalty=1e-3)), done(strategy, Linear()), *others]
         ledger = Ledger(tmp_path / "ledger.jsonl")
         rng = Rng.of(seed)
         return examine(
@@ -122,6 +125,21 @@ def test_what_a_penalty_gains_is_not_owed_to_the_sources(verdict_of: Judge) -> N
         ", so that the gain may be owed to the method (one more penalty, another model) and "
         "not to the sources: try target-only with more settings and models."
     ) in found.verdict.sentence
+
+
+def test_target_only_with_the_arms_model_stands_beside_where_another_was_the_baseline(
+    verdict_of: Judge, posed: Posed
+) -> None:
+    trees = done(TargetOnly(), Trees(), 0.4)
+    found = verdict_of(Pooled(), Budget(60), posed.problem, 0, trees)
+    assert found.verdict.answer == "adopt"
+    assert found.verdict.baseline == "target-only/trees"
+    assert [each.baseline for each in found.verdict.against] == [SHUFFLED, "target-only/linear"]
+    ours, theirs = (
+        found.scores[f"{name}/linear"]["log-loss"] for name in ("pooled", "target-only")
+    )
+    assert found.verdict.against[1].effect == pytest.approx(theirs - ours)
+    assert "; pooled/linear beats target-only/linear (+" in found.verdict.sentence
 
 
 def test_the_placebo_decides_nothing_and_is_the_same_again(verdict_of: Judge) -> None:
