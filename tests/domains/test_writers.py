@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from acclimate.domains.readers import read_table
-from acclimate.domains.writers import write_table
+from acclimate.domains.writers import write_answers, write_table
 from acclimate.errors import DomainError, UsageError
 
 EXTENSIONS = [".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"]
@@ -117,3 +117,20 @@ def test_a_folder_in_the_way_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").mkdir()
     with pytest.raises(UsageError, match="Expected a path that can be written"):
         write_table(pl.DataFrame({"a": [1]}), tmp_path / "t.csv")
+
+
+def test_answers_as_text_have_six_digits_and_no_empty_quotes(tmp_path: Path) -> None:
+    said = {"mine": [1 / 3, 2 / 3], "said": ["", "x"]}
+    frame = pl.DataFrame({**said, "score": [1 / 3, 2e-9 / 3], "note": ["", "new"]})
+    ours = ["score", "note"]
+    write_answers(frame, ours, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text().splitlines() == [
+        "mine,said,score,note",
+        '0.3333333333333333,"",0.333333,',
+        "0.6666666666666666,x,6.66667e-10,new",
+    ]
+    write_answers(frame, ours, tmp_path / "a.parquet")
+    assert pl.read_parquet(tmp_path / "a.parquet").equals(frame)
+    large = pl.DataFrame({"prediction": [1234567.25, 0.5]})
+    write_answers(large, ["prediction"], tmp_path / "b.csv")
+    assert pl.read_csv(tmp_path / "b.csv")["prediction"].to_list() == [1234567.25, 0.5]

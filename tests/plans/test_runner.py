@@ -206,7 +206,7 @@ def test_trials_come_in_the_order_of_the_plan_and_progress_is_told(small_rows: P
         lambda *said: told.append(said),
     )
     assert [t.arm.name for t in trials] == ["target-only/linear", "pooled/linear"]
-    assert told == [("target-only/linear", 0, 2), ("pooled/linear", 1, 2), ("done", 2, 2)]
+    assert told == [("target-only/linear", 0, 2), ("pooled/linear", 1, 2)]
     for each in trials:
         assert (each.status, each.reason) == ("done", "why")
         assert each.low <= each.value <= each.high

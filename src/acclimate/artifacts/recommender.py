@@ -62,12 +62,14 @@ class Recommender:
     model      ranks for any history
     encoder    which items it knows, and what else of users and items
     histories  user, item: what each user of the target took
+    arm        which way it was learned, for what is said of it
     """
 
     model: Any = field(repr=False)
     encoder: ItemEncoder = field(repr=False)
     histories: pl.DataFrame = field(repr=False)
     target: str = ""
+    arm: str = ""
 
     @classmethod
     def of(cls, artifact: Artifact) -> Recommender:
@@ -81,7 +83,7 @@ class Recommender:
         histories = held.histories
         if histories is None:
             histories = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
-        return cls(artifact.fitted.model, encoder, histories, held.target)
+        return cls(artifact.fitted.model, encoder, histories, held.target, held.arm)
 
     # ── what is known ───────────────────────────────────────────────────────
 
@@ -315,10 +317,12 @@ class Recommender:
         Raises UsageError for a model whose scores are no sums, or an item it does not know.
         """
         if not isinstance(self.model, Adds):
+            found = f"{self.arm or self.model.kind}, {self._besides}"
             raise UsageError(
                 "Expected a model whose score is a sum over a history (ease, item-knn, "
-                "rp3beta, sparse-ease, graph-filter, als); found "
-                f"{self.model.kind}, whose lists have no such reasons. Leave --why out."
+                f"rp3beta, sparse-ease, graph-filter, als); found {found}. "
+                "Leave --why out, or adapt again with --model ease and no "
+                "such strategy or launch."
             )
         if item not in self.column:
             raise UsageError(
@@ -338,6 +342,15 @@ class Recommender:
         return pl.DataFrame(told, schema=schema).sort(
             "contribution", descending=True, maintain_order=True
         )
+
+    @property
+    def _besides(self) -> str:
+        """Why a model's scores are no sums over a history."""
+        if isinstance(self.encoder, BesideEncoder):
+            return "whose scores go by what users took in other markets too"
+        if isinstance(self.model, ReadsAttributes):
+            return "whose scores go by attributes too, as those of launched items must"
+        return "whose scores are made otherwise"
 
     def history(self, user: str) -> list[str]:
         """What a user of the target took, nothing for a stranger."""

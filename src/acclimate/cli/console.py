@@ -13,6 +13,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from acclimate.cli.pace import Pace
+from acclimate.nearest import some
+from acclimate.plans.tally import Tally
 from acclimate.plurals import number_of
 
 if TYPE_CHECKING:
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
     from acclimate.domains.schema import Finding
     from acclimate.domains.source import Source
     from acclimate.gaps.gap import Gap
-    from acclimate.plans.plan import Plan
+    from acclimate.plans.plan import Step
     from acclimate.result import Result
     from acclimate.tasks.task import Posed
+    from acclimate.verdicts.verdict import Verdict
 
 
 class Console:
@@ -49,6 +53,7 @@ class Console:
             transient=True,
         )
         number = bar.add_task("reading", total=1, left="")
+        pace = Pace()
 
         def listen(stage: str, value: Any) -> None:
             if stage == "markets":
@@ -60,11 +65,18 @@ class Console:
             elif stage == "gap":
                 self.gap(value)
             elif stage == "plan":
-                self._plan(value)
+                self._out.print("[bold]plan[/]")
+                self._steps(value.steps)
+                pace.plan([step.arm.model.kind for step in value.steps])
+            elif stage == "remedies":
+                self._steps(value)
+                pace.plan([step.arm.model.kind for step in value])
             elif stage == "trial":
-                self._trial(bar, number, *value)
+                self._trial(bar, number, pace, *value)
             elif stage == "trials":
                 bar.update(number, description="judging and refitting", left="")
+                if not self._out.is_terminal:
+                    self._out.print(f"  {Tally.of(trial.status for trial in value)}")
 
         with bar:
             yield listen
@@ -86,7 +98,7 @@ class Console:
             kinds: dict[str, list[str]] = {}
             for column, kind in schema.types.items():
                 kinds.setdefault(str(kind), []).append(column)
-            columns = "; ".join(f"{kind}: {_some(names)}" for kind, names in kinds.items())
+            columns = "; ".join(f"{kind}: {some(names, 12)}" for kind, names in kinds.items())
             roles = ", ".join(f"{role}={column}" for role, column in schema.roles.items())
             rows = f"{domain.tables[name].height:,}"
             table.add_row(name, rows, escape(roles), escape(columns))
@@ -120,12 +132,12 @@ class Console:
             ways = [
                 row["arm"]
                 for row in summary["leaderboard"]
-                if row["status"] == "done" and row["strategy"] != "target-only"
+                if row["value"] is not None and row["strategy"] != "target-only"
             ]
             if ways and result.verdict.arm != ways[0]:
                 picked = escape(result.verdict.arm)
-                why = "the simplest of these within one standard error of the best"
-                self._out.print(f"judged: {picked}, {why}")
+                why = "the simplest of these whose paired difference to the best is within one"
+                self._out.print(f"judged: {picked}, {why} standard error of that difference")
         for fact in summary["facts"].get(result.verdict.arm, ()):
             self._out.print(f"  [dim]{escape(fact)}[/]")
         if summary["refused"]:
@@ -140,14 +152,16 @@ class Console:
             other = len(summary["refused"]) - sum(map(len, whys.values()))
             if other:
                 why = "the model does not offer what the strategy needs (see the report)"
-                some = f"{other} of them" if whys else "all of them"
-                self._out.print(f"  [dim]{some}: {why}[/]")
+                those = f"{other} of them: " if whys else ""
+                self._out.print(f"  [dim]{those}{why}[/]")
             for why, names in whys.items():
-                self._out.print(f"  [dim]{escape(_some(names))}: {escape(why)}[/]")
+                self._out.print(f"  [dim]{escape(some(names))}: {escape(why)}[/]")
         colour = "green" if result.verdict.answer == "adopt" else "cyan"
         answer = escape(result.verdict.answer)
         self._out.print(f"[bold {colour}]verdict: {answer}[/]")
         self._out.print(escape(result.verdict.sentence))
+        for line in advice(result.verdict, summary["shipped"]["arm"]):
+            self._out.print(f"  [dim]{escape(line)}[/]")
         self._out.print(f"ships: {escape(summary['shipped']['arm'])}")
         for name, path in (
             ("artifact", result.artifact),
@@ -179,8 +193,13 @@ class Console:
                 f"{row['seconds']:.1f}",
                 row["status"],
             )
-        self._out.print(table)
-        self._untried(summary)
+        if any(row["value"] is not None for row in summary["leaderboard"]):
+            self._out.print(table)
+        else:
+            self._out.print(
+                "no leaderboard: the target is too small to set any of it aside to choose by"
+            )
+        self._unscored(summary)
 
     def _votes(self, summary: Mapping[str, Any]) -> None:
         """What each validator says of every arm, where the target has no labels."""
@@ -195,17 +214,23 @@ class Console:
             said = [f"{votes[name]:.4f}" if name in votes else "" for name in names]
             table.add_row(row["arm"], *said, row["status"])
         self._out.print(table)
-        self._untried(summary)
+        self._unscored(summary)
 
-    def _untried(self, summary: Mapping[str, Any]) -> None:
-        """How many arms the budget did not reach."""
-        missed = len(summary["leaderboard"]) - len(tried(summary))
-        if missed:
-            arms = number_of(missed, "arm")
+    def _unscored(self, summary: Mapping[str, Any]) -> None:
+        """How many arms ended how where not all are done, and why those are not."""
+        tally = Tally.of(row["status"] for row in summary["leaderboard"])
+        if tally.done < tally.arms:
+            self._out.print(f"[yellow]{tally}[/]")
+        if tally.abandoned:
             self._out.print(
-                f"[yellow]the budget, less what judging is expected to take, ended before "
-                f"{arms}; raise --budget[/]"
+                "  [yellow]abandoned: the budget, less what judging is expected to take, ended "
+                "before they did; raise --budget[/]"
             )
+        whys: dict[str, list[str]] = {}
+        for arm, why in summary["failed"].items():
+            whys.setdefault(why, []).append(arm)
+        for why, arms in whys.items():
+            self._out.print(f"  [yellow]failed: {escape(some(arms))}: {escape(why)}[/]")
 
     def say(self, text: str) -> None:
         """A plain line for people."""
@@ -236,30 +261,30 @@ class Console:
         for note in posed.notes:
             self._out.print(f"  [dim]{escape(note)}[/]")
 
-    def _plan(self, plan: Plan) -> None:
-        self._out.print("[bold]plan[/]")
+    def _steps(self, steps: Sequence[Step]) -> None:
         reasons: dict[str, list[str]] = {}
-        for step in plan.steps:
+        for step in steps:
             reasons.setdefault(step.reason, []).append(step.arm.name)
         for reason, names in reasons.items():
             self._out.print(f"  {escape(', '.join(names))}: {escape(reason)}")
 
     def _trial(
-        self, bar: Progress, number: Any, text: str, done: int, total: int, budget: Any
+        self,
+        bar: Progress,
+        number: Any,
+        pace: Pace,
+        text: str,
+        done: int,
+        total: int,
+        budget: Any,
     ) -> None:
-        pace = budget.spent / done * (total - done) if done else budget.left
-        left = max(0.0, min(pace, budget.left))
-        bar.update(
-            number,
-            description=f"trying {text}",
-            completed=done,
-            total=total,
-            left=f"about {left:.0f} s left",
-        )
-        if not self._out.is_terminal and (budget.left >= 0 or done == total):
-            self._out.print(
-                f"  [{done}/{total}] {text} (about {left:.0f} s left)", markup=False
-            )
+        pace.at(done, budget.spent)
+        guess = pace.left(done)
+        left = "" if guess is None else f"about {max(0.0, min(guess, budget.left)):.0f} s left"
+        bar.update(number, description=f"trying {text}", completed=done, total=total, left=left)
+        if not self._out.is_terminal and budget.left >= 0:
+            said = f" ({left})" if left else ""
+            self._out.print(f"  [{done + 1}/{total}] {text}{said}", markup=False)
 
 
 def tried(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -275,6 +300,17 @@ def said_of(source: Source) -> str:
     return "(rows not seen)" if source.held is None else f"{source.n:,} (rows not shared)"
 
 
-def _some(names: Sequence[str], at_most: int = 12) -> str:
-    shown = ", ".join(names[:at_most])
-    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
+def advice(verdict: Verdict, ships: str) -> list[str]:
+    """What the figures of a verdict do not say by themselves."""
+    said = []
+    if verdict.looks > 1:
+        said.append(
+            f"look {verdict.looks} at these judged {verdict.unit}: each look is paid for, so "
+            f"the interval is of {100 * (1 - verdict.level):.4g} % where the first had 95 %"
+        )
+    if verdict.answer == "not-enough-data" and ships == verdict.baseline != verdict.arm:
+        said.append(
+            f"until there are more {verdict.unit} to judge on, target-only ships; "
+            f"--when-unsure best-guess ships {verdict.arm} instead"
+        )
+    return said

@@ -45,8 +45,9 @@ def demo(
 
     console = Console(as_json)
     markets = out / "markets"
+    tables = _read()
     console.say(f"writing three markets to {markets}")
-    write_markets(markets, seed)
+    write_markets(markets, seed, tables)
     with console.listening() as listen:
         result = workflow.adapt(
             Recommend(k=10, at_most=AT_MOST),
@@ -65,14 +66,19 @@ def demo(
     console.table(shown, f"ten recommendations for household {household}")
 
 
-def write_markets(folder: Path, seed: int) -> None:
-    """Write the target `new-stores` and the sources as folders of Parquet files."""
+def write_markets(
+    folder: Path, seed: int, tables: tuple[pl.DataFrame, pl.DataFrame] | None = None
+) -> None:
+    """Write the target `new-stores` and the sources as folders of Parquet files.
+
+    tables  transactions and products; None: those of the demo
+    """
     import polars as pl
 
     from acclimate.domains.writers import write_table
     from acclimate.rng import Rng
 
-    transactions, products = _read()
+    transactions, products = tables or _read()
     visits = transactions.group_by("household_id", "store_id").agg(
         pl.col("basket_id").n_unique().alias("visits")
     )

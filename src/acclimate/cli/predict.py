@@ -22,7 +22,7 @@ def predict(
     """Answer a table: top-k for users, a score for pairs, classes or numbers for rows."""
     from acclimate import workflow
     from acclimate.domains.readers import read_file
-    from acclimate.domains.writers import write_table
+    from acclimate.domains.writers import write_answers
     from acclimate.errors import UsageError
 
     if out.resolve() == table.resolve():
@@ -34,5 +34,5 @@ def predict(
     for finding in asked.findings:
         typer.echo(finding.message, err=True)
     answers = workflow.predict(artifact, asked.frame, k)
-    write_table(answers, out)
+    write_answers(answers, [c for c in answers.columns if c not in asked.frame.columns], out)
     typer.echo(f"{number_of(answers.height, 'row')} written to {out}", err=True)

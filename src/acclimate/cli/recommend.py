@@ -50,7 +50,7 @@ def recommend(
     from acclimate import workflow
     from acclimate.artifacts.serving import Asked, served
     from acclimate.cli.console import Console
-    from acclimate.domains.writers import write_table
+    from acclimate.domains.writers import write_answers
     from acclimate.errors import UsageError
     from acclimate.nearest import some
     from acclimate.plurals import number_of
@@ -80,7 +80,7 @@ def recommend(
             f"{items} unknown to the model and left out of the baskets: {known}", err=True
         )
     if out is not None:
-        write_table(found.lists, out)
+        write_answers(found.lists, ["score", "note"], out)
         typer.echo(f"{number_of(found.lists.height, 'row')} written to {out}", err=True)
     if as_json:
         Console(True).result(

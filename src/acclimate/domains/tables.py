@@ -138,9 +138,10 @@ def build(
     else:
         table, types = _things(door, types, understood.table[:-1])
     if not table.height:
+        why = next((f.message for f in reversed(door.findings) if "dropped" in f.message), "")
         raise DomainError(
-            f"Expected usable rows in {origin!r}, found none after those without "
-            f"{' or '.join(understood.roles)} were dropped. Check these columns."
+            f"Expected usable rows in {origin!r}, found none{': ' if why else '.'}{why} Fill "
+            "the columns that hold them, or name others in market.toml."
         )
     _constant(door, sliced_by)
     if understood.table in ("events", "rows"):
@@ -196,13 +197,12 @@ def _events(door: _Door) -> pl.DataFrame:
         door.numeric(roles[role]).alias(role) for role in ("value", "quantity") if role in roles
     ]
     table = pl.DataFrame(columns)
-    known = table
-    if table["user"].null_count() or table["item"].null_count():
-        known = table.filter(pl.col("user").is_not_null() & pl.col("item").is_not_null())
+    lacking = [f"no {role}" for role in ("user", "item") if table[role].null_count()]
+    known = table.drop_nulls(["user", "item"]) if lacking else table
     if lost := table.height - known.height:
+        what = " or ".join(lacking)
         door.find(
-            f"{lost:,} of {table.height:,} events have no user or no item and were dropped.",
-            "warning",
+            f"{lost:,} of {table.height:,} events have {what} and were dropped.", "warning"
         )
     if others := list(door.understood.types):
         door.find(f"Columns of events without a role were left out: {', '.join(others)}.")

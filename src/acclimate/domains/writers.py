@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from acclimate.domains.disk import replace_files
 from acclimate.errors import DomainError, UsageError
+
+DIGITS = 6  # of a score written as text; a list's order is its rank
 
 
 def write_table(frame: pl.DataFrame, path: str | Path) -> None:
@@ -36,6 +38,23 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
             f"Expected a path that can be written, found {str(path)!r}: {error}. "
             "Name a file in a folder you may write to, on a disk with room."
         ) from None
+
+
+def write_answers(answers: pl.DataFrame, ours: Sequence[str], path: str | Path) -> None:
+    """Write answers; as text, scores have six digits and a note that says nothing is empty.
+
+    ours  the columns that hold answers; others were asked with, and stay as they are
+    path  as `write_table` takes it; files that keep types keep every digit
+    """
+    plain: list[pl.Expr] = []
+    typed = not Path(path).name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    for name in () if typed else ours:
+        # Of an amount of a million, six digits would say less than it means.
+        if answers[name].dtype.is_float() and (answers[name].abs() < 10**DIGITS).all():
+            plain.append(pl.col(name).round_sig_figs(DIGITS))
+        elif answers[name].dtype == pl.String:
+            plain.append(pl.col(name).replace("", None))
+    write_table(answers.with_columns(plain), path)
 
 
 def _encoded(frame: pl.DataFrame, path: Path) -> bytes:

@@ -33,7 +33,7 @@ class Budget:
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
             raise UsageError(
-                f"Expected a budget above 0 seconds, and an end to it; found {self.seconds}."
+                f"Expected a budget in seconds, finite and above 0; found {self.seconds:g}."
             )
         self._start = self.clock()
 

@@ -24,6 +24,7 @@ from acclimate.plans.beyond import Lists
 from acclimate.plans.budget import Budget
 from acclimate.plans.placebo import Answer, in_time, placebo
 from acclimate.plans.runner import Trial, best_baseline, best_of, pick
+from acclimate.plans.tally import Tally
 from acclimate.rng import Rng
 from acclimate.tasks.task import Task
 from acclimate.verdicts.compare import Contrast, Effect, paired_effect
@@ -151,9 +152,9 @@ def examine(
                 answers[plain.arm.name] = answer
                 beside.append((plain.arm.name, against(answer)))
         verdict = replace(verdict, against=(*verdict.against, *told(beside)), unshuffled=why)
-    missed = sum(t.status == "abandoned" for t in trials)
-    if missed:
-        reason = f"{verdict.reason} (abandoned: {missed} of {len(trials)} arms; raise --budget)"
+    tally = Tally.of(t.status for t in trials)
+    if missed := tally.abandoned:
+        reason = f"{verdict.reason} (abandoned: {missed} of {tally.arms} arms; raise --budget)"
         verdict = replace(verdict, reason=reason)
     scores = {name: task.metrics(*answer) for name, answer in answers.items()}
     ships = chosen if verdict.answer == "adopt" else baseline

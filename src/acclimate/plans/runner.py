@@ -68,7 +68,7 @@ class Trial:
 
 
 Report = Callable[[str, int, int], None]
-"""Called with (what is happening, steps done, steps in all)."""
+"""Called with (the arm that begins, arms ended, arms in all)."""
 
 
 def run(
@@ -88,7 +88,6 @@ def run(
     for number, step in enumerate(plan.steps):
         report(step.arm.name, number, len(plan.steps))
         trials.append(attempt(step, task, problem, exam, budget, rng))
-    report("done", len(plan.steps), len(plan.steps))
     if not problem.labelled:
         return _with_source_only(trials)
     alone = [t for t in trials if not t.arm.strategy.transfers]
