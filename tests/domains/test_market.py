@@ -88,7 +88,7 @@ def test_ids_from_floats_with_gaps_meet_ids_from_text(tmp_path: Path) -> None:
     for name in ("a.parquet", "a.csv"):
         domain = open_market(tmp_path / name)
         assert domain.tables["events"]["user"].to_list() == ["13085", "13086"]
-        assert "1 of 3 events have no user or no item" in messages(domain, "warning")
+        assert "1 of 3 events have no user and were dropped." in messages(domain, "warning")
 
 
 def test_events_that_name_nobody_are_refused(tmp_path: Path) -> None:

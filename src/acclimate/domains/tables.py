@@ -197,7 +197,8 @@ def _events(door: _Door) -> pl.DataFrame:
         door.numeric(roles[role]).alias(role) for role in ("value", "quantity") if role in roles
     ]
     table = pl.DataFrame(columns)
-    lacking = [f"no {role}" for role in ("user", "item") if table[role].null_count()]
+    said = {"user": "no user", "item": "no item"}
+    lacking = [said[role] for role in said if table[role].null_count()]
     known = table.drop_nulls(["user", "item"]) if lacking else table
     if lost := table.height - known.height:
         what = " or ".join(lacking)
