@@ -131,6 +131,6 @@ def test_answers_as_text_have_six_digits_and_no_empty_quotes(tmp_path: Path) -> 
     ]
     write_answers(frame, ours, tmp_path / "a.parquet")
     assert pl.read_parquet(tmp_path / "a.parquet").equals(frame)
-    large = pl.DataFrame({"prediction": [1234567.25, 0.5]})
-    write_answers(large, ["prediction"], tmp_path / "b.csv")
-    assert pl.read_csv(tmp_path / "b.csv")["prediction"].to_list() == [1234567.25, 0.5]
+    other = pl.DataFrame({"prediction": [1234567.25, 1 / 3]})
+    write_answers(other, ["prediction"], tmp_path / "b.csv")
+    assert pl.read_csv(tmp_path / "b.csv").equals(other)

@@ -41,7 +41,7 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
 
 
 def write_answers(answers: pl.DataFrame, ours: Sequence[str], path: str | Path) -> None:
-    """Write answers; as text, scores have six digits and a note that says nothing is empty.
+    """Write answers; as text, a `score` has six digits and a note of nothing is empty.
 
     ours  the columns that hold answers; others were asked with, and stay as they are
     path  as `write_table` takes it; files that keep types keep every digit
@@ -49,8 +49,8 @@ def write_answers(answers: pl.DataFrame, ours: Sequence[str], path: str | Path) 
     plain: list[pl.Expr] = []
     typed = not Path(path).name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
     for name in () if typed else ours:
-        # Of an amount of a million, six digits would say less than it means.
-        if answers[name].dtype.is_float() and (answers[name].abs() < 10**DIGITS).all():
+        # A score only orders; probabilities add up to 1, and amounts mean what they say.
+        if name == "score":
             plain.append(pl.col(name).round_sig_figs(DIGITS))
         elif answers[name].dtype == pl.String:
             plain.append(pl.col(name).replace("", None))
