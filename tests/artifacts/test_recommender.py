@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from polars.testing import assert_frame_equal
 
-from acclimate.artifacts import recommender
+from acclimate.artifacts import many
 from acclimate.artifacts.artifact import Contents
 from acclimate.artifacts.predictor import COLD, ELSEWHERE, NEW, predict
 from acclimate.artifacts.recommender import Filters, Recommender
@@ -19,6 +19,7 @@ from acclimate.domains.pairs import interactions
 from acclimate.domains.sample import Interactions
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import UsageError
+from acclimate.models import approximate
 from acclimate.models.content import Content
 from acclimate.models.ease import Ease
 from acclimate.models.wideease import WideEase
@@ -192,7 +193,8 @@ def test_very_many_items_are_searched_to_the_same_lists(
     stock = sorted(serving.items.tolist())[::2]
     asked = [Filters(), Filters(among=stock), Filters(spread=0.3), Filters(again=True)]
     plain = [serving.lists(users, 3, filters) for filters in asked]
-    monkeypatch.setattr(recommender, "SEARCHED", 0)
+    monkeypatch.setattr(many, "SEARCHED", 0)
+    monkeypatch.setattr(approximate, "find_spec", lambda name: None)
     for filters, expected in zip(asked, plain, strict=True):
         found = serving.lists(users, 3, filters)
         columns = ["user_id", "item_id", "rank", "note"]
@@ -266,3 +268,22 @@ def interactions_of(held: Contents) -> Interactions:
     assert held.histories is not None and isinstance(held.fitted.encoder, ItemEncoder)
     users = np.array(held.histories["user"].unique().sort().to_list(), dtype=object)
     return interactions(held.histories, users, held.fitted.encoder.catalogue)
+
+
+def test_many_histories_are_served_by_an_index_that_says_what_it_found(
+    contents_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = shop(contents_of, "als")
+    users = [*serving.users] * 9
+    assert serving.lists(users, 3, PLAIN).height and serving.searched is None
+    plain = serving.lists(users, 3, PLAIN)
+    monkeypatch.setattr(many, "SEARCHED", 0)
+    for name, value in (("_MOST", 1), ("_FEWEST", 6)):  # so few items have few lists
+        monkeypatch.setattr(approximate, name, value)
+    pytest.importorskip("faiss")
+    few = serving.lists(users[:2], 3, PLAIN)
+    assert serving.searched is None and few.height == 6
+    found = serving.lists(users, 3, PLAIN)
+    assert serving.searched is not None and "of the best 3 for" in serving.searched
+    both = found.join(plain, on=["user_id", "item_id"], how="semi")
+    assert both.height >= 0.97 * plain.height and found.height == plain.height

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
 from acclimate.arrays import Array, Bools, Ints, Sparse, Strings
+from acclimate.artifacts import many
 from acclimate.artifacts.artifact import Artifact
 from acclimate.artifacts.predictor import COLD, ELSEWHERE, NEW
 from acclimate.domains.beside import BesideEncoder
@@ -24,6 +25,7 @@ from acclimate.domains.exam import Ranking
 from acclimate.domains.sample import Interactions
 from acclimate.domains.view import ItemEncoder, ItemView
 from acclimate.errors import UsageError
+from acclimate.models.approximate import Approximate
 from acclimate.models.diverse import NAMED, marginal
 from acclimate.models.items import (
     BLOCK,
@@ -35,10 +37,9 @@ from acclimate.models.items import (
     best,
 )
 from acclimate.models.model import ReadsAttributes
-from acclimate.models.search import largest
 
-SEARCHED = 100_000  # items, above which those of factors are searched block by block
 SCHEMA = {"item_id": pl.String, "score": pl.Float64, "rank": pl.Int64, "note": pl.String}
+Found: TypeAlias = "Approximate | None"
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,11 @@ class Recommender:
         score[order[kept]] = ranking.scores[0][kept]
         return order[kept], score
 
+    @cached_property
+    def _indices(self) -> dict[int, Found]:
+        """Those that were built, by the length of a list."""
+        return {}
+
     # ── lists ───────────────────────────────────────────────────────────────
 
     def basket(
@@ -220,14 +226,17 @@ class Recommender:
         barred = self._barred(filters.among)
         size = len(self.items)
         named = min(size, NAMED * k if filters.spread else k)
-        step = min(BLOCK, max(1, CELLS // max(1, size)))
+        rows = view.matrix.shape[0]
+        by_factors = isinstance(self.model, Factored) and size > many.SEARCHED
+        step = BLOCK if by_factors else min(BLOCK, max(1, CELLS // max(1, size)))
+        index = self.index(named, rows) if by_factors and not filters.again else None
         empty = (np.empty((0, k), np.int64), np.empty((0, k)))
         parts = []
-        for start in range(0, view.matrix.shape[0], step):
+        for start in range(0, rows, step):
             assert view.last is not None
             some = _view(view.matrix[start : start + step], view.last[start : start + step])
             some = self._whole(some, users[start : start + step])
-            items, scores = self._best(some, named, barred, filters.again)
+            items, scores = self._best(some, named, barred, filters.again, index)
             if filters.spread:
                 at = marginal(items, scores, self._takers, k, filters.spread)
                 items = np.where(at >= 0, np.take_along_axis(items, at, axis=1), -1)
@@ -237,7 +246,7 @@ class Recommender:
         return Ranking(items, scores, size)
 
     def _best(
-        self, view: ItemView, k: int, barred: Bools | None, again: bool
+        self, view: ItemView, k: int, barred: Bools | None, again: bool, index: Found
     ) -> tuple[Ints, Array]:
         """(n, k) columns and scores, best first; −1 and −inf where nothing is left."""
         model, rows, whole = self.model, view.matrix, view.whole
@@ -249,8 +258,8 @@ class Recommender:
                 )
             return self._filtered(view, k, barred)
         favoured, standing = self._popular
-        if isinstance(model, Factored) and len(self.items) > SEARCHED and not again:
-            return self._searched(model, view, k, barred)
+        if isinstance(model, Factored) and len(self.items) > many.SEARCHED and not again:
+            return many.searched(model, view, k, barred, self._popular, index)
         scores = np.asarray(model.scores(whole), np.float64)
         scores[np.diff(whole.indptr) == 0] = standing
         if not again:
@@ -272,27 +281,19 @@ class Recommender:
         items = np.where(kept, np.take_along_axis(items, order, axis=1), -1)
         return items, np.where(kept, np.take_along_axis(scores, order, axis=1), -np.inf)
 
-    def _searched(
-        self, model: Factored, view: ItemView, k: int, barred: Bools | None
-    ) -> tuple[Ints, Array]:
-        """The same of very many items, of which no matrix of scores is made."""
-        rows, size = view.matrix, len(self.items)
-        allowed = np.arange(size) if barred is None else np.flatnonzero(~barred)
-        count = np.diff(rows.indptr)
-        spare = min(len(allowed), k + int(count.max(initial=0)))
-        assert model.items is not None
-        at, scores = largest(model.queries(rows), np.asarray(model.items)[allowed], spare)
-        items = allowed[at]
-        favoured, standing = self._popular
-        cold = count == 0
-        first = favoured if barred is None else favoured[~barred[favoured]]
-        items[cold], scores[cold] = first[:spare], standing[first[:spare]]
-        taken = np.repeat(np.arange(len(count)), count) * size + rows.indices
-        out = np.isin(np.arange(len(count))[:, None] * size + items, taken)
-        order = np.argsort(out, axis=1, kind="stable")[:, :k]
-        kept = ~np.take_along_axis(out, order, axis=1)
-        items = np.where(kept, np.take_along_axis(items, order, axis=1), -1)
-        return items, np.where(kept, np.take_along_axis(scores, order, axis=1), -np.inf)
+    def index(self, k: int, asked: int) -> Found:
+        """What finds most of the k best of very many items; None: all are looked at.
+
+        asked  histories at once; few are no reason to build it
+        """
+        if many.pays(len(self.items), asked) and k not in self._indices:
+            self._indices[k] = many.index_of(self.model, self.taken.matrix, k)
+        return self._indices.get(k) if many.pays(len(self.items), asked) else None
+
+    @property
+    def searched(self) -> str | None:
+        """What a person should know of how lists were found; None: every item was looked at."""
+        return next((each.said for each in self._indices.values() if each is not None), None)
 
     def _barred(self, among: Sequence[str] | None) -> Bools | None:
         if among is None:

@@ -56,12 +56,14 @@ class Asked:
 class Served:
     """Lists, and a row for each item of a history that speaks for an item of a list.
 
-    unknown  items of baskets that the model does not know; they say nothing
+    unknown   items of baskets that the model does not know; they say nothing
+    searched  how well an index of very many items found them; None: all were looked at
     """
 
     lists: pl.DataFrame
     why: list[dict[str, Any]]
     unknown: tuple[str, ...] = ()
+    searched: str | None = None
 
 
 def served(shop: Recommender, asked: Asked) -> Served:
@@ -100,7 +102,7 @@ def served(shop: Recommender, asked: Asked) -> Served:
         every = dict.fromkeys(item for _, items in named for item in items)
         unknown = tuple(item for item in every if item not in shop.column)
     why = _reasons(shop, lists, named, asked.sources) if asked.why else []
-    return Served(lists, why, unknown)
+    return Served(lists, why, unknown, shop.searched)
 
 
 def _reasons(

@@ -79,12 +79,19 @@ def recommend(
         typer.echo(
             f"{items} unknown to the model and left out of the baskets: {known}", err=True
         )
+    if found.searched is not None:
+        typer.echo(found.searched, err=True)
     if out is not None:
         write_answers(found.lists, ["score", "note"], out)
         typer.echo(f"{number_of(found.lists.height, 'row')} written to {out}", err=True)
     if as_json:
         Console(True).result(
-            {"lists": found.lists.to_dicts(), "why": found.why, "unknown": [*found.unknown]}
+            {
+                "lists": found.lists.to_dicts(),
+                "why": found.why,
+                "unknown": [*found.unknown],
+                "searched": found.searched,
+            }
         )
     elif out is None:
         _show(found.lists, found.why)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from acclimate.arrays import Array, Ints, Tensor
+from acclimate.arrays import Array, Ints, Sparse, Tensor
 from acclimate.models.items import best
 
 BLOCK = 4096  # items; with 256 queries their products are 4 MB and stay in the cache
@@ -33,6 +33,22 @@ def largest(queries: Tensor, items: Tensor, k: int) -> tuple[Ints, Array]:
     if not parts:
         return np.empty((0, k), np.int64), np.empty((0, k))
     return np.concatenate([part[0] for part in parts]), np.concatenate([p[1] for p in parts])
+
+
+def without(items: Ints, scores: Array, known: Sparse, k: int) -> tuple[Ints, Array]:
+    """(n, k) the first k of each row that are not known; −1 and −∞ where there are fewer.
+
+    items  (n, more than k) columns, −1 for none, and their scores
+    known  (n, n_items) CSR of what is left out
+    """
+    n, size = known.shape
+    row = np.arange(n)
+    there = np.repeat(row, np.diff(known.indptr)) * size + known.indices
+    out = np.isin(row[:, None] * size + items, there) | (items < 0)
+    order = np.argsort(out, axis=1, kind="stable")[:, :k]
+    kept = ~np.take_along_axis(out, order, axis=1)
+    items = np.where(kept, np.take_along_axis(items, order, axis=1), -1)
+    return items, np.where(kept, np.take_along_axis(scores, order, axis=1), -np.inf)
 
 
 def _largest(queries: Tensor, items: Tensor, k: int) -> tuple[Ints, Array]:
