@@ -25,6 +25,10 @@ def test_a_missing_target_folder_is_named(
 def test_a_missing_source_folder_is_named(call: Call, markets: Markets) -> None:
     call(*markets.recommend(source=markets.folder / "nowhere")).refuses(DATA, "nowhere")
     assert markets.nothing_written()
+    markets.write("americas", events(2))
+    call(*markets.recommend(source=markets.folder / "amricas")).refuses(
+        DATA, "nothing there. Did you mean 'americas'? Check the spelling."
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,10 +173,10 @@ def test_a_target_without_events_cannot_be_recommended_to(call: Call, markets: M
     [
         (("--task", "divine"), ("'divine'", "'recommend', 'classify'", "adapt --help")),
         (("--strategy", "prayer"), ("prayer", "target-only, source-only, pooled")),
-        (("--budget", "0"), ("above 0 seconds", "found 0")),
-        (("--budget", "-5"), ("above 0 seconds", "found -5")),
-        (("--budget", "nan"), ("above 0 seconds", "found nan")),
-        (("--budget", "inf"), ("an end to it", "found inf")),
+        (("--budget", "0"), ("finite and above 0", "found 0")),
+        (("--budget", "-5"), ("finite and above 0", "found -5")),
+        (("--budget", "nan"), ("finite and above 0", "found nan")),
+        (("--budget", "inf"), ("finite and above 0", "found inf")),
         (("--budget", "much"), ("--budget", "adapt --help")),
         (("--split", "moon"), ("auto, time, last, random", "'moon'")),
         (("--labels", "0"), ("at least 2", "found 0", "Leave it out")),

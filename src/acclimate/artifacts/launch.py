@@ -26,6 +26,7 @@ from acclimate.domains.schema import ColumnType, SchemaHints
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import DataError, UsageError
 from acclimate.models.content import around
+from acclimate.nearest import some
 from acclimate.plurals import number_of
 from acclimate.strategies.fitted import Fitted
 
@@ -86,7 +87,7 @@ class Launch:
             said.append(f"  … and {len(self.items) - _SHOWN:,} more")
         for why in sorted(set(self.left_out.values())):
             those = [item for item, each in self.left_out.items() if each == why]
-            said.append(f"left out, {why}: {_some(those)}")
+            said.append(f"left out, {why}: {some(those, _SHOWN)}")
         return "\n".join(said)
 
 
@@ -168,14 +169,14 @@ def _read(path: Path, space: Space, artifact: Artifact) -> _Listed:
     if key is None:
         raise DataError(
             f"Expected a column that names items in {path.name!r}, {space.key!r} as in the "
-            f"target's items table or 'item_id'; found {', '.join(columns[:_SHOWN])}. Rename "
+            f"target's items table or 'item_id'; found {some(columns, 12)}. Rename "
             "the one with ids."
         )
     types = {name: kind for name, kind in space.types.items() if name in columns}
     if not types:
         raise DataError(
-            f"Expected at least one attribute of {', '.join(list(space.types)[:_SHOWN])} in "
-            f"{path.name!r}, as the target's items have; found {', '.join(columns[:_SHOWN])}. "
+            f"Expected at least one attribute of {some(list(space.types), 12)} in "
+            f"{path.name!r}, as the target's items have; found {some(columns, 12)}. "
             "Call columns as the target's items table does."
         )
     others = {c: ColumnType.IGNORED for c in columns if c != key and c not in types}
@@ -190,8 +191,3 @@ def _read(path: Path, space: Space, artifact: Artifact) -> _Listed:
 def _reasons(left_out: dict[str, str]) -> str:
     counted = pl.Series(list(left_out.values()), dtype=pl.String).value_counts(sort=True)
     return ", ".join(f"{n:,} {why}" for why, n in counted.iter_rows())
-
-
-def _some(items: list[str]) -> str:
-    more = f" and {len(items) - _SHOWN:,} more" if len(items) > _SHOWN else ""
-    return ", ".join(items[:_SHOWN]) + more

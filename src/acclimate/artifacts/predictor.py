@@ -32,6 +32,7 @@ from acclimate.domains.values import identifiers
 from acclimate.domains.view import ItemEncoder, ReadsRows
 from acclimate.errors import DataError, UsageError
 from acclimate.models.model import ReadsAttributes
+from acclimate.nearest import some
 
 BLOCK = 512  # users; their scores over 6,000 items are 25 MB
 NEW, COLD = "new user: popular items", "no known item in the history: popular items"
@@ -74,7 +75,7 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
         own = roles.get("user", "user_id")
         raise DataError(
             f"Expected a column that names users, {own!r} as in the target's file or "
-            f"'user_id'; found {', '.join(table.columns[:20]) or 'no columns'}. "
+            f"'user_id'; found {some(table.columns, 12) or 'no columns'}. "
             "Rename the one with users."
         )
     users = ids(table, user).alias("user")

@@ -30,8 +30,7 @@ from acclimate.domains.values import MISSING, Figures, canonical, numbers, text,
 from acclimate.domains.view import ReadsRows
 from acclimate.domains.zones import ahead, to_local, to_utc
 from acclimate.errors import DataError
-
-_SHOWN = 20
+from acclimate.nearest import some
 
 
 @dataclass(frozen=True)
@@ -146,8 +145,8 @@ def read_rows(table: pl.DataFrame, reading: Reading, encoder: ReadsRows) -> Read
     if wanted and len(missing) == len(wanted):
         raise DataError(
             f"Expected at least one of the columns that the model reads: "
-            f"{', '.join(wanted[:_SHOWN])}; "
-            f"found {', '.join(table.columns[:_SHOWN]) or 'none'}. "
+            f"{some(wanted, 12)}; "
+            f"found {some(table.columns, 12) or 'none'}. "
             "Rename the input's columns as they were called in the target's file."
         )
     unreadable: dict[str, Bools] = {}

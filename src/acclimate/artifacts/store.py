@@ -22,6 +22,7 @@ from pathlib import Path
 
 from acclimate.domains.disk import sync_folder, write_synced
 from acclimate.errors import DataError, IntegrityError, UsageError
+from acclimate.nearest import some
 from acclimate.settings import settings
 
 MANIFEST, STATE, TENSORS = "manifest.json", "state.json", "tensors.safetensors"
@@ -163,7 +164,7 @@ def _require_replaceable(folder: Path) -> None:
     if others:
         raise UsageError(
             f"Expected a new folder or an artifact to replace at {str(folder)!r}, found a "
-            f"folder that also holds {', '.join(others[:5])}. Name another folder, "
+            f"folder that also holds {some(others)}. Name another folder, "
             "or move these away."
         )
 
@@ -250,7 +251,7 @@ def _verify(where: str, names: set[str], files: Mapping[str, bytes]) -> None:
     if others := sorted(names - set(NAMES)):
         raise IntegrityError(
             f"Expected the artifact {where!r} to hold {', '.join(wanted)} and nothing else; "
-            f"found {', '.join(others[:5])}. Move what does not belong there away."
+            f"found {some(others)}. Move what does not belong there away."
         )
     for seal, sealed_names in _SEALS.items():
         if seal in files:

@@ -13,6 +13,7 @@ from acclimate.domains.sentences import Cutting, Sentences
 from acclimate.domains.texts import Cut, cut_column, text_roles
 from acclimate.domains.tokenview import TokenEncoder
 from acclimate.errors import DataError
+from acclimate.nearest import some
 
 EMPTY = "no text"
 BLOCK = 4096  # sentences; their features are about 100 MB
@@ -53,7 +54,7 @@ def _column(table: pl.DataFrame, own: str | None) -> str:
             return name
     raise DataError(
         f"Expected a column of texts or tokens, {own or 'text'!r} as in the target's file, "
-        f"'text' or 'tokens'; found {', '.join(table.columns[:20]) or 'no columns'}. "
+        f"'text' or 'tokens'; found {some(table.columns, 12) or 'no columns'}. "
         "Rename the one with texts."
     )
 

@@ -16,61 +16,99 @@ from acclimate.errors import NotAdopted, UsageError
 
 
 def adapt(
-    recipe: Annotated[Path | None, typer.Argument(help="A recipe file (TOML).")] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(help="A recipe: a TOML file that says what these options say."),
+    ] = None,
     task: Annotated[
-        TaskKind | None, typer.Option(help="recommend, classify, regress, tag; guessed.")
+        TaskKind | None,
+        typer.Option(help="What is predicted; guessed from the target without it."),
     ] = None,
     source: Annotated[
-        list[str] | None, typer.Option(help="A source market; repeat for several.")
+        list[str] | None,
+        typer.Option(help="A market to learn from, or a run's artifact; repeat for several."),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="The target market.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="The market to learn for: a folder, a file, FILE::COLUMN=VALUE, a database."
+        ),
+    ] = None,
     label: Annotated[
-        str | None, typer.Option(help="classify, regress: the label column.")
+        str | None, typer.Option(help="classify, regress: the column to predict.")
     ] = None,
-    positive: Annotated[str | None, typer.Option(help="classify: the positive class.")] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="classify: the class that pr-auc and the like are about.")
+    ] = None,
     also: Annotated[
         list[str] | None,
-        typer.Option(help="Rows: a column with another label, to learn with; repeat."),
+        typer.Option(
+            help="classify, regress: a column with another label, to learn with; repeat."
+        ),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="classify, regress: the primary metric.")
+        str | None,
+        typer.Option(
+            help="What decides. classify: log-loss, pr-auc, roc-auc, accuracy; "
+            "regress: rmse, mae, r2, pinball."
+        ),
     ] = None,
     level: Annotated[
-        float | None, typer.Option(help="regress: the quantile that pinball is about; 0.5.")
+        float | None, typer.Option(help="regress: the quantile that pinball is about (0.5).")
     ] = None,
     labels: Annotated[
-        int | None, typer.Option(help="Rows: labelled target rows that may be used.")
+        int | None,
+        typer.Option(
+            help="classify, regress: how many labelled target rows may be used (all)."
+        ),
     ] = None,
-    k: Annotated[int | None, typer.Option(help="recommend: length of the list.")] = None,
+    k: Annotated[int | None, typer.Option(help="recommend: length of the lists (10).")] = None,
     behaviour: Annotated[
         str | None,
         typer.Option(help="recommend: the kind of events to recommend for, such as order."),
     ] = None,
-    budget: Annotated[float | None, typer.Option(help="Seconds for everything; 300.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Seconds for everything (300).")] = None,
     strategy: Annotated[
-        list[str] | None, typer.Option(help="A strategy to try besides the baselines; repeat.")
+        list[str] | None,
+        typer.Option(help="A strategy to try besides the baselines, or every; repeat."),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="A model to try; all that serve the task and wait for no name."),
+        typer.Option(
+            help="A model to try; repeat. Without it, all that serve the task but "
+            "a few that wait for their name."
+        ),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="auto, time, last or random.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="How the target is cut to judge: auto, time, last or random (auto)."),
+    ] = None,
     when_unsure: Annotated[
         str | None,
-        typer.Option(help="What ships without a clear answer: target-only, best-guess."),
+        typer.Option(
+            help="What ships without a clear answer: target-only or best-guess (target-only)."
+        ),
     ] = None,
     crosswalk: Annotated[
-        str | None, typer.Option(help="Pairs that give the sources the target's ids.")
+        str | None,
+        typer.Option(
+            help="A table of pairs that gives the sources the target's ids; "
+            "`acclimate crosswalk` makes one."
+        ),
     ] = None,
     accept: Annotated[
-        float | None, typer.Option(help="Confidence from which unconfirmed pairs are used.")
+        float | None,
+        typer.Option(help="0 … 1: confidence from which unconfirmed pairs are used."),
     ] = None,
     launch: Annotated[
         Path | None,
-        typer.Option(help="New items to recommend from now on; alone, in the run at --out."),
+        typer.Option(
+            help="A table of new items to recommend from now on; without markets, "
+            "in the run at --out."
+        ),
     ] = None,
-    out: Annotated[str | None, typer.Option(help="Folder to write to; runs/TARGET.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every random choice; 0.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder to write to (runs/TARGET).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random choice (0).")] = None,
     lang: Annotated[str, typer.Option(help="Language of the report: en, zh.")] = "en",
     require_adopt: Annotated[
         bool, typer.Option("--require-adopt", help="Exit 4 unless the verdict is adopt.")

@@ -11,13 +11,17 @@ from acclimate.plurals import number_of
 
 
 def predict(
-    artifact: Annotated[Path, typer.Argument(help="The artifact folder of a run.")],
+    artifact: Annotated[
+        Path, typer.Argument(help="The artifact of a run, e.g. runs/jp/artifact.")
+    ],
     table: Annotated[
         Path,
-        typer.Argument(metavar="INPUT", help="Users, user–item pairs, rows, texts to predict."),
+        typer.Argument(
+            metavar="INPUT", help="A table of users, of user–item pairs, of rows or of texts."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Where to write: .csv, .parquet, .jsonl, or .gz.")],
-    k: Annotated[int, typer.Option(help="recommend: items per user.", min=1)] = 10,
+    k: Annotated[int, typer.Option(help="recommend: items in a list.", min=1)] = 10,
 ) -> None:
     """Answer a table: top-k for users, a score for pairs, classes or numbers for rows."""
     from acclimate import workflow

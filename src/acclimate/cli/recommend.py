@@ -12,18 +12,23 @@ if TYPE_CHECKING:
 
 
 def recommend(
-    artifact: Annotated[Path, typer.Argument(help="The artifact folder of a run.")],
+    artifact: Annotated[
+        Path, typer.Argument(help="The artifact of a run, e.g. runs/jp/artifact.")
+    ],
     basket: Annotated[
         list[str] | None, typer.Option(help="An item of one basket; repeat for its others.")
     ] = None,
     user: Annotated[list[str] | None, typer.Option(help="A user; repeat for several.")] = None,
     baskets: Annotated[
-        Path | None, typer.Option(help="Many baskets: a table of basket ids and items.")
+        Path | None,
+        typer.Option(
+            help="Many baskets: a table with a basket (or session, or user) and an item a row."
+        ),
     ] = None,
     all_users: Annotated[
         bool, typer.Option("--all-users", help="Everybody whose history is known.")
     ] = False,
-    k: Annotated[int, typer.Option(help="Items a list.", min=1)] = 10,
+    k: Annotated[int, typer.Option(help="Items in a list.", min=1)] = 10,
     among: Annotated[
         str | None,
         typer.Option(help="Only items of this table: FILE, or FILE::category=shoes."),

@@ -119,7 +119,7 @@ def read_catalogue(spec: str, title: str | None = None, item: str | None = None)
     if column is None and not any(found):
         raise DomainError(
             f"Expected titles or codes (EAN, GTIN, UPC, ISBN) in {domain.name!r}, found "
-            f"{', '.join(table.columns[:40])}. Name the column of titles with --title."
+            f"{some(table.columns, 12)}. Name the column of titles with --title."
         )
     invalid = sum(each.invalid for each in codes)
     return Catalogue(domain.name, ids, titles, found, column, invalid)

@@ -16,6 +16,7 @@ from acclimate.domains.declared import Currency, Rates
 from acclimate.domains.times import read_times, recognise
 from acclimate.domains.values import numbers, text
 from acclimate.errors import DomainError
+from acclimate.nearest import some
 
 COLUMNS = ("date", "currency", "rate")
 STALE_DAYS = 31  # amounts this long after the last rate are said
@@ -79,7 +80,7 @@ def rates_of(frame: pl.DataFrame, code: str, name: str) -> Rates:
     if lacking:
         raise DomainError(
             f"Expected the columns {', '.join(COLUMNS)} in the rates {name!r}, found: "
-            f"{', '.join(frame.columns[:20])}. Rename the columns; `rate` is what one unit of "
+            f"{some(frame.columns, 12)}. Rename the columns; `rate` is what one unit of "
             "the currency is worth in the base."
         )
     codes = text(frame[called["currency"]]).str.to_uppercase()

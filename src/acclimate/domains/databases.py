@@ -18,8 +18,8 @@ from acclimate.domains.inference import table_by_columns
 from acclimate.domains.queries import looks_like_query, single_select
 from acclimate.domains.schema import Finding
 from acclimate.errors import DomainError
+from acclimate.nearest import some
 
-_SHOWN = 40
 _HEAD = 1000  # rows that tell what a table holds whose name does not
 
 
@@ -58,7 +58,7 @@ def _as_named(
         else:
             raise DomainError(
                 f"Expected a table or view of {address} for {table!r}, found {text!r}. There "
-                f"are: {', '.join(names[:_SHOWN]) or 'none'}. Name one, or write a SELECT."
+                f"are: {some(names, 12) or 'none'}. Name one, or write a SELECT."
             )
         frames[table] = _read(database, query, origins[table])
     return FolderTables(frames, origins, ())
@@ -83,7 +83,7 @@ def _recognised(database: Database, address: Address, names: list[str]) -> Folde
         findings.append(
             note(
                 f"Left out, as neither names nor columns say what they hold: "
-                f"{', '.join(unknown[:_SHOWN])}. Name one under [tables] to use it."
+                f"{some(unknown, 12)}. Name one under [tables] to use it."
             )
         )
     elif unknown:

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from acclimate.errors import DomainError
+from acclimate.nearest import some
 
 DELIMITERS = (",", ";", "\t", "|")  # and a space, where none of these fits
 _SAMPLE_BYTES, _SAMPLE_LINES = 2**16, 20
@@ -147,7 +148,7 @@ def _header(text: bytes, delimiter: str, name: str) -> tuple[list[str], int]:
     if _are_numbers(names):
         raise DomainError(
             f"Expected column names on the first line of {name!r}, found numbers: "
-            f"{', '.join(names[:8])}. Write a header line."
+            f"{some(names)}. Write a header line."
         )
     return names, reader.line_num
 

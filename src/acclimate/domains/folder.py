@@ -21,6 +21,7 @@ from acclimate.domains.schema import Finding, SchemaHints
 from acclimate.domains.texts import holds_texts
 from acclimate.domains.values import canonical, single
 from acclimate.errors import DomainError
+from acclimate.nearest import did_you_mean, some
 
 _STEMS = {
     "events": (
@@ -119,10 +120,10 @@ def _named(folder: Path, table: str, name: str) -> Path:
             f"found {name!r}. Move the file there, and name it without a path."
         )
     if not _is_file(path):
-        found = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_file())[:20])
+        there = sorted(p.name for p in folder.iterdir() if p.is_file())
         raise DomainError(
             f"Expected the file {name!r} for {table!r} in {str(folder)!r}, found: "
-            f"{found or 'no file'}. Name one of these."
+            f"{some(there, 12) or 'no file'}.{did_you_mean(name, there)} Name one of these."
         )
     return path
 
@@ -150,7 +151,7 @@ def _others(folder: Path, named: set[Path], findings: list[Finding]) -> list[Pat
     ]
     skipped += [path.name for path in paths if path.is_dir() and path.name not in skipped]
     if skipped:
-        findings.append(note(f"Skipped, as no tables: {', '.join(sorted(skipped)[:20])}."))
+        findings.append(note(f"Skipped, as no tables: {some(sorted(skipped), 12)}."))
     return [p for p in paths if p not in named and p.name != NAME and p.name not in skipped]
 
 
@@ -168,7 +169,7 @@ def in_use(
     findings.append(
         note(
             f"Left out, as their names say they were held out: "
-            f"{', '.join(path.name for path in held[:20])}. Name one in [{section}] to use it."
+            f"{some((path.name for path in held), 12)}. Name one in [{section}] to use it."
         )
     )
     return [path for path in paths if path not in held]

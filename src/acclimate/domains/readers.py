@@ -24,6 +24,7 @@ from acclimate.domains.encoding import as_utf8
 from acclimate.domains.panics import unheard
 from acclimate.domains.schema import Finding
 from acclimate.errors import DomainError
+from acclimate.nearest import did_you_mean
 from acclimate.settings import settings
 
 # A table compresses 3 to 30 times; a bomb about 1000 times.  Below the floor
@@ -154,8 +155,11 @@ def _require_file(path: Path) -> None:
                 "or open the folder as a market."
             )
         if not path.exists():
+            folder = path.absolute().parent
+            there = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
             raise DomainError(
-                f"Expected a file at {str(path)!r}, found nothing there. Check the spelling."
+                f"Expected a file at {str(path)!r}, found nothing there."
+                f"{did_you_mean(path.name, there)} Check the spelling."
             )
         if not path.is_file():
             raise DomainError(

@@ -23,6 +23,7 @@ from acclimate.domains.times import read_times, recognise
 from acclimate.domains.values import identifiers, text
 from acclimate.domains.zones import is_zone
 from acclimate.errors import DomainError
+from acclimate.nearest import some
 
 KEYS = (
     "currency", "timezone", "language", "holidays", "forbidden_columns", "restricted_items",
@@ -171,7 +172,7 @@ def _items(found: object, folder: Path, files: list[str]) -> tuple[str, ...]:
         if frame.width > 1 and len(named) != 1:
             raise DomainError(
                 f"Expected one column of item ids in {found!r}, found: "
-                f"{', '.join(frame.columns[:20])}. Keep one, called item_id."
+                f"{some(frame.columns, 12)}. Keep one, called item_id."
             )
         column = named[0] if named else frame.columns[0]
         # A list without a header starts with an id.

@@ -28,6 +28,7 @@ from acclimate.domains.values import (
 )
 from acclimate.domains.zones import to_utc
 from acclimate.errors import DomainError
+from acclimate.nearest import some
 
 _NUMBERS = 0.99  # the share of a label's values that make it numbers
 _FEW_LEVELS, _ENOUGH_ROWS = 20, 50  # a renamed label is looked for within these
@@ -206,7 +207,7 @@ def _events(door: _Door) -> pl.DataFrame:
             f"{lost:,} of {table.height:,} events have {what} and were dropped.", "warning"
         )
     if others := list(door.understood.types):
-        door.find(f"Columns of events without a role were left out: {', '.join(others)}.")
+        door.find(f"Columns of events without a role were left out: {some(others, 12)}.")
     return known
 
 

@@ -14,11 +14,11 @@ import polars as pl
 from acclimate.domains.domain import Domain
 from acclimate.domains.rules import under_one_law
 from acclimate.domains.schema import ColumnType, Finding
+from acclimate.nearest import some
 from acclimate.plurals import number_of
 
 LITTLE = 0.05  # below this share of the smaller side, ids meet by accident
 _FEATURES = (ColumnType.NUMERIC, ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME)
-_SHOWN = 12
 
 
 def compare(domains: Sequence[Domain]) -> tuple[Finding, ...]:
@@ -143,7 +143,8 @@ def _columns(one: Domain, other: Domain) -> Iterator[Finding]:
             "warning",
             "rows",
             f"{names} share no column, so nothing can be learned from each other: "
-            f"{_some(have)} beside {_some(has)}. Rename columns that mean the same.",
+            f"{some(have, 12) or 'none'} beside {some(has, 12) or 'none'}. Rename columns that "
+            "mean the same.",
         )
         return
     unlike = [
@@ -155,7 +156,7 @@ def _columns(one: Domain, other: Domain) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "rows",
-            f"Columns are read differently: {_some(unlike)}. Write them alike, or declare "
+            f"Columns are read differently: {some(unlike, 12)}. Write them alike, or declare "
             "their types in market.toml; numbers beside words become a category.",
         )
     lone = [column for column in {**mine, **theirs} if (column in mine) != (column in theirs)]
@@ -163,8 +164,8 @@ def _columns(one: Domain, other: Domain) -> Iterator[Finding]:
         yield Finding(
             "note",
             "rows",
-            f"Columns that only one of {names} has are not used: {_some(lone)}. Rename those "
-            "that mean the same.",
+            f"Columns that only one of {names} has are not used: {some(lone, 12)}. Rename "
+            "those that mean the same.",
         )
 
 
@@ -177,12 +178,7 @@ def _classes(one: Domain, other: Domain) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "rows",
-            f"{one.name} and {other.name} share no class: {_some(sorted(mine))} beside "
-            f"{_some(sorted(theirs))}. Write the label alike in both, or learn how they are "
+            f"{one.name} and {other.name} share no class: {some(sorted(mine), 12)} beside "
+            f"{some(sorted(theirs), 12)}. Write the label alike in both, or learn how they are "
             "related by co-tuning.",
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN]) or "none"
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

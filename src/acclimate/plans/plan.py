@@ -14,6 +14,7 @@ from acclimate.domains.sample import OWN, Rows
 from acclimate.errors import TaskError
 from acclimate.gaps.gap import Gap
 from acclimate.models.model import Costly, Network
+from acclimate.nearest import some
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.multitask.lessons import column
 from acclimate.strategies.relation.cotuning import CoTuning
@@ -89,7 +90,7 @@ def require_teacher(planned: Plan, problem: Problem) -> None:
     whys = "; ".join(f"{each.strategy}/{each.model}: {each.why}" for each in asked)
     raise TaskError(
         f"Expected sources to share classes with target {problem.target!r}; found "
-        f"{', '.join(fit.classes[:5])} in the target and {', '.join(sorted(theirs)[:5])} in "
+        f"{some(fit.classes)} in the target and {some(sorted(theirs))} in "
         "the sources. Map one label to the other where they mean the same; where they do not, "
         "learn how they are related: --strategy co-tuning"
         + (f" (asked for, but {whys})." if whys else ".")

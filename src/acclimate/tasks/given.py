@@ -15,6 +15,7 @@ from acclimate.domains.schema import ColumnType
 from acclimate.domains.source import Source
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import DomainError, TaskError
+from acclimate.nearest import some
 from acclimate.plurals import number_of
 
 
@@ -40,8 +41,8 @@ def require_common_classes(
         if not theirs & set(classes):
             raise TaskError(
                 f"Expected {each.name!r} to share classes with target {target!r}; found "
-                f"{', '.join(sorted(theirs)[:5])} in the artifact and "
-                f"{', '.join(sorted(classes)[:5])} in the target. Map one label to the other, "
+                f"{some(sorted(theirs))} in the artifact and "
+                f"{some(sorted(classes))} in the target. Map one label to the other, "
                 "or leave it out."
             )
 
