@@ -62,5 +62,5 @@ def test_time_counts_from_when_the_budget_was_made(clock: Clock) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_budget_has_a_length(seconds: float) -> None:
-    with pytest.raises(UsageError, match=f"in seconds, finite and above 0; found {seconds}"):
+    with pytest.raises(UsageError, match=f"in seconds, finite and above 0; found {seconds:g}"):
         Budget(seconds)
