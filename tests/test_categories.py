@@ -13,6 +13,7 @@ import pytest
 from acclimate.domains.exam import Probabilities
 from acclimate.domains.view import RowView
 from acclimate.errors import UsageError
+from acclimate.rng import Rng
 from benchmarks import categories
 from benchmarks.categories_data import read
 
@@ -100,3 +101,27 @@ def test_tasks_and_targets_are_told(shop: Path, monkeypatch: pytest.MonkeyPatch)
     assert dormant.why == "0 rows to fit on and 0 to judge by are too few"
     ways = {(line.arm or "").split(",")[0] for line in lines if line.target == "b"}
     assert set(categories.WAYS) <= ways
+
+
+def test_what_was_shared_goes_on_alone(shop: Path) -> None:
+    shared, _ = read(given("--data", str(shop), "--tasks", "2", "--targets", "1"))
+    tasks = [each.task for each in shared]
+    together = categories.shared_by(categories.HARD, tasks, 5.0, Rng.of(0))
+    apart = categories.going_on(tasks, 10.0, Rng.of(0))
+    first, second = (model.parameters() for model in together)
+    moved = [model.parameters() for model in apart]
+    for name in together[0].body():
+        assert np.array_equal(first[name], second[name])
+        assert not np.array_equal(moved[0][name], moved[1][name])
+        # A fifth of the rate, for a hundred steps: each Adam step moves at most so far.
+        assert float(abs(moved[0][name] - first[name]).max()) < 100 * 1e-3 * 1.05
+    assert [model.penalty for model in apart] == [10.0, 10.0]
+
+
+def test_targets_take_the_body_of_hard_sharing_alone(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(categories, "PENALTIES", (5.0,))
+    words = ["--data", str(shop), "--tasks", "2", "--targets", "1"]
+    lines = list(categories.run(given(*words, "--arm", categories.GOING_ON)))
+    assert {line.target for line in lines} == {"a", "c", "mean"}
