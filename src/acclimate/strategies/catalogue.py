@@ -92,6 +92,7 @@ from acclimate.strategies.relation.cotuning import CoTuning
 from acclimate.strategies.relation.factorprior import ItemFactorPrior
 from acclimate.strategies.relation.itemgraph import ItemGraph
 from acclimate.strategies.relation.itemprior import ItemItemPrior
+from acclimate.strategies.relation.jointhistories import JointHistories
 from acclimate.strategies.relation.marketstack import MarketStack
 from acclimate.strategies.relation.sharedusers import SharedUsers
 from acclimate.strategies.relation.smoothing import GraphSmoothing, LevelColumns
@@ -129,6 +130,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     ItemItemPrior(),
     ItemGraph(),
     SharedUsers(),
+    JointHistories(),
     ContentBridge(),
     BehaviourWeights(),
     MarketStack(),
