@@ -10,7 +10,8 @@ import pytest
 from acclimate.domains.view import RowView
 from acclimate.models.mixed import MixedNetwork
 from acclimate.rng import Rng
-from acclimate.strategies.feature.adversarial import domain_scores
+from acclimate.strategies.feature.adversarial import AdapterDann, domain_scores
+from acclimate.strategies.feature.aligning import Shape
 from acclimate.strategies.meta.metahead import MetaHead
 from benchmarks import categories_chain as chain
 from benchmarks.multitask_data import Task
@@ -85,6 +86,7 @@ def test_the_adapter_alone_moves_and_draws_the_two_sides_together(
 
     assert apart(found) < 0.95 * apart(models[0])  # 1.14 times as far where none is reversed
     # It never reads the target's labels.
+    assert target.label is not None
     other = replace(target, label=1 - np.minimum(target.label, 1))
     again = chain.aligned(other, rows, groups, models, Rng.of(1)).parameters()
     assert all(torch.equal(again[name], after[name]) for name in after)
@@ -98,7 +100,7 @@ def test_each_row_is_told_by_the_head_of_its_own_task(
     heads = [torch.randn(2, 3, 8), torch.randn(2, 3)]
     x = torch.randn(4, COLUMNS)
     task, label = torch.tensor([0, 1, 1, 0]), torch.tensor([2, 0, 1, 1])
-    params = network.parameters() | chain.AdapterDann().beside(chain.Shape(8, 3, 2), Rng.of(2))
+    params = network.parameters() | AdapterDann().beside(Shape(8, 3, 2), Rng.of(2))
     batches = {"rows": {"numeric": x, "task": task, "label": label}, "target": {"numeric": x}}
     losses = chain.against(network, heads, 0.3)(params, batches, 0.0)
     made = network.features(params, batches["rows"]).numpy()
@@ -135,5 +137,6 @@ def test_the_chain_tells_targets_of_fewer_and_more_classes(
     judged = view_of(300, places, "judged", noise=0.0)
     p = found.predict(judged).p
     assert p.shape == (300, places)
+    assert judged.label is not None
     right = (p.argmax(axis=1) == judged.label).mean()
     assert right > np.bincount(judged.label).max() / 300 + 0.15
