@@ -43,8 +43,8 @@ def written(events: int, seed: int = 0) -> Path:
     """
     g = np.random.default_rng(seed)
     columns = {
-        "user": 10**9 + 7919 * _often(g, 1.2, events, events // 20, 60),
-        "item": 5 * 10**9 + 104_729 * _often(g, 1.0, events, events // 100, 500),
+        "user": 10**9 + 7919 * often(g, 1.2, events, events // 20, 60),
+        "item": 5 * 10**9 + 104_729 * often(g, 1.0, events, events // 100, 500),
         "rating": g.integers(1, 6, events).astype(np.int8),
         "ts": g.integers(_FROM, _UNTIL, events),
     }
@@ -53,7 +53,7 @@ def written(events: int, seed: int = 0) -> Path:
     return path
 
 
-def _often(g: np.random.Generator, tail: float, n: int, most: int, spread: int) -> Ints:
+def often(g: np.random.Generator, tail: float, n: int, most: int, spread: int) -> Ints:
     """(n,) numbers below `most`, by a Pareto law that begins anew at its end."""
     drawn: Ints = (g.pareto(tail, n) * n / spread).astype(np.int64) % most
     return drawn

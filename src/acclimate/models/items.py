@@ -18,6 +18,7 @@ from acclimate.domains.exam import Ranking
 from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
+from acclimate.models.blas import shared
 
 # Rows of a dense score block, and cells of one: what is made of it stays near the processor.
 BLOCK = 2048
@@ -133,8 +134,9 @@ def rank(
     favoured = np.argsort(-standing, kind="stable")
     k = min(query.k, size)
     newcomer = best(np.asarray(standing, np.float64)[None], favoured, k)
-    blocks, rows, whole = [], min(BLOCK, max(1, CELLS // max(1, size))), view.whole
-    for start in range(0, view.matrix.shape[0], rows):
+    rows, whole = min(BLOCK, max(1, CELLS // max(1, size))), view.whole
+
+    def block(start: int) -> tuple[Ints, Array]:
         histories, known = view.matrix[start : start + rows], whole[start : start + rows]
         scores = score(known)
         cold = np.diff(known.indptr) == 0
@@ -144,11 +146,12 @@ def rank(
             items, top = best(scores, favoured, k)
             top = top.astype(np.float64)
             items[cold], top[cold] = newcomer[0][0], newcomer[1][0]
-            blocks.append((items, top))
-        else:
-            scores = np.asarray(scores, dtype=np.float64)
-            scores[cold] = standing
-            blocks.append(of_candidates(scores, query.candidates[start : start + rows]))
+            return items, top
+        scores = np.asarray(scores, dtype=np.float64)
+        scores[cold] = standing
+        return of_candidates(scores, query.candidates[start : start + rows])
+
+    blocks = shared(block, range(0, view.matrix.shape[0], rows))
     if not blocks:
         empty = (0, query.k)
         return Ranking(np.empty(empty, np.int64), np.empty(empty), size)
