@@ -37,7 +37,7 @@ from acclimate.gaps.money import money
 from acclimate.options import Options, options_of
 from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess as measure
-from acclimate.plans.budget import Budget
+from acclimate.plans.budget import Budget, growth
 from acclimate.plans.examine import examine
 from acclimate.plans.plan import Plan, plan, require_teacher
 from acclimate.plans.remedies import remedies
@@ -114,6 +114,8 @@ def _adapt(
     posed, target_domain, source_domains = _posed(task, sources, target, options, rng, listen)
     listen("posed", posed)
     budget.twice = not posed.problem.labelled
+    if options.refit:
+        budget.growth = growth(posed)
     if budget.left < 0:
         raise BudgetError(
             f"Expected to try at least one arm within {budget.seconds:g} s; reading the "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from acclimate.errors import UsageError
-from acclimate.plans.budget import Budget, OutOfBudget
+from acclimate.plans.budget import Budget, OutOfBudget, growth
+from acclimate.tasks.task import Posed
 
 
 class Clock:
@@ -33,18 +34,60 @@ def test_a_tenth_is_kept_back_to_judge(clock: Clock) -> None:
         budget.tick()
 
 
-def test_five_fits_as_slow_as_the_slowest_are_kept_back(clock: Clock) -> None:
+def test_what_judging_and_shipping_fit_again_is_kept_back_as_it_was_measured(
+    clock: Clock,
+) -> None:
     budget = Budget(100.0, clock)
-    for seconds in (2.0, 6.0, 1.0):
-        budget.saw_fit(seconds)
-    assert budget.reserve == 40.0
+    for kind, seconds in (("target-only", 2.0), ("target-only", 1.0), ("source-only", 0.5)):
+        budget.saw_fit(kind, seconds)
+    # target-only and source-only; source-only if it is chosen; the slower of both ships
+    assert budget.reserve == pytest.approx(10 + 2 + 0.5 + 0.5 + 2)
+    for kind, seconds in (("pooled", 3.0), ("coral", 6.0), ("kmm", 4.0)):
+        budget.saw_fit(kind, seconds)
+    assert budget.reserve == pytest.approx(10 + 2 + 0.5 + 3 + 6 + 6)
+    budget.growth = (4.0, 1.5)
+    assert budget.reserve == pytest.approx(10 + 2 + 0.5 + 3 + 6 + 1.5 * 6)
+    budget.growth = (5.0, 1.5)
+    assert budget.reserve == pytest.approx(10 + 2 + 0.5 + 3 + 6 + 5 * 2)
+    budget.growth = (1.0, 1.0)
     clock.now += 25.0
-    assert (budget.spent, budget.left) == (25.0, 35.0)
+    assert budget.spent == 25.0
+    assert budget.left == pytest.approx(47.5)
+
+
+def test_a_transfer_slower_than_all_before_leaves_time_to_fit_it_twice_more(
+    clock: Clock,
+) -> None:
+    budget = Budget(100.0, clock)
+    with budget.fitting("coral"):
+        clock.now += 30.0  # 30 for itself, 30 to judge it, 30 to ship it and a tenth
+        budget.tick()
+        clock.now += 0.001
+        with pytest.raises(OutOfBudget):
+            budget.tick()
+    budget = Budget(100.0, clock)
+
+    def fit() -> None:
+        with budget.fitting("coral"):
+            clock.now += 40.0
+            budget.tick()
+
+    with pytest.raises(OutOfBudget):
+        fit()
+    assert budget.reserve == 10.0  # what was abandoned is not fitted again
+
+
+def test_target_only_may_take_all_there_is(clock: Clock) -> None:
+    budget = Budget(100.0, clock)
+    with budget.fitting("target-only"):
+        clock.now += 90.0
+        budget.tick()
+    assert budget.reserve == 80.0
 
 
 def test_trials_always_get_a_fifth(clock: Clock) -> None:
     budget = Budget(100.0, clock)
-    budget.saw_fit(60.0)
+    budget.saw_fit("target-only", 60.0)
     assert budget.reserve == 80.0
     clock.now += 20.0
     budget.tick()
@@ -58,6 +101,11 @@ def test_time_counts_from_when_the_budget_was_made(clock: Clock) -> None:
     budget = Budget(10.0, clock)
     clock.now = 8.0
     assert budget.spent == 3.0
+
+
+def test_what_ships_is_fitted_on_all_that_the_trials_were_cut_from(small_rows: Posed) -> None:
+    # 63 target rows to fit on, 120 in all, and 90 of the source.
+    assert growth(small_rows) == (120 / 63, 210 / 153)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])

@@ -342,7 +342,7 @@ def test_time_for_the_second_fits_is_kept_back() -> None:
     now = [0.0]
     budget = Budget(100.0, lambda: now[0], twice=True)
     for seconds in (3.0, 5.0):
-        budget.saw_fit(seconds)
+        budget.saw_fit("coral", seconds)
         now[0] += seconds
     assert budget.reserve == 10 + (3 + 5) + 5  # a tenth, both again, one to ship
     now[0] = 94.9

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from acclimate.errors import UsageError
+from acclimate.tasks.task import Posed
+
+ALONE = "target-only"  # without which nothing can be judged
+BASELINES = (ALONE, "source-only", "pooled")
 
 
 class OutOfBudget(Exception):
@@ -21,14 +26,18 @@ class Budget:
     seconds  > 0, finite
     clock    a monotonic clock; tests give their own
     twice    every arm is fitted once more after the trials, as a vote asks for
+    growth   ≥ 1, times as many observations as the trials' fits have that what ships is fitted
+             on: target-only, and a way to transfer
     """
 
     seconds: float
     clock: Callable[[], float] = time.monotonic
     twice: bool = False
+    growth: tuple[float, float] = (1.0, 1.0)
     _start: float = field(init=False)
-    _slowest_fit: float = field(init=False, default=0.0)
+    _slowest: dict[str, float] = field(init=False, default_factory=dict)
     _fits: float = field(init=False, default=0.0)
+    _running: tuple[str, float] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
@@ -49,17 +58,44 @@ class Budget:
 
     @property
     def reserve(self) -> float:
-        """Seconds kept back: five more fits as slow as the slowest, and a tenth to judge.
+        """Seconds kept back: what is still to be fitted, as measured, and a tenth to judge.
 
-        Judging refits up to four arms and shipping one.  Where every arm is fitted twice,
-        as much as all fits so far took, and one more.
+        Judging fits target-only, source-only, pooled and the chosen arm once more; each may be
+        the slowest of its kind, and the chosen one the slowest of all that transfer.  Then the
+        slower of it and target-only ships, fitted on more.  Where every arm is fitted twice, as
+        much as all fits so far took, and one more.
         """
-        again = self._fits + self._slowest_fit if self.twice else 5 * self._slowest_fit
+        slowest = dict(self._slowest)
+        if self._running is not None:
+            kind, start = self._running
+            slowest[kind] = max(slowest.get(kind, 0.0), self.spent - start)
+        if self.twice:
+            again = self._fits + max(slowest.values(), default=0.0)
+        else:
+            alone = slowest.get(ALONE, 0.0)
+            chosen = max((s for kind, s in slowest.items() if kind != ALONE), default=0.0)
+            judged = sum(slowest.get(kind, 0.0) for kind in BASELINES) + chosen
+            again = judged + max(alone * self.growth[0], chosen * self.growth[1])
         return min(again + 0.1 * self.seconds, 0.8 * self.seconds)
 
-    def saw_fit(self, seconds: float) -> None:
-        """Tell the budget how long one fit took."""
-        self._slowest_fit = max(self._slowest_fit, seconds)
+    @contextmanager
+    def fitting(self, kind: str) -> Iterator[None]:
+        """Measure the fit of an arm of a kind of strategy, and what it takes to answer.
+
+        A way to transfer that takes longer than all before is still to be fitted twice more
+        if it is chosen: it counts while it runs, and is abandoned where that is too much.
+        """
+        start = self.spent
+        self._running = None if kind == ALONE or self.twice else (kind, start)
+        try:
+            yield
+        finally:
+            self._running = None
+        self.saw_fit(kind, self.spent - start)
+
+    def saw_fit(self, kind: str, seconds: float) -> None:
+        """Tell the budget how long one fit of a kind of strategy took."""
+        self._slowest[kind] = max(self._slowest.get(kind, 0.0), seconds)
         self._fits += seconds
 
     def tick(self) -> None:
@@ -82,4 +118,13 @@ class Budget:
 
     def closing_tick(self) -> None:
         """Raises OutOfBudget once there is time left for shipping one slow fit, and no more."""
-        self.keeping(self._slowest_fit)()
+        self.keeping(max(self._slowest.values(), default=0.0))()
+
+
+def growth(posed: Posed) -> tuple[float, float]:
+    """How many times as many observations what ships is fitted on as the trials' fits have."""
+    fit, whole = posed.problem.fit.n, posed.whole.fit.n
+    theirs = sum(source.n for source in posed.problem.sources)
+    every = sum(source.n for source in posed.whole.sources)
+    grown = whole / max(fit, 1), (whole + every) / max(fit + theirs, 1)
+    return max(grown[0], 1.0), max(grown[1], 1.0)

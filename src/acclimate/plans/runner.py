@@ -17,7 +17,7 @@ from acclimate.arrays import Array
 from acclimate.domains.exam import Exam, Prediction, Truth
 from acclimate.domains.problem import Problem
 from acclimate.errors import AcclimateError, BudgetError, StrategyError
-from acclimate.plans.budget import Budget, OutOfBudget
+from acclimate.plans.budget import ALONE, Budget, OutOfBudget
 from acclimate.plans.plan import Plan, Step
 from acclimate.plans.tune import tune
 from acclimate.rng import Rng
@@ -152,15 +152,15 @@ def _answer(
     encoded = arm.encoded(problem)
     cross_fit = not exam.choose
     tuned = tune(arm, task, encoded, rng.child("tune"), budget.tick, cross_fit=cross_fit)
-    start = budget.spent
-    fitted = tuned.arm.fit(encoded, rng.child("fit"), budget.tick)
-    budget.saw_fit(budget.spent - start)
-    if cross_fit:
-        if tuned.prediction is None or tuned.truth is None:
-            return tuned.arm, fitted.facts, None
-        return tuned.arm, fitted.facts, (tuned.prediction, tuned.truth)
-    answers = [(fitted.answer(case), case.truth) for case in exam.choose]
-    return tuned.arm, fitted.facts, task.join(answers)
+    strategy = arm.strategy
+    with budget.fitting(strategy.kind if strategy.transfers else ALONE):
+        fitted = tuned.arm.fit(encoded, rng.child("fit"), budget.tick)
+        answers = [(fitted.answer(case), case.truth) for case in exam.choose]
+    if not cross_fit:
+        return tuned.arm, fitted.facts, task.join(answers)
+    if tuned.prediction is None or tuned.truth is None:
+        return tuned.arm, fitted.facts, None
+    return tuned.arm, fitted.facts, (tuned.prediction, tuned.truth)
 
 
 def interval(
