@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,7 +17,7 @@ from acclimate.domains.market import open_market
 from acclimate.plans.tally import Tally
 from acclimate.result import Result
 from acclimate.verdicts.verdict import Verdict
-from tests.cli.calls import Markets
+from tests.cli.calls import Call, Markets
 
 ARM = "density-ratio + source-only/linear"
 
@@ -200,3 +201,27 @@ def test_arms_that_a_spent_budget_passes_over_are_no_lines_of_progress(
     out = capsys.readouterr().out
     assert "[1/2] arm0\n" in out  # how long it takes is not known yet
     assert "arm1" not in out and "arm2" not in out
+
+
+def test_sources_tried_alone_after_harm_are_planned_and_counted_with_the_others(
+    call: Call, markets: Markets
+) -> None:
+    def taken(users: str, alike: bool, seed: int) -> pl.DataFrame:
+        """Who took what: items of one's own quarter of them, or any."""
+        rng = np.random.default_rng(seed)
+        n = 800 if alike else 4000
+        user, item = rng.integers(0, 200, n), rng.integers(0, 40, n)
+        item = item // 4 * 4 + user % 4 if alike else item
+        return pl.DataFrame(
+            {"user_id": [f"{users}{u}" for u in user], "item_id": [f"p{i}" for i in item]}
+        )
+
+    sources = [markets.write(name, taken(name, False, n)) for n, name in enumerate(["a", "b"])]
+    asked = markets.recommend(markets.write("t", taken("t", True, 9)), sources[0])
+    words = ("--source", sources[1], "--model", "ease", "--strategy", "pooled")
+    answer = call(*(word for word in asked if word != "--json"), *words)
+    lines = [line.strip() for line in answer.out.splitlines()]
+    reason = "all sources together hurt on choose: try"
+    assert f"pooled/ease from a: {reason} a alone" in lines
+    assert any(line.startswith("[5/5] pooled/ease from b") for line in lines)
+    assert "5 arms: 5 done" in lines
