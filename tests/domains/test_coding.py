@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acclimate.domains.coding import coded, firsts, order_of
+from acclimate.domains.coding import coded, firsts, order_of, repeated
 
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 
@@ -56,3 +56,9 @@ def test_first_times_are_those_of_a_set(unit: int, values: list[int]) -> None:
     seen: set[int] = set()
     wanted = [not (v in seen or seen.add(v)) for v in values]  # type: ignore[func-returns-value]
     assert firsts(unit * np.array(values, np.int64)).tolist() == wanted
+
+
+@given(st.lists(st.integers(0, 9), max_size=60))
+def test_what_stands_more_than_once_is_repeated(values: list[int]) -> None:
+    hashes = pl.Series(values, dtype=pl.Int64).hash(seed=0).to_numpy()
+    assert repeated(hashes).tolist() == [values.count(value) > 1 for value in values]

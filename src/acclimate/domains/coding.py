@@ -92,6 +92,23 @@ def firsts(key: Ints) -> Bools:
     return first
 
 
+def repeated(hashes: Tensor) -> Bools:
+    """(n,) whether another hash is like this one, in all but as many bits as tell n apart.
+
+    hashes  (n,) of 64 bits.  A few that are not alike may be said to be
+    """
+    n, found = len(hashes), np.zeros(len(hashes), bool)
+    shift = np.uint64(_bits(n))
+    words = hashes >> shift << shift
+    words |= np.arange(n, dtype=np.uint64)
+    words.sort()
+    begins = _begins(words >> shift)
+    alone = begins & np.r_[begins[1:], True]
+    place = words[~alone] & ((np.uint64(1) << shift) - np.uint64(1))
+    found[place.astype(np.int64)] = True
+    return found
+
+
 def _begins(ordered: Tensor) -> Bools:
     """(n,) whether another value begins here."""
     begins = np.ones(len(ordered), bool)

@@ -19,11 +19,17 @@ _TIMES = 3  # as many events as the busiest user otherwise
 
 def nobody(users: pl.Series) -> list[str]:
     """The ids among (n,) users of events that stand for no user in particular."""
+    if _filler(users).sum() < _SHARE * users.len():
+        return []  # before all the others are counted, which takes ten times as long
     counts = users.drop_nulls().value_counts(name="n")
     column = counts[users.name]
-    filler = column.str.contains(_ZEROS) | column.str.to_lowercase().is_in(_WORDS)
+    filler = _filler(column)
     busiest = counts.filter(~filler)["n"].max()
     if not isinstance(busiest, int):
         return []
     many = (counts["n"] >= _TIMES * busiest) & (counts["n"] >= _SHARE * users.len())
     return sorted(column.filter(filler & many).to_list())
+
+
+def _filler(users: pl.Series) -> pl.Series:
+    return users.str.contains(_ZEROS) | users.str.to_lowercase().is_in(_WORDS)
