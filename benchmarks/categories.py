@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
     shared, targets = read(args)
     for each in (*shared, *targets):
         print(f"{each.task.name}: {each.task.fit.n} rows to fit on", file=sys.stderr)
+    yield from popular(shared, Line(arm="popularity", **common))
     tasks = [each.task for each in shared]
     alone: dict[int, list[Any]] = {}
     penalties: tuple[float, ...] = PENALTIES
@@ -215,6 +216,14 @@ def gain_of(model: Any, view: RowView) -> Array:
 
 
 # ── what is told ────────────────────────────────────────────────────────────
+
+
+def popular(shared: Sequence[Category], told: Line) -> Iterator[Line]:
+    """Each task's nDCG@10 where everyone gets what is bought most."""
+    for each in shared:
+        gains = gain_of(Popular.of(each.task.fit), each.task.judge)
+        line = replace(told, target=each.task.name, metric=f"ndcg@{K}", n=len(gains))
+        yield replace(line, value=float(gains.mean()))
 
 
 def compared(

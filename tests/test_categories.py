@@ -125,3 +125,11 @@ def test_targets_take_the_body_of_hard_sharing_alone(
     words = ["--data", str(shop), "--tasks", "2", "--targets", "1"]
     lines = list(categories.run(given(*words, "--arm", categories.GOING_ON)))
     assert {line.target for line in lines} == {"a", "c", "mean"}
+    # Labels to fit on: three, three and two.  Ties count against us, so that the first two
+    # products are both second, and the third is third.
+    task = read(given(*words))[0][0].task
+    count = np.bincount(task.fit.label.astype(int))
+    place = np.array([2 if n == 3 else 3 for n in count])[task.judge.label.astype(int)]
+    popular = [line for line in lines if line.arm == "popularity"]
+    assert [line.n for line in popular] == [8, 8]
+    assert popular[0].value == pytest.approx((1 / np.log2(place + 1)).mean())
