@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acclimate.domains.coding import coded, firsts, order_of, repeated
+from acclimate.domains.coding import coded, firsts, order_of, places_from_last, repeated
 
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 
@@ -62,3 +62,10 @@ def test_first_times_are_those_of_a_set(unit: int, values: list[int]) -> None:
 def test_what_stands_more_than_once_is_repeated(values: list[int]) -> None:
     hashes = pl.Series(values, dtype=pl.Int64).hash(seed=0).to_numpy()
     assert repeated(hashes).tolist() == [values.count(value) > 1 for value in values]
+
+
+@given(st.lists(st.integers(0, 5), max_size=40))
+def test_places_are_counted_from_the_last(values: list[int]) -> None:
+    left, each = places_from_last(np.array(values, np.int64))
+    assert left.tolist() == [values[at + 1 :].count(one) for at, one in enumerate(values)]
+    assert each.tolist() == [values.count(one) for one in values]

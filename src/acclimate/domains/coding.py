@@ -73,6 +73,18 @@ def order_of(key: Ints) -> Ints:
     return apart
 
 
+def places_from_last(code: Ints) -> tuple[Ints, Ints]:
+    """(n,) how many of the same code come later, and (n,) how many there are of it.
+
+    code  (n,) whole numbers from 0 on, few of them unused
+    """
+    order, count = order_of(code), np.bincount(code)
+    ends = np.cumsum(count)
+    left = np.empty(len(code), np.int64)
+    left[order] = np.repeat(ends, count) - 1 - np.arange(len(code))
+    return left, np.take(count, code)
+
+
 def firsts(key: Ints) -> Bools:
     """(n,) whether a key stands here for the first time.
 

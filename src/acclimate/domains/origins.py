@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from acclimate.arrays import Array
-from acclimate.domains.coding import order_of
+from acclimate.domains.coding import places_from_last
 from acclimate.domains.exam import Case
 
 if TYPE_CHECKING:
@@ -62,13 +62,7 @@ def by_clock(sample: Interactions, k: int) -> list[tuple[Interactions, Case]]:
 
 def by_user(sample: Interactions, k: int) -> list[tuple[Interactions, Case]]:
     """What is left once each user's last items are hidden, and the first of these."""
-    count = np.bincount(sample.user, minlength=len(sample.users))
-    order = order_of(sample.user)
-    rank = np.empty(sample.n, np.int64)
-    starts = np.r_[0, np.cumsum(count)[:-1]]
-    rank[order] = np.arange(sample.n) - np.repeat(starts, count)
-    each = np.take(count, sample.user)
-    left = each - 1 - rank
+    left, each = places_from_last(sample.user)
     pairs = []
     for number in range(k):
         enough = each >= number + 2

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from acclimate.arrays import Array, Ints
+from acclimate.domains.coding import coded, places_from_last
 from acclimate.domains.problem import Claim
 from acclimate.domains.sample import Rows, known, strata
 from acclimate.errors import UsageError
@@ -199,12 +200,12 @@ def cut_events(events: pl.DataFrame, cut: Cut, rng: Rng, repeats: bool = False) 
             "Name the time column in market.toml, or split by 'last'."
         )
     events = events.with_row_index("_row")
-    if timed:
+    if timed and not events["time"].is_sorted():
         events = events.sort("time", "_row")
     first = events
     if not repeats:
         first = events.unique(["user", "item"], keep="first", maintain_order=True)
-    by_time = _cut_at_times(first, cut) if timed else None
+    by_time = _cut_at_times(first, cut) if timed and cut.by in ("auto", "time") else None
     if by_time is not None and cut.by == "time":
         return by_time
     if timed and not repeats:
@@ -249,14 +250,12 @@ def _cut_last(events: pl.DataFrame, timed: bool, rng: Rng) -> EventParts:
     if not timed:
         order = rng.child("order").generator().permutation(events.height)
         events = events[order]
-    ranked = events.with_columns(
-        _left=pl.len().over("user") - 1 - pl.int_range(pl.len()).over("user"),
-        _n=pl.len().over("user"),
+    left, each = places_from_last(coded(events["user"])[0])
+    enough = each >= 3
+    judge, choose, fit = (
+        events.filter(pl.Series(rows))
+        for rows in (enough & (left == 0), enough & (left == 1), ~enough | (left >= 2))
     )
-    enough = pl.col("_n") >= 3
-    judge = ranked.filter(enough & (pl.col("_left") == 0))
-    choose = ranked.filter(enough & (pl.col("_left") == 1))
-    fit = ranked.filter(~enough | (pl.col("_left") >= 2))
     which = "last" if timed else "random"
     note = (
         f"each user's {which} item is judged and one more is chosen on; there is no single "
