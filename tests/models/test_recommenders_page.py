@@ -10,6 +10,7 @@ from acclimate.strategies.catalogue import MODELS
 OTHERS = {
     "Beside each other",
     "Launches: items listed today",
+    "Very many items",
     "What a report tells besides",
 }
 PAGE = Path(__file__).parents[2] / "docs" / "recommenders.md"
