@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OPENS = datetime(2017, 8, 1)
 WEEKS = 6
-HOUSEHOLDS = 1000
+HOUSEHOLDS = 1500
 AT_MOST = 2000  # products a model keeps; the rest are pruned and count as misses
 SOURCES = ("big-stores", "small-stores")
 
