@@ -128,6 +128,7 @@ def test_targets_take_the_body_of_hard_sharing_alone(
     # Labels to fit on: three, three and two.  Ties count against us, so that the first two
     # products are both second, and the third is third.
     task = read(given(*words))[0][0].task
+    assert task.fit.label is not None and task.judge.label is not None
     count = np.bincount(task.fit.label.astype(int))
     place = np.array([2 if n == 3 else 3 for n in count])[task.judge.label.astype(int)]
     popular = [line for line in lines if line.arm == "popularity"]
