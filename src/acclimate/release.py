@@ -102,9 +102,8 @@ def refitted(
     """Refit what the verdict says on every target row."""
     answer = examined.verdict.answer
     take = answer == "adopt" or (answer == "provisional" and not posed.problem.labelled)
-    take = take or (
-        options.when_unsure == "best-guess" and answer in ("not-enough-data", "provisional")
-    )
+    if options.when_unsure == "best-guess" and answer in ("not-enough-data", "provisional"):
+        take = examined.verdict.likelier
     shipped = examined.chosen if take and examined.chosen is not None else examined.baseline
     problem = posed.whole if options.refit else posed.problem
     return shipped.arm.fit(problem, rng.child("ship")), shipped

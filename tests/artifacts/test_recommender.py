@@ -287,3 +287,8 @@ def test_many_histories_are_served_by_an_index_that_says_what_it_found(
     assert serving.searched is not None and "of the best 3 for" in serving.searched
     both = found.join(plain, on=["user_id", "item_id"], how="semi")
     assert both.height >= 0.97 * plain.height and found.height == plain.height
+
+
+def test_a_basket_is_a_list_and_no_text(contents_of: Make) -> None:
+    with pytest.raises(UsageError, match=r"Expected a list of item ids, found the text 'SKU7'"):
+        shop(contents_of, "ease").basket("SKU7")

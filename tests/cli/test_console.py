@@ -135,6 +135,10 @@ def test_a_later_look_and_what_ships_when_unsure_are_explained() -> None:
         "ships coral/linear instead",
     ]
     assert len(advice(unsure, "coral/linear")) == 1
+    worse = replace(unsure, looks=1, effect=-0.1)
+    assert advice(worse, "target-only/linear") == [
+        "until there are more users to judge on, target-only ships, the best guess as well"
+    ]
 
 
 def test_time_left_is_told_once_an_arm_of_every_model_to_come_has_ended() -> None:

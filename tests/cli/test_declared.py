@@ -215,7 +215,7 @@ def test_new_rows_are_read_under_the_declarations_of_training(
     for text in written:
         asked, answered = markets.folder / "asked.csv", markets.folder / "answered.csv"
         asked.write_text(text, encoding="utf-8")
-        ran(call, "predict", markets.out / "artifact", asked, "--out", answered)
+        said = ran(call, "predict", markets.out / "artifact", asked, "--out", answered).err
         answer = read_table(answered)
         chances.append(answer["p_yes"][0])
         notes.append(answer["note"][0] or "")
@@ -224,6 +224,7 @@ def test_new_rows_are_read_under_the_declarations_of_training(
     assert chances[3] == chances[4] != chances[5]  # another rate
     assert notes[:6] == [""] * 6
     assert "unreadable: amount" in notes[6]  # before the first rate
+    assert f"1 of these have a note, such as: {notes[6]}" in said
     asked.write_text("amount,browser,time\n40,edge,2024-03-12 12:00:00\n", encoding="utf-8")
     ran(call, "predict", markets.out / "artifact", asked, "--out", answered)
     assert float(read_table(answered)["p_yes"][0]) < float(chances[3]) - 0.1

@@ -150,6 +150,7 @@ REFUSED = {
     "ragged in quotes": ("t.csv", b'a,b\n"x\ny",2\n3\n', "on line 4 .* found 1"),
     "open quote": ("t.csv", b'a,b\n"x,2\n3,4,5\n', "Expected closed quotes"),
     "equal names": ("t.csv", b"a,b,a\n1,2,3\n", "found more than one 'a'"),
+    "a return within": ("t.csv", b"a,b\rc,d\n1,2\n", "a carriage return in the middle"),
     "no header": ("t.csv", b"17,4\n18,5\n", "found numbers: 17, 4"),
     "bad gzip": ("t.csv.gz", b"a,b\n1,2\n", "drop .gz from the name"),
     "cut gzip": ("t.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-6], "cut or damaged"),

@@ -176,6 +176,11 @@ class Recommender:
 
     def _rows(self, baskets: Sequence[Sequence[str]]) -> ItemView:
         """What these baskets hold, in the order in which it was put there."""
+        if texts := [each for each in baskets if isinstance(each, str)]:
+            raise UsageError(
+                f"Expected a list of item ids, found the text {texts[0]!r}. Put it into a "
+                f"list: [{texts[0]!r}]."
+            )
         found = [[self.column[i] for i in items if i in self.column] for items in baskets]
         once = [sorted(set(each)) for each in found]
         flat = np.array([at for each in once for at in each], np.int64)

@@ -310,7 +310,11 @@ def advice(verdict: Verdict, ships: str) -> list[str]:
         )
     if verdict.answer == "not-enough-data" and ships == verdict.baseline != verdict.arm:
         said.append(
-            f"until there are more {verdict.unit} to judge on, target-only ships; "
-            f"--when-unsure best-guess ships {verdict.arm} instead"
+            f"until there are more {verdict.unit} to judge on, target-only ships"
+            + (
+                f"; --when-unsure best-guess ships {verdict.arm} instead"
+                if verdict.likelier
+                else ", the best guess as well"
+            )
         )
     return said

@@ -39,4 +39,8 @@ def predict(
         typer.echo(finding.message, err=True)
     answers = workflow.predict(artifact, asked.frame, k)
     write_answers(answers, [c for c in answers.columns if c not in asked.frame.columns], out)
+    if "note" in answers.columns and "note" not in asked.frame.columns:
+        noted = answers["note"].drop_nulls().replace("", None).drop_nulls()
+        if noted.len():
+            typer.echo(f"{noted.len():,} of these have a note, such as: {noted[0]}", err=True)
     typer.echo(f"{number_of(answers.height, 'row')} written to {out}", err=True)

@@ -133,6 +133,11 @@ def _header(text: bytes, delimiter: str, name: str) -> tuple[list[str], int]:
     try:
         names = [cell.strip() for cell in next(reader)]
     except (csv.Error, StopIteration) as error:
+        if b"\r" in text.split(b"\n", 1)[0].rstrip(b"\r\n"):
+            raise DomainError(
+                f"Expected each line of {name!r} to end in one way; found a carriage return in "
+                "the middle of the first. Save the file with one kind of line ending."
+            ) from None
         raise DomainError(
             f"Expected column names on the first line of {name!r}, found: {error}. "
             "Write a header line."

@@ -73,7 +73,9 @@ def source_ranking_power(
     gaps = []
     for j, (name, found) in enumerate(alone.items()):
         value, low, high = float(gains[:, j].mean()), float(lows[j]), float(highs[j])
-        how = "better than" if low > 0 else "worse than" if high < 0 else "about as well as"
+        how = "as far as can be told like"
+        if low > 0 or high < 0:
+            how = "better than" if low > 0 else "worse than"
         sentence = (
             f"{name} alone ranks {how} popularity for {target} ({metric} {found.mean():.3f} "
             f"against {base.mean():.3f}; difference {value:+.3f}, 95 % {low:+.3f} to "

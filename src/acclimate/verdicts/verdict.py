@@ -79,6 +79,11 @@ class Verdict:
     unit: str = "units"
     unshuffled: str = ""
 
+    @property
+    def likelier(self) -> bool:
+        """Whether the arm is the best guess while nothing is decided: not judged worse."""
+        return self.effect is None or self.effect > 0
+
     def as_row(self) -> dict[str, Any]:
         """The keys of the machine-readable output, then the extras; JSON types only."""
         return {
