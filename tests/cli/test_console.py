@@ -122,6 +122,17 @@ def test_the_simplest_near_the_best_is_said_to_be_near_by_a_paired_difference(
     ) in " ".join(capsys.readouterr().out.split())
 
 
+def test_what_is_wrong_with_the_targets_tables_is_said_again_beside_the_verdict(
+    narrow: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"level": "warning", "table": "rows", "message": "'paid' gives the label away."}
+    other = {"level": "note", "table": "rows", "message": "a note"}
+    markets = [{"findings": [other, told]}, {"findings": [{**told, "message": "a source's"}]}]
+    narrow.finish(finished(markets=markets))
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Adopt it. before you believe it: 'paid' gives the label away. ships:" in out
+
+
 def test_a_later_look_and_what_ships_when_unsure_are_explained() -> None:
     first = Verdict(
         "adopt", "coral/linear", "target-only/linear", "f1", 0.1, 0.05, 0.2, 90, 0.9

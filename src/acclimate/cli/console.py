@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from acclimate.tasks.task import Posed
     from acclimate.verdicts.verdict import Verdict
 
+WARNINGS = 3  # of the target's tables, said again beside the verdict
+
 
 class Console:
     """Prints stages as they come.
@@ -162,6 +164,8 @@ class Console:
         self._out.print(escape(result.verdict.sentence))
         for line in advice(result.verdict, summary["shipped"]["arm"]):
             self._out.print(f"  [dim]{escape(line)}[/]")
+        for line in warned(summary):
+            self._out.print(f"  [yellow]before you believe it: {escape(line)}[/]")
         self._out.print(f"ships: {escape(summary['shipped']['arm'])}")
         for name, path in (
             ("artifact", result.artifact),
@@ -285,6 +289,15 @@ class Console:
         if not self._out.is_terminal and budget.left >= 0:
             said = f" ({left})" if left else ""
             self._out.print(f"  [{done + 1}/{total}] {text}{said}", markup=False)
+
+
+def warned(summary: Mapping[str, Any]) -> list[str]:
+    """What was found wrong with the target's tables, which bears on every figure."""
+    target: Mapping[str, Any] = next(iter(summary.get("markets", ())), {})
+    found = [
+        each["message"] for each in target.get("findings", ()) if each["level"] == "warning"
+    ]
+    return found[:WARNINGS]
 
 
 def tried(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
