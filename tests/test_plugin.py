@@ -138,7 +138,7 @@ def test_what_is_held_to_the_contract_is_said_by_exit_codes(
 ) -> None:
     monkeypatch.setattr(outside, "PROMISES", (lambda arm: None,))
     assert outside.main(["centre"]) == 0 and "centre + pooled/linear" in capsys.readouterr().out
-    assert outside.main(["centra"]) == 2 and "found centra" in capsys.readouterr().err
+    assert outside.main(["centra"]) == 2 and "found 'centra'" in capsys.readouterr().err
     assert outside.main([]) == 2 and "usage" in capsys.readouterr().err
 
     def broken(arm: Arm) -> None:

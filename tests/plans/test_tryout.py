@@ -34,7 +34,11 @@ def test_items_are_told_by_what_users_took_last() -> None:
 @pytest.mark.parametrize(
     ("strategy", "model", "said"),
     [
-        ("pooled", "linnear", "Expected a model among .*linear.*; found 'linnear'"),
+        (
+            "pooled",
+            "linnear",
+            "Expected a model among .*; found 'linnear'. Did you mean 'linear'",
+        ),
         ("finetune", "linear", "finetune does not: linear has no layers"),
     ],
 )

@@ -37,6 +37,10 @@ def test_scores_are_of_the_whole_history_and_more_for_what_was_taken_elsewhere()
     B = solve((rows.T @ rows).toarray(), 2.0)
     wanted = np.array([1.0, 0, 1, 1]) @ B + 0.25 * np.array([1.0, 0, 1, 1])
     np.testing.assert_allclose(model.scores(known)[0], wanted, rtol=1e-5)
+    # Two users took a, b and d here each; three users in all a, four b, three d.
+    assert model.popularity is not None
+    standing = np.array([2 + 3 / 14, 2 + 4 / 14, 1 + 3 / 14, 2 + 3 / 14])
+    np.testing.assert_allclose(model.popularity, standing)
     again = WideEase.restore(model.state())
     assert isinstance(again.fitted, ByHistories) and again.fitted.again == 0.25
     np.testing.assert_array_equal(again.scores(known), model.scores(known))

@@ -230,8 +230,10 @@ class WideEase:
         key = (_digest(rows), f"{self.penalty}")
         matrix = _SOLVED.get(key, lambda: solve((rows.T @ rows).toarray(), self.penalty))
         fitted = ByHistories(matrix.astype(np.float32), again)
-        pull = np.zeros(rows.shape[1])
-        return replace(self, fitted=fitted, pull=pull, popularity=prepared.standing)
+        pull, everywhere = np.zeros(rows.shape[1]), np.asarray(rows.sum(axis=0))
+        # Less than one user in all: others order only what the target has not told apart.
+        standing = prepared.popularity + everywhere / (1.0 + everywhere.sum())
+        return replace(self, fitted=fitted, pull=pull, popularity=standing)
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         assert context is not None and self.popularity is not None
