@@ -82,8 +82,8 @@ def work(path: Path) -> None:
     from acclimate.domains.pairs import Past
     from acclimate.domains.readers import read_table
     from acclimate.domains.sample import Interactions
-    from acclimate.domains.untaken import Untaken
     from acclimate.rng import Rng
+    from benchmarks.untaken import Untaken
 
     def cut() -> tuple[Interactions, Case]:
         events = read_table(path).select("user", "item", time="ts")

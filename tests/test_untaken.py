@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from acclimate.domains.untaken import Untaken
 from acclimate.rng import Rng
 from acclimate.settings import settings
+from benchmarks.untaken import Untaken
 
 USERS, ITEMS = 30, 20
 
@@ -56,7 +56,7 @@ def test_every_item_a_user_never_took_is_drawn_alike_and_no_other() -> None:
 def test_the_draw_does_not_hang_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     user, item, _ = pairs()
     asked, untaken = np.arange(USERS).repeat(9), Untaken(user, item, USERS, ITEMS)
-    monkeypatch.setattr("acclimate.domains.untaken._AT_ONCE", 32)
+    monkeypatch.setattr("benchmarks.untaken._AT_ONCE", 32)
     one = untaken.drawn(asked, 2, Rng.of(3))
     monkeypatch.setenv("ACCLIMATE_THREADS", "2")
     settings.cache_clear()
