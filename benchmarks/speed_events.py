@@ -3,8 +3,9 @@
 Both sides read the file, number users and items, keep the first event of each pair, hold each
 user's last item back and draw four items for every pair left that its user never took.  Each
 lap has a process of its own, so that the peak of its memory is its own; the file is made
-before.  Ours are the functions that an adaptation calls for a source; what opening a market
-looks at besides (`benchmarks.scale`) has no counterpart on the other side.
+before.  Ours are the functions that an adaptation calls for a source, but for the draw, which
+is the race's own; what opening a market looks at besides (`benchmarks.scale`) has no
+counterpart on the other side.
 """
 
 from __future__ import annotations
