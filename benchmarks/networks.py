@@ -24,12 +24,12 @@ from acclimate.domains.exam import Prediction, Truth
 from acclimate.domains.markets import open_markets
 from acclimate.domains.split import Cut
 from acclimate.models.mixed import MixedNetwork
+from acclimate.posing import hints_of
 from acclimate.rng import Rng
 from acclimate.settings import settings
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import named
 from acclimate.tasks.classify import METRICS, Classify
-from acclimate.workflow import hints_of
 from benchmarks.line import Line, peak_mb
 
 NAME = "networks"

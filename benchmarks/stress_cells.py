@@ -19,10 +19,10 @@ from acclimate.domains.markets import open_markets
 from acclimate.domains.readers import is_table, read_file
 from acclimate.domains.values import text
 from acclimate.errors import UsageError
+from acclimate.posing import hints_of
 from acclimate.rng import Rng
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.recommend import Recommend
-from acclimate.workflow import hints_of
 
 CHAIN = "hard-sharing + adapter-dann + meta-head"
 ROWS = (

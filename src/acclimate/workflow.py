@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,43 +20,34 @@ from threadpoolctl import threadpool_limits
 
 import acclimate
 from acclimate.artifacts.artifact import load
-from acclimate.artifacts.given import artifact_at, open_sources, require_market, require_unseen
+from acclimate.artifacts.given import artifact_at
 from acclimate.artifacts.launch import Launch
 from acclimate.artifacts.launch import launch as launch_into
 from acclimate.artifacts.predictor import predict as predict_with
 from acclimate.artifacts.recommender import Recommender
 from acclimate.artifacts.store import require_place
-from acclimate.domains.crosswalk import join, read_crosswalk
 from acclimate.domains.domain import Domain
-from acclimate.domains.markets import Market, open_markets
-from acclimate.domains.schema import SchemaHints
-from acclimate.domains.together import currencies
-from acclimate.errors import BudgetError, UsageError
+from acclimate.domains.markets import Market
+from acclimate.errors import UsageError
 from acclimate.gaps.gap import Gap
 from acclimate.gaps.money import money
 from acclimate.options import Options, options_of
-from acclimate.plans.agreement import agreeing, agreements
+from acclimate.plans.agreement import agreements
 from acclimate.plans.assess import assess as measure
-from acclimate.plans.budget import Budget, growth
+from acclimate.plans.budget import Budget
 from acclimate.plans.examine import examine
-from acclimate.plans.plan import Plan, plan, require_teacher
+from acclimate.plans.plan import Plan
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import attempt, run
 from acclimate.plans.vote import vote
+from acclimate.posing import Listener, pose, prepare, silent
 from acclimate.release import ARTIFACT, asked_of, refitted, require_free, write
+from acclimate.repeating import record
 from acclimate.result import Result, summarise
 from acclimate.rng import Rng
 from acclimate.settings import settings
-from acclimate.strategies.catalogue import arms
-from acclimate.tasks.task import Posed, Task
+from acclimate.tasks.task import Task
 from acclimate.verdicts.ledger import Ledger
-
-Listener = Callable[[str, Any], None]
-"""Called with a stage ("markets", "gap", "plan", "trial", "verdict", …) and its value."""
-
-
-def silent(stage: str, value: Any) -> None:
-    """A listener that hears nothing."""
 
 
 def assess(
@@ -66,7 +57,7 @@ def assess(
     options = options or Options()
     rng = Rng.of(options.seed)
     with threadpool_limits(settings().threads):
-        posed, into, domains = _posed(task, sources, target, options, rng)
+        posed, into, domains = pose(task, sources, target, options, rng)
         agreed = agreements(posed.problem, rng.child("agreement"))
         found = measure(posed.task, posed.problem, rng.child("gap"))
         found += [said for domain in domains for said in money(domain, into)]
@@ -111,30 +102,9 @@ def _adapt(
         asked = asked_of(task, target, Path(out))
         require_free(Path(out), asked)
     ledger = _ledger()
-    posed, target_domain, source_domains = _posed(task, sources, target, options, rng, listen)
-    listen("posed", posed)
-    budget.twice = not posed.problem.labelled
-    if options.refit:
-        budget.growth = growth(posed)
-    if budget.left < 0:
-        raise BudgetError(
-            f"Expected to try at least one arm within {budget.seconds:g} s; reading the "
-            f"markets alone took {budget.spent:.0f} s. Raise --budget."
-        )
-    gap = measure(posed.task, posed.problem, rng.child("gap"))
-    agreed = agreements(posed.problem, rng.child("agreement"))
-    gap += [each.gap() for each in agreed]
-    listen("gap", gap)
-    posed = replace(
-        posed,
-        problem=agreeing(posed.problem, agreed),
-        whole=agreeing(posed.whole, agreed),
-    )
-    left_out = [each.sentence for each in agreed if each.contradicts]
-    known = arms(posed.task.form, options.strategies, options.models)
-    planned = plan(posed.problem, known, gap, left_out)
-    require_teacher(planned, posed.problem)
-    listen("plan", planned)
+    ready = prepare(task, sources, target, options, rng, listen, budget)
+    posed, gap, planned = ready.posed, ready.gap, ready.plan
+    target_domain, source_domains, left_out = ready.target, ready.sources, ready.left_out
     procedure = _procedure(options, task, target_domain, source_domains, planned)
 
     def heard(text: str, done: int, total: int) -> None:
@@ -180,6 +150,7 @@ def _adapt(
     if out is None:
         return Result(summary, examined.verdict, fitted, None, None)
     summary["asked"] = asked
+    summary["again"] = record(task, sources, target, options, Path(out))
     return write(Path(out), summary, examined, posed, fitted, target_domain, source_domains)
 
 
@@ -200,43 +171,6 @@ def launch(run: str | Path, items: str | Path) -> Launch:
 def recommender(artifact: str | Path) -> Recommender:
     """A saved recommender, ready to answer for baskets and users; raises as `load` does."""
     return Recommender.of(load(Path(artifact)))
-
-
-def _posed(
-    task: Task,
-    sources: Sequence[Market],
-    target: Market,
-    options: Options,
-    rng: Rng,
-    listen: Listener = silent,
-) -> tuple[Posed, Domain, list[Domain]]:
-    if isinstance(sources, str | Path | Domain):
-        sources = [sources]
-    if not sources and getattr(task, "behaviour", None) is None:
-        raise UsageError("Expected at least one source; found none. Name one with --source.")
-    require_market(target)
-    opened = open_sources(sources, task.kind)
-    hints = hints_of(task)
-    own = [replace(hints, may_lack=frozenset({"label"})) if hints else None]
-    target_domain, *source_domains = open_markets([target, *opened], hints, own)
-    require_unseen(target_domain, source_domains)
-    if options.crosswalk is not None:
-        crosswalk = read_crosswalk(options.crosswalk, options.accept)
-        tabled = [each for each in source_domains if each.learned is None]
-        joined = iter(join(tabled, crosswalk, target_domain))
-        # What an artifact learned keeps the ids it was learned under.
-        source_domains = [s if s.learned is not None else next(joined) for s in source_domains]
-    listen("markets", [target_domain, *source_domains])
-    posed = task.pose(target_domain, source_domains, options.cut, rng.child("pose"))
-    unlike = [finding.message for finding in currencies([target_domain, *source_domains])]
-    posed = replace(posed, notes=(*posed.notes, *unlike))
-    return posed, target_domain, source_domains
-
-
-def hints_of(task: Task) -> SchemaHints | None:
-    """What a task says about a market's columns: which one is the label."""
-    label = getattr(task, "label", None)
-    return SchemaHints(roles={"rows": {"label": label}}) if label else None
 
 
 def _ledger() -> Ledger:

@@ -29,10 +29,10 @@ def check(
     from acclimate.domains.market import open_market
     from acclimate.domains.together import compare
     from acclimate.errors import DataError, without_password
+    from acclimate.posing import hints_of
     from acclimate.result import describe
     from acclimate.rng import Rng
     from acclimate.tasks.classify import Classify
-    from acclimate.workflow import hints_of
 
     console = Console(as_json)
     hints = hints_of(Classify(label=label)) if label else None
