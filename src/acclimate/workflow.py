@@ -29,6 +29,7 @@ from acclimate.artifacts.store import require_place
 from acclimate.domains.domain import Domain
 from acclimate.domains.markets import Market
 from acclimate.errors import UsageError
+from acclimate.explanations.explanation import explain
 from acclimate.gaps.gap import Gap
 from acclimate.gaps.money import money
 from acclimate.options import Options, options_of
@@ -149,8 +150,12 @@ def _adapt(
     summary["seconds"] = round(time.monotonic() - start, 3)
     if out is None:
         return Result(summary, examined.verdict, fitted, None, None)
+    # Last: what ships is fitted, and what there is no time for is listed as not done.
+    why = explain(examined, posed.task, posed.problem, exam, rng, budget)
+    summary |= {"explanations": why.as_row()} if why is not None else {}
     summary["asked"] = asked
     summary["again"] = record(task, sources, target, options, Path(out))
+    summary["seconds"] = round(time.monotonic() - start, 3)
     return write(Path(out), summary, examined, posed, fitted, target_domain, source_domains)
 
 

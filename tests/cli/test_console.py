@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from acclimate.cli.console import Console, advice
+from acclimate.cli.console import Console, advice, because
 from acclimate.cli.pace import Pace
 from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market
@@ -240,3 +240,27 @@ def test_sources_tried_alone_after_harm_are_planned_and_counted_with_the_others(
     assert f"pooled/ease from a: {reason} a alone" in lines
     assert any(line.startswith("[5/5] pooled/ease from b") for line in lines)
     assert "5 arms: 5 done" in lines
+
+
+def test_what_the_choice_rests_on_is_told_where_it_is_clear() -> None:
+    found = {
+        "arm": "pooled/linear",
+        "metric": "log-loss",
+        "sources": [
+            {"source": "us", "effect": 0.17, "low": 0.1, "high": 0.25, "n": 600},
+            {"source": "de", "effect": 0.01, "low": -0.1, "high": 0.12, "n": 600},
+            {"source": "uk", "effect": -0.2, "low": -0.3, "high": -0.1, "n": 600},
+            {"source": "fr", "effect": None, "low": None, "high": None, "n": 600},
+        ],
+        "columns": [
+            {"column": "price", "worth": 0.2, "low": 0.1, "high": 0.3},
+            {"column": "age", "worth": 0.1, "low": -0.1, "high": 0.3},
+            {"column": "note", "worth": 0.0, "low": None, "high": None},
+        ],
+    }
+    assert because(found) == [
+        "source us helps pooled/linear: +0.17 log-loss with it (+0.1 to +0.25, n = 600)",
+        "source uk hurts pooled/linear: -0.2 log-loss with it (-0.3 to -0.1, n = 600)",
+        "columns that carry the gain: price",
+    ]
+    assert because({}) == []

@@ -17,7 +17,16 @@ import acclimate
 from acclimate.reports.language import SLOT, Language
 
 ROOT = Path(acclimate.__file__).parent
-LAYERS = ("plans", "verdicts", "strategies", "models", "tasks", "gaps", "domains")
+LAYERS = (
+    "explanations",
+    "plans",
+    "verdicts",
+    "strategies",
+    "models",
+    "tasks",
+    "gaps",
+    "domains",
+)
 BESIDES = ("artifacts/given.py", "release.py", "result.py", "workflow.py")
 NESTED = re.compile(r"\{[^{}]*\}")
 

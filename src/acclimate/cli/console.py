@@ -158,6 +158,8 @@ class Console:
                 self._out.print(f"  [dim]{those}{why}[/]")
             for why, names in whys.items():
                 self._out.print(f"  [dim]{escape(some(names))}: {escape(why)}[/]")
+        for line in because(summary.get("explanations") or {}):
+            self._out.print(f"  [dim]{escape(line)}[/]")
         colour = "green" if result.verdict.answer == "adopt" else "cyan"
         answer = escape(result.verdict.answer)
         self._out.print(f"[bold {colour}]verdict: {answer}[/]")
@@ -298,6 +300,23 @@ def warned(summary: Mapping[str, Any]) -> list[str]:
         each["message"] for each in target.get("findings", ()) if each["level"] == "warning"
     ]
     return found[:WARNINGS]
+
+
+def because(found: Mapping[str, Any]) -> list[str]:
+    """Which sources help or hurt the chosen arm, and which columns carry its gain."""
+    said = []
+    for row in found.get("sources", ()):
+        if row["low"] is not None and (row["low"] > 0 or row["high"] < 0):
+            verb = "helps" if row["low"] > 0 else "hurts"
+            span = f"{row['low']:+.3g} to {row['high']:+.3g}"
+            said.append(
+                f"source {row['source']} {verb} {found['arm']}: {row['effect']:+.3g} "
+                f"{found['metric']} with it ({span}, n = {row['n']:,})"
+            )
+    carry = [row["column"] for row in found.get("columns", ()) if (row["low"] or 0) > 0]
+    if carry:
+        said.append(f"columns that carry the gain: {some(carry)}")
+    return said
 
 
 def tried(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -12,8 +12,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from acclimate.reports.effects import Bar, effects
 from acclimate.reports.language import ENGLISH, Language
 from acclimate.reports.svg import (
+    ROW,
+    THROUGH_DASHED,
     Scale,
     at,
     axis,
@@ -33,7 +36,7 @@ Row = Mapping[str, Any]
 SHOWN_ARMS = 30
 SHOWN_GAPS = 40
 
-ROW, GAP_ROW, HEADING, LABEL_WIDTH = 38, 62, 36, 36  # pixels; the last in letters
+GAP_ROW, HEADING, LABEL_WIDTH = 62, 36, 36  # pixels; the last in letters
 
 # Measures that live on a known range are drawn on all of it.
 RANGES = {"a-distance": (0.0, 2.0), "label-shift": (0.0, 1.0)}
@@ -57,10 +60,11 @@ def leaderboard(
     drawn = _most_telling(known, chosen)
     below = others[: max(0, SHOWN_ARMS - len(drawn))]
     bottom = 8 + ROW * len(drawn)
-    parts: list[str] = [*axis(scale, 4, bottom)]
+    parts: list[str] = [*axis(scale, 8, bottom)]
     best_alone = next((row for row in known if _is_alone(row)), None)
     if best_alone is not None:
-        parts.append(upright(scale, float(best_alone["value"]), 4, bottom, "reference"))
+        best_at = float(best_alone["value"])
+        parts.append(upright(scale, best_at, 8, bottom, "reference", THROUGH_DASHED))
     for position, row in enumerate(drawn):
         parts.append(_arm(row, scale, 8 + ROW * position, chosen, say))
     for position, row in enumerate(below):
@@ -97,38 +101,6 @@ def contrasts(verdict: Row, say: Language = ENGLISH) -> Markup | None:
     rows = [row for row in compared(verdict) if finite(row.get("effect")) is not None]
     if not rows:
         return None
-    delta = finite(verdict.get("delta")) or 0.0
-    scale = Scale.around([0.0, delta, *_numbers(rows, "effect", "low", "high")])
-    if scale is None:
-        return None
-    top, bottom = 22, 28 + ROW * len(rows)
-    parts: list[str] = [*axis(scale, top, bottom)]
-    parts.append(upright(scale, 0.0, top - 4, bottom, "zero"))
-    # Left of its line and right of its line: the two cannot meet.
-    parts.append(words("0 ", at(scale.x(0.0)), 13, "tick", "end"))
-    if delta > 0:
-        parts.append(upright(scale, delta, top - 4, bottom, "delta"))
-        parts.append(words("δ", at(scale.x(delta)), 13, "tick", "start"))
-    for position, row in enumerate(rows):
-        y = 28 + ROW * position
-        low, high = finite(row.get("low")), finite(row.get("high"))
-        class_ = "better" if low is not None and low > 0 else "plain"
-        if high is not None and high < 0:
-            class_ = "worse"
-        effect = float(row["effect"])
-        name = say("against {baseline}", baseline=_baseline(row, say))
-        parts.append(
-            tag(
-                "g",
-                words(shorten(name, LABEL_WIDTH), "0", y + 10, "label"),
-                words(signed(effect), "100%", y + 10, "label", "end"),
-                whisker(scale, low, high, y + 23, class_),
-                dot(scale, effect, y + 23, class_),
-                class_="row",
-            )
-        )
-    parts.append(words(say("← worse"), "0", bottom + 34, "tick"))
-    parts.append(words(say("better →"), "100%", bottom + 34, "tick", "end"))
     metric = plain_value(verdict.get("metric"))
     said = say("; ").join(
         say(
@@ -142,7 +114,12 @@ def contrasts(verdict: Row, say: Language = ENGLISH) -> Markup | None:
     arm = plain_value(verdict.get("arm"))
     title = say("What {arm} gains in {metric} on judge", arm=arm, metric=metric)
     description = say("{said}. Right of zero is better.", said=said)
-    return figure("contrasts", title, description, bottom + 42, *parts)
+    bars = [
+        Bar.of(say("against {baseline}", baseline=_baseline(row, say)), row, "effect")
+        for row in rows
+    ]
+    delta = finite(verdict.get("delta")) or 0.0
+    return effects("contrasts", title, description, bars, say, delta)
 
 
 def _baseline(row: Row, say: Language) -> str:

@@ -20,6 +20,7 @@ from acclimate.errors import IntegrityError, UsageError
 from acclimate.reports import figures, lists, tables
 from acclimate.reports.language import ENGLISH, Language
 from acclimate.reports.plain import plain
+from acclimate.reports.why import undone, why
 from acclimate.reports.wording import count, plain_value, seconds
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def _page(run: dict[str, Any], say: Language) -> dict[str, Any]:
             tables.leaderboard(board, chosen, say) if board else None,
         ),
         "chosen": chosen,
+        "why": why(run.get("explanations") or {}, say),
+        "undone": undone(run.get("explanations") or {}, say),
         "left_out": figures.left_out(board),
         "judged": tables.judged(run.get("judged") or {}, say),
         "segments": lists.segments((run.get("beyond") or {}).get("segments") or [], say),

@@ -18,6 +18,13 @@ from acclimate.reports.wording import number
 # Room at both sides, in percent of the width, for the halves of the outer labels.
 MARGIN = 7.0
 
+# Pixels of a row: a line of words, and below it what is drawn.
+ROW = 38
+# Uprights begin at the first row and pass over its words, so that none is crossed out.
+THROUGH = "0 15 20 3"
+THROUGH_DASHED = "0 15 4 4 4 4 4 3"
+assert sum(map(int, THROUGH.split())) == sum(map(int, THROUGH_DASHED.split())) == ROW
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -106,9 +113,15 @@ def words(text: str, x: str, y: int, class_: str, anchor: str = "start") -> Mark
     return tag("text", text, x=x, y=y, class_=class_, text_anchor=anchor)
 
 
-def upright(scale: Scale, value: float, top: int, bottom: int, class_: str) -> Markup:
+def upright(
+    scale: Scale, value: float, top: int, bottom: int, class_: str, dashes: str = THROUGH
+) -> Markup:
+    """A line at a value, drawn beside the words of each row.
+
+    top  pixels, where the first row begins
+    """
     x = at(scale.x(value))
-    return tag("line", x1=x, x2=x, y1=top, y2=bottom, class_=class_)
+    return tag("line", x1=x, x2=x, y1=top, y2=bottom, class_=class_, stroke_dasharray=dashes)
 
 
 def axis(scale: Scale, top: int, bottom: int) -> list[Markup]:

@@ -53,6 +53,10 @@ class Arm:
         Where answers must hold quantiles, it is adapted again without each fold of the
         target's rows, whose errors give them.
         """
+        return self.taken(problem, rng, tick)[1]
+
+    def taken(self, problem: Problem, rng: Rng, tick: Tick = idle) -> tuple[Problem, Fitted]:
+        """As `fit`, with the problem as the steps left it: weights of rows, moved views."""
         encoded = problem if problem.encoder is not None else self.encoded(problem)
         adapted, model = self.strategy.step(encoded, self.model, rng, tick)
         assert adapted.encoder is not None
@@ -61,7 +65,7 @@ class Arm:
             around = Quantiles(model, problem.levels)
             away = self._errors(encoded, fitted, rng.child("quantiles"), tick)
             fitted = replace(fitted, model=around.around(away))
-        return fitted
+        return adapted, fitted
 
     def _errors(self, encoded: Problem, fitted: Fitted, rng: Rng, tick: Tick) -> Array:
         """(n,) y − ŷ of target rows by fits that have not seen them."""

@@ -7,6 +7,7 @@ Before: `seen` says what a strategy may read.  After: `tradaboost`, `tradaboostr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,13 +46,15 @@ def errs_on_nothing(problem: Problem, model: Model, fits: int) -> str | None:
     return teaches_nothing(problem)
 
 
-def left_of_sources(problem: Problem, sources: Sequence[RowView], weight: Array) -> list[str]:
-    """A sentence for each source of which weighting leaves anything.
+def left_of_sources(problem: Problem, sources: Sequence[RowView], weight: Array) -> Problem:
+    """The problem with what boosting left of the sources' rows, and a sentence for each source
+    of which anything is.
 
     sources  their labelled rows, in the order of the problem
-    weight   (rows of all sources,) ≥ 0
+    weight   (rows of all sources,) ≥ 0, in the place of what the rows had before
     """
     ends = np.cumsum([view.n for view in sources])[:-1]
-    names = [source.name for source in problem.sources]
-    parts = dict(zip(names, np.split(weight, ends), strict=True))
-    return worth({name: part for name, part in parts.items() if part.any()})
+    parts = np.split(weight, ends)
+    left = [replace(s, weight=w) for s, w in zip(problem.sources, parts, strict=True)]
+    told = {s.name: w for s, w in zip(problem.sources, parts, strict=True) if w.any()}
+    return problem.with_sources(left).knowing(*worth(told))

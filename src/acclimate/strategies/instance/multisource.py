@@ -103,8 +103,8 @@ class MultiSourceTrAdaBoost(TrAdaBoost):
             f"{name}: {count} of {len(rounds)} learners were fitted on its rows"
             for name, count in fitted_on
         ]
-        left = left_of_sources(problem, sources, rounds[-1].weight)
-        return problem.knowing(*facts, *left), whole
+        left = left_of_sources(problem.knowing(*facts), sources, rounds[-1].weight)
+        return left, whole
 
     def taught(
         self,

@@ -129,7 +129,7 @@ class TrAdaBoost(Adapt):
         if fold is not None:
             answered = mixed([each.p for each in voting], whole.weights)
             whole = whole.calibrated(answered, positions(fit.label))
-        return problem.knowing(*left_of_sources(problem, sources, rounds[-1].weight)), whole
+        return left_of_sources(problem, sources, rounds[-1].weight), whole
 
     def boost(
         self,

@@ -128,7 +128,7 @@ class TrAdaBoostR2(Adapt):
                 h = whole.fit(w, key.child("fade"), tick)
                 share = m / both.n + number / (self.steps - 1) * (1 - m / both.n)
                 w = faded(w, m, self.errors(h, both)[0], share)
-        return problem.knowing(*left_of_sources(problem, sources, weight[m:])), best
+        return left_of_sources(problem, sources, weight[m:]), best
 
     def boosted(
         self, learner: Learner, both: RowView, w: Array, m: int, rng: Rng, tick: Tick

@@ -1,0 +1,1 @@
+"""Explain a choice that was made: which sources, rows, layers and columns it rests on."""
