@@ -12,8 +12,9 @@ from acclimate.arrays import Array, Ints
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
+from acclimate.models.best import best
 from acclimate.models.ease import Ease, ItemPrior, inverse, solve
-from acclimate.models.items import ItemQuery, best, gram_of, rank
+from acclimate.models.items import ItemQuery, gram_of, rank
 from acclimate.models.neighbours import ItemKnn
 from acclimate.models.popularity import Popularity
 from acclimate.rng import Rng

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from acclimate.arrays import Array, Bools, Ints, Sparse
 from acclimate.domains.view import ItemView
 from acclimate.models.approximate import SAMPLE, Approximate
-from acclimate.models.items import Factored
+from acclimate.models.lengths import Factored
 from acclimate.models.search import largest, without
 from acclimate.rng import Rng
 

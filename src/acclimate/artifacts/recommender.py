@@ -26,16 +26,10 @@ from acclimate.domains.sample import Interactions
 from acclimate.domains.view import ItemEncoder, ItemView
 from acclimate.errors import UsageError
 from acclimate.models.approximate import Approximate
+from acclimate.models.best import best
 from acclimate.models.diverse import NAMED, marginal
-from acclimate.models.items import (
-    BLOCK,
-    CELLS,
-    Adds,
-    Factored,
-    ItemQuery,
-    ScoresItems,
-    best,
-)
+from acclimate.models.items import BLOCK, CELLS, Adds, ItemQuery, ScoresItems
+from acclimate.models.lengths import Factored
 from acclimate.models.model import ReadsAttributes
 
 SCHEMA = {"item_id": pl.String, "score": pl.Float64, "rank": pl.Int64, "note": pl.String}

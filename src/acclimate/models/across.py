@@ -26,8 +26,9 @@ from acclimate.arrays import Array, Ints, Sparse, Tensor
 from acclimate.domains.exam import Ranking
 from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemView
+from acclimate.models.best import best
 from acclimate.models.hiding import Hidden, drawn, hide
-from acclimate.models.items import BLOCK, ItemQuery, best
+from acclimate.models.items import BLOCK, ItemQuery
 from acclimate.models.known import Known, Reach
 from acclimate.models.lambdarank import asked, read, taught
 from acclimate.models.lessons import Lesson, Score

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from acclimate.arrays import Array, Ints, Sparse, Tensor
-from acclimate.models.items import best
+from acclimate.models.best import best
 
 # Weights of EASE lie between about −0.1 and 1; below this an item says nothing.
 SPEAKS = 0.005

@@ -18,7 +18,9 @@ from acclimate.domains.exam import Ranking
 from acclimate.domains.taken import Taken
 from acclimate.domains.view import ItemView
 from acclimate.errors import StrategyError
+from acclimate.models.best import best, without_known
 from acclimate.models.blas import shared
+from acclimate.models.lengths import Factored, Products
 
 # Rows of a dense score block, and cells of one: what is made of it stays near the processor.
 BLOCK = 2048
@@ -72,20 +74,6 @@ class ScoresItems(Protocol):
 
 
 @runtime_checkable
-class Factored(Protocol):
-    """A score is the inner product of a history's factors and an item's.
-
-    items  (n_items, d), None before fitting
-    """
-
-    items: Tensor | None
-
-    def queries(self, histories: Sparse) -> Array:
-        """(n, d) of (n, n_items) CSR histories."""
-        ...
-
-
-@runtime_checkable
 class Adds(Protocol):
     """A score is the sum of what the items of a history say, each for itself."""
 
@@ -122,34 +110,42 @@ def power(count: Tensor, exponent: float) -> Array:
 
 
 def rank(
-    score: Callable[[Sparse], Array], view: ItemView, query: ItemQuery, standing: Array
+    score: Callable[[Sparse], Array],
+    view: ItemView,
+    query: ItemQuery,
+    standing: Array,
+    factored: Factored | None = None,
 ) -> Ranking:
     """The k best new items of each history, or the scores of its candidates.
 
     score       (rows, n_items + n_beside) CSR of what is known of users → (rows, n_items)
                 scores; without anything beside, these are the histories
     standing    (n_items,) breaks ties and serves users without a history
+    factored    whose products the scores are, where they are: the same lists are found sooner
     """
     size = view.matrix.shape[1]
     favoured = np.argsort(-standing, kind="stable")
     k = min(query.k, size)
     newcomer = best(np.asarray(standing, np.float64)[None], favoured, k)
-    rows, whole = min(BLOCK, max(1, CELLS // max(1, size))), view.whole
+    products = Products.of(factored) if factored is not None else None
+    cells = CELLS if products is None else 8 * CELLS
+    rows, whole = min(BLOCK, max(1, cells // max(1, size))), view.whole
 
     def block(start: int) -> tuple[Ints, Array]:
         histories, known = view.matrix[start : start + rows], whole[start : start + rows]
-        scores = score(known)
         cold = np.diff(known.indptr) == 0
-        if query.candidates is None:
-            row = np.repeat(np.arange(len(cold)), np.diff(histories.indptr))
-            scores[row, histories.indices] = -np.inf
+        if query.candidates is None and products is not None:
+            items, top = products.best(known, histories, favoured, k)
+        elif query.candidates is None:
+            scores = without_known(score(known), histories)
             items, top = best(scores, favoured, k)
             top = top.astype(np.float64)
-            items[cold], top[cold] = newcomer[0][0], newcomer[1][0]
-            return items, top
-        scores = np.asarray(scores, dtype=np.float64)
-        scores[cold] = standing
-        return of_candidates(scores, query.candidates[start : start + rows])
+        else:
+            scores = np.asarray(score(known), dtype=np.float64)
+            scores[cold] = standing
+            return of_candidates(scores, query.candidates[start : start + rows])
+        items[cold], top[cold] = newcomer[0][0], newcomer[1][0]
+        return items, top
 
     blocks = shared(block, range(0, view.matrix.shape[0], rows))
     if not blocks:
@@ -158,61 +154,6 @@ def rank(
     items = np.concatenate([block[0] for block in blocks])
     scores = np.concatenate([block[1] for block in blocks])
     return Ranking(items, scores, size, pool=query.candidates is not None)
-
-
-def best(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
-    """The k highest scores of each row; among equal ones, columns in the favoured order.
-
-    Columns are halved into maxima of pairs, of fours, …: the k-th largest maximum is a floor
-    that k scores of a row reach, and few more do: these alone are sorted.  Rows where many
-    do, as many are equal, are sorted whole.
-    """
-    n, size = scores.shape
-    if not k or size < 32 * k:
-        return _sorted(scores, favoured, k)
-    heads = scores
-    while heads.shape[1] >= 16 * k:
-        half = heads.shape[1] // 2
-        odd = heads[:, 2 * half :]
-        heads = np.maximum(heads[:, :half], heads[:, half : 2 * half])
-        if odd.shape[1]:
-            heads[:, :1] = np.maximum(heads[:, :1], odd)
-    floor = np.partition(heads, heads.shape[1] - k, axis=1)[:, -k]
-    row, column = np.divmod(np.flatnonzero(scores >= floor[:, None]), size)
-    count = np.bincount(row, minlength=n)
-    many = (count > 8 * k) | ~np.isfinite(floor)
-    if many.any():
-        kept = ~many[row]
-        row, column, count[many] = row[kept], column[kept], 0
-    place = np.empty(size, np.int64)
-    place[favoured] = np.arange(size)
-    found = scores[row, column]
-    order = np.lexsort((place[column], -found, row))
-    few = np.flatnonzero(~many)
-    first = (np.cumsum(count) - count)[few]
-    at = order[first[:, None] + np.arange(k)]
-    items, top = np.empty((n, k), np.int64), np.empty((n, k), scores.dtype)
-    items[few], top[few] = column[at], found[at]
-    if many.any():
-        items[many], top[many] = _sorted(scores[many], favoured, k)
-    return items, top
-
-
-def _sorted(scores: Array, favoured: Ints, k: int) -> tuple[Ints, Array]:
-    """The same, whatever the scores are."""
-    if not k:
-        return np.empty((len(scores), 0), np.int64), np.empty((len(scores), 0))
-    ordered = scores[:, favoured]
-    edge = np.partition(ordered, -k, axis=1)[:, -k][:, None]
-    above, tied = ordered > edge, ordered == edge
-    room = k - above.sum(axis=1, keepdims=True)
-    taken = above | (tied & (np.cumsum(tied, axis=1) <= room))
-    top = np.nonzero(taken)[1].reshape(len(scores), k)
-    best = np.take_along_axis(ordered, top, axis=1)
-    order = np.argsort(-best, axis=1, kind="stable")
-    best = np.take_along_axis(best, order, axis=1)
-    items = favoured[np.take_along_axis(top, order, axis=1)]
-    return np.where(np.isfinite(best), items, -1), best
 
 
 def of_candidates(scores: Array, candidates: Ints) -> tuple[Ints, Array]:

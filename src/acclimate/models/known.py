@@ -9,7 +9,7 @@ import numpy as np
 
 from acclimate.arrays import Array, Ints, Sparse
 from acclimate.domains.taken import Taken
-from acclimate.models.items import best
+from acclimate.models.best import best
 from acclimate.models.model import Tick, idle
 from acclimate.models.voices import SCORES, STATISTICS, Effects, Market, Order, voices
 

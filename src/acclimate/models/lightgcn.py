@@ -166,7 +166,7 @@ class LightGcn:
 
     def predict(self, query: ItemQuery, context: ItemView | None = None) -> Ranking:
         assert self.popularity is not None and context is not None
-        return rank(self.scores, context, query, self.popularity)
+        return rank(self.scores, context, query, self.popularity, self)
 
     def scores(self, histories: Sparse) -> Array:
         """(n, n_items) of every item for each history."""

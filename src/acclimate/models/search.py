@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from acclimate.arrays import Array, Ints, Sparse, Tensor
-from acclimate.models.items import best
+from acclimate.models.best import best
 
 BLOCK = 4096  # items; with 256 queries their products are 4 MB and stay in the cache
 AT_ONCE = 256  # queries

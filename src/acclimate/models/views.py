@@ -10,7 +10,8 @@ import scipy.sparse as sp
 from acclimate.arrays import Array, Ints
 from acclimate.domains.exam import Ranking
 from acclimate.domains.view import ItemView
-from acclimate.models.items import BLOCK, CELLS, ItemQuery, best, of_candidates
+from acclimate.models.best import best
+from acclimate.models.items import BLOCK, CELLS, ItemQuery, of_candidates
 
 
 def rank_views(
