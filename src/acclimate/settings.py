@@ -21,6 +21,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ACCLIMATE_", extra="ignore")
 
     home: Path = Field(default_factory=_home)  # keeps the ledger of judge looks
+    registry: str = ""  # URL of the registry; "": a file under `home`
+    vault: Path | None = None  # folder of released artifacts; None: beside the registry's file
     data: Path = Path("../shared/data")  # real data for tests and benchmarks
     # More than one thread on a shared machine is slower, not faster: BLAS and LightGBM
     # spin while they wait for a core.  One is the default everywhere; equality of results

@@ -80,7 +80,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _tidy(folder)
         try:
-            _write_files(new, files)
+            write_files(new, files)
             if folder.exists():
                 folder.replace(old)
             new.replace(folder)
@@ -101,7 +101,8 @@ def require_place(folder: Path) -> None:
     _require_replaceable(_resolved(folder))
 
 
-def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a new folder and wait until it is on disk; raises OSError where that fails."""
     folder.mkdir()
     for name, data in files.items():
         write_synced(folder / name, data)

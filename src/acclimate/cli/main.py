@@ -11,7 +11,23 @@ from typing import Any, cast
 import typer
 
 import acclimate
-from acclimate.cli import adapt, check, crosswalk, demo, gap, predict, recommend, report
+from acclimate.cli import (
+    adapt,
+    check,
+    crosswalk,
+    demo,
+    diff,
+    doctor,
+    gap,
+    predict,
+    promote,
+    recommend,
+    release,
+    releases,
+    report,
+    rollback,
+    show,
+)
 from acclimate.errors import (
     EXIT_CODES,
     INTERRUPTED,
@@ -43,6 +59,14 @@ app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)
 app.command("report")(report.report)
 app.command("demo")(demo.demo)
+_RELEASES = "Releases"
+app.command("release", rich_help_panel=_RELEASES)(release.release)
+app.command("promote", rich_help_panel=_RELEASES)(promote.promote)
+app.command("rollback", rich_help_panel=_RELEASES)(rollback.rollback)
+app.command("releases", rich_help_panel=_RELEASES)(releases.releases)
+app.command("show", rich_help_panel=_RELEASES)(show.show)
+app.command("diff", rich_help_panel=_RELEASES)(diff.diff)
+app.command("doctor", rich_help_panel=_RELEASES)(doctor.doctor)
 
 
 def _version(show: bool) -> None:
