@@ -88,6 +88,8 @@ UNSEEN = {
     # how lists end, which every list can
     "{} and {} more",
     # shown on a terminal
+    "{} on all {} {}",
+    "{} on {} {}",
     "{} (an artifact: its rows stay where they are)",
 }
 

@@ -73,7 +73,7 @@ class Console:
             elif stage == "remedies":
                 self._steps(value)
                 pace.plan([step.arm.model.kind for step in value])
-            elif stage == "trial":
+            elif stage == "trial" or stage == "fit":
                 self._trial(bar, number, pace, *value)
             elif stage == "trials":
                 bar.update(number, description="judging and refitting", left="")
@@ -237,6 +237,21 @@ class Console:
             whys.setdefault(why, []).append(arm)
         for why, arms in whys.items():
             self._out.print(f"  [yellow]failed: {escape(some(arms))}: {escape(why)}[/]")
+
+    def curve(self, summary: Mapping[str, Any]) -> None:
+        """Points of a learning curve and what is read off them."""
+        rows = [
+            {
+                "arm": row["role"],
+                "labels": f"{row['labels']:,}",
+                summary["metric"]: f"{row['value']:.4f}",
+                "interval": f"{row['low']:.4f} to {row['high']:.4f}",
+                "seconds": f"{row['seconds']:.1f}",
+            }
+            for row in summary["points"]
+        ]
+        self.table(rows, f"{summary['metric']} on {summary['where']} by {summary['unit']}")
+        self._out.print(escape(summary["sentence"]))
 
     def say(self, text: str) -> None:
         """A plain line for people."""

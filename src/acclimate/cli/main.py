@@ -28,6 +28,7 @@ from acclimate.cli import (
     rollback,
     show,
 )
+from acclimate.cli import adapt, check, crosswalk, curve, demo, gap, predict, recommend, report
 from acclimate.errors import (
     EXIT_CODES,
     INTERRUPTED,
@@ -57,6 +58,7 @@ app.command("crosswalk")(crosswalk.crosswalk)
 app.command("adapt")(adapt.adapt)
 app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)
+app.command("curve")(curve.curve)
 app.command("report")(report.report)
 app.command("demo")(demo.demo)
 _RELEASES = "Releases"

@@ -26,7 +26,7 @@ from acclimate.plans.placebo import Answer, in_time, placebo
 from acclimate.plans.runner import Trial, best_baseline, best_of, pick
 from acclimate.plans.tally import Tally
 from acclimate.rng import Rng
-from acclimate.tasks.task import Task
+from acclimate.tasks.task import Task, unit_of_task
 from acclimate.verdicts.compare import Contrast, Effect, paired_effect
 from acclimate.verdicts.ledger import Ledger, level_at
 from acclimate.verdicts.verdict import SHUFFLED, Verdict, judge, told
@@ -78,9 +78,7 @@ def examine(
     """
     baseline = best_baseline(trials, task.metric.sign)
     chosen = pick(trials, task, rng)
-    unit = {"items": "users", "tokens": "sentences"}.get(task.form, "rows")
-    if getattr(problem.fit, "entity", None) is not None:
-        unit = "entities"
+    unit = unit_of_task(task, problem.fit)
     if chosen is None:
         cut_short = any(t.status == "abandoned" and t.arm.strategy.transfers for t in trials)
         verdict = Verdict(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import acclimate
 from acclimate.domains.disk import replace_files
 from acclimate.errors import IntegrityError, UsageError
-from acclimate.reports import figures, lists, tables
+from acclimate.reports import curve, figures, lists, tables
 from acclimate.reports.language import ENGLISH, Language
 from acclimate.reports.plain import plain
 from acclimate.reports.why import undone, why
@@ -136,6 +136,7 @@ def _page(run: dict[str, Any], say: Language) -> dict[str, Any]:
         "why": why(run.get("explanations") or {}, say),
         "undone": undone(run.get("explanations") or {}, say),
         "left_out": figures.left_out(board),
+        "curve": _curve(run.get("curve"), say),
         "judged": tables.judged(run.get("judged") or {}, say),
         "segments": lists.segments((run.get("beyond") or {}).get("segments") or [], say),
         "spreads": lists.spreads((run.get("beyond") or {}).get("spreads") or [], say),
@@ -153,6 +154,17 @@ def _page(run: dict[str, Any], say: Language) -> dict[str, Any]:
         "seed": run.get("seed"),
         "took": seconds(run.get("seconds"), say),
         "version": acclimate.__version__,
+    }
+
+
+def _curve(found: object, say: Language) -> dict[str, Any] | None:
+    """What labels buy, where `acclimate curve` was asked."""
+    if not isinstance(found, Mapping):
+        return None
+    return {
+        "said": curve.headline(found, say),
+        "figure": curve.drawing(found, say),
+        "table": curve.table(found, say),
     }
 
 

@@ -101,6 +101,13 @@ class Task(Protocol):
         ...
 
 
+def unit_of_task(task: Task, fit: Sample) -> str:
+    """Plural word for the independent unit."""
+    if getattr(fit, "entity", None) is not None:
+        return "entities"
+    return {"items": "users", "tokens": "sentences"}.get(task.form, "rows")
+
+
 def left_out(sources: Sequence[Domain], problem: Problem, what: str) -> list[str]:
     """A note for each source that has nothing to teach by the target's clock.
 
