@@ -121,6 +121,7 @@ def test_sizes_are_even_on_a_log_scale_and_hold_two_of_the_rarest_class(
 
 def test_labels_that_are_not_there_are_refused(small_rows: Posed) -> None:
     fit = small_rows.problem.fit
+    assert isinstance(fit, Rows)
     with pytest.raises(UsageError, match=r"from 2 to 63.*found 1, 64\. Leave --labels out"):
         wanted((1, 30, 64), 63, fit)
     with pytest.raises(UsageError, match=r"Expected 20 labels to fit on at least.*found 15"):
