@@ -15,6 +15,7 @@ from acclimate.cli import (
     adapt,
     check,
     crosswalk,
+    curve,
     demo,
     diff,
     doctor,
@@ -28,7 +29,6 @@ from acclimate.cli import (
     rollback,
     show,
 )
-from acclimate.cli import adapt, check, crosswalk, curve, demo, gap, predict, recommend, report
 from acclimate.errors import (
     EXIT_CODES,
     INTERRUPTED,
