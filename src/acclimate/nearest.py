@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 SHOWN = 6
+MOST_MEANT = 3  # names that one part is asked back for
 
 
 def some(names: Iterable[object], at_most: int = SHOWN) -> str:
@@ -31,8 +32,18 @@ def did_you_mean(found: str | Sequence[str], known: Iterable[str]) -> str:
     """ " Did you mean 'a'?" of what was found, or nothing where nothing is alike."""
     known = [*known]
     asked = [found] if isinstance(found, str) else found
-    meant = [near for name in asked if (near := nearest(name, known)) is not None]
-    return f" Did you mean {' and '.join(map(repr, dict.fromkeys(meant)))}?" if meant else ""
+    meant = [" or ".join(map(repr, each)) for name in asked if (each := meanings(name, known))]
+    return f" Did you mean {' and '.join(dict.fromkeys(meant))}?" if meant else ""
+
+
+def meanings(name: str, known: Iterable[str]) -> list[str]:
+    """The known names of which it is a whole part, as auc is of roc-auc and of pr-auc; where
+    there are not several, the nearest one; none where nothing is alike."""
+    known = [*known]
+    whole = _plain(name)
+    parts = [each for each in known if whole in _plain(each).split("-")]
+    near = nearest(name, known)
+    return parts if 1 < len(parts) <= MOST_MEANT else [near] if near is not None else []
 
 
 def among(known: Iterable[str], found: str | Sequence[str]) -> str:

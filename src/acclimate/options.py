@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -39,6 +40,7 @@ class Options:
     models: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        require_seconds(self.budget_seconds)
         if self.when_unsure not in UNSURE:
             raise UsageError(
                 f"Expected when_unsure to be {' or '.join(UNSURE)}; found {self.when_unsure!r}."
@@ -49,6 +51,15 @@ class Options:
                 f"Expected a crosswalk beside accept = {self.accept:g}; found none. Name one "
                 "with --crosswalk, or leave --accept out."
             )
+
+
+def require_seconds(seconds: float) -> None:
+    """Raises UsageError for a budget that is not finite and above 0."""
+    if not 0 < seconds < math.inf:
+        raise UsageError(
+            f"Expected a budget in seconds, finite and above 0; found {seconds:g}. Name "
+            "another with --budget."
+        )
 
 
 def options_of(named: Mapping[str, Any]) -> Options:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+ODD = {"entities": "entity", "series": "series", "data": "data"}
+
+
+def one_of(many: str) -> str:
+    """The singular of what is counted: user of users, entity of entities."""
+    return ODD.get(many, many.removesuffix("s"))
+
 
 def number_of(n: int, one: str, many: str = "") -> str:
     """A number and what it counts, with a verb where one follows it.

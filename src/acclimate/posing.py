@@ -69,6 +69,8 @@ def prepare(
 
     Raises AcclimateError with what to do for anything the caller can mend.
     """
+    # A model of another task is refused before minutes go into reading.
+    known = arms(task.form, options.strategies, options.models)
     posed, into, domains = pose(task, sources, target, options, rng, listen)
     listen("posed", posed)
     budget.twice = not posed.problem.labelled
@@ -89,7 +91,6 @@ def prepare(
         whole=agreeing(posed.whole, agreed),
     )
     left_out = [each.sentence for each in agreed if each.contradicts]
-    known = arms(posed.task.form, options.strategies, options.models)
     planned = plan(posed.problem, known, gap, left_out)
     require_teacher(planned, posed.problem)
     listen("plan", planned)

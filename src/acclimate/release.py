@@ -68,9 +68,9 @@ def require_free(out: Path, asked: Mapping[str, Any]) -> None:
         earlier = _earlier(out)
         if earlier is not None and earlier != dict(asked):
             raise UsageError(
-                f"Expected a new folder, or an earlier run of {_spoken(asked)}, at "
-                f"{str(out)!r}; found a run of {_spoken(earlier)}, which would be lost. Name "
-                "another folder with --out, or remove that one."
+                f"Expected a new folder, or an earlier run of {_spoken(asked, out)}, at "
+                f"{str(out)!r}; found a run of {_spoken(earlier, out)}, which would be lost. "
+                "Name another folder with --out, or remove that one."
             )
         return
     found = [name for name in (REPORT, SUMMARY, LABEL_FIRST) if (out / name).exists()]
@@ -91,9 +91,21 @@ def _earlier(out: Path) -> dict[str, Any] | None:
     return asked if isinstance(asked, dict) else None
 
 
-def _spoken(asked: Mapping[str, Any]) -> str:
+def _spoken(asked: Mapping[str, Any], out: Path) -> str:
     label = f" of {asked['label']!r}" if asked.get("label") else ""
-    return f"{asked.get('task')}{label} for {asked.get('target')!r}"
+    return f"{asked.get('task')}{label} for {as_typed(str(asked.get('target')), out)!r}"
+
+
+def as_typed(target: str, out: Path) -> str:
+    """A target that is kept as seen from `out`, as one would type it here: from the working
+    directory where it lies below that, else whole."""
+    path, mark, part = target.partition("::")
+    place = (out / path).resolve()
+    if "://" in path or not place.exists():
+        return target
+    here = Path.cwd().resolve()
+    shown = place.relative_to(here) if place.is_relative_to(here) else place
+    return f"{shown.as_posix()}{mark}{part}"
 
 
 def refitted(

@@ -133,14 +133,16 @@ def test_users_are_found_under_any_name_and_spelling(
 ) -> None:
     expected = predict(recommender, pl.DataFrame({"user_id": ["101"]}), 3)
     table = pl.DataFrame({"age": [40], column: values, "note": ["x"], "country": ["JP"]})
-    assert_frame_equal(predict(recommender, table, 3), expected)
+    found = predict(recommender, table, 3)
+    assert found.columns[0] == column  # as whoever asks calls it
+    assert_frame_equal(found.rename({column: "user_id"}), expected)
 
 
 def test_the_name_in_the_targets_file_comes_before_better_sounding_ones(
     recommender: Artifact,
 ) -> None:
     table = pl.DataFrame({"user_id": ["nobody"], "CustomerID": ["101"]})
-    assert predict(recommender, table, 1)["user_id"].to_list() == ["101"]
+    assert predict(recommender, table, 1)["CustomerID"].to_list() == ["101"]
 
 
 def test_users_may_have_leading_zeros(recommender: Artifact) -> None:
@@ -169,11 +171,20 @@ def test_every_pair_is_answered_in_order_with_duplicates(recommender: Artifact) 
         {"StockCode": ["i1", "i2", "i1", "i1", None], "uid": ["101", None, "102", "101", "101"]}
     )
     found = predict(recommender, table)
-    assert found.columns == ["user_id", "item_id", "score", "note"]
-    assert found["user_id"].to_list() == table["uid"].to_list()
-    assert found["item_id"].to_list() == table["StockCode"].to_list()
+    assert found.columns == ["StockCode", "uid", "score", "note"]
+    assert_frame_equal(found.select(table.columns), table)
     assert found["score"][0] == found["score"][3] and found["score"].is_finite().all()
     assert found["note"][1] == NEW and UNKNOWN in found["note"][4]
+
+
+def test_pairs_keep_their_columns_and_ours_make_way(recommender: Artifact) -> None:
+    table = pl.DataFrame(
+        {"uid": [101], "sku": ["i1"], "price": [9.5], "score": ["A"], "note": ["gift"]}
+    )
+    found = predict(recommender, table)
+    assert found.columns == ["uid", "sku", "price", "score", "note", "score_", "note_"]
+    assert_frame_equal(found.select(table.columns), table)
+    assert found["score_"].is_finite().all()
 
 
 @pytest.mark.parametrize("kind", ITEM_KINDS)

@@ -41,14 +41,18 @@ class Answer:
         return found
 
     def refuses(self, code: int, *parts: str) -> None:
-        """One clear message on stderr, the exit code, and nothing on stdout."""
+        """One clear message on stderr, the exit code, and nothing else on stdout than the same
+        for a program that asked for JSON."""
         assert self.code == code, self.err
-        assert self.out == ""
         assert "Traceback" not in self.err
         errors = re.findall(r"^error: .*$", self.err, re.MULTILINE)
         assert len(errors) == 1, self.err
         # It is the last thing said, and one line.
         assert self.err.endswith(errors[0] + "\n"), self.err
+        if self.out:
+            said = self.json
+            assert [*said] == ["error", "exit"] and said["exit"] == code
+            assert f"error: {said['error']['message']}" == errors[0]
         for part in parts:
             assert part in errors[0], errors[0]
 

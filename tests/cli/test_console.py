@@ -10,8 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from acclimate.artifacts.predictor import COLD, NEW
 from acclimate.cli.console import Console, advice, because
 from acclimate.cli.pace import Pace
+from acclimate.cli.predict import OWN_SCALE, own_scale
 from acclimate.domains.domain import Domain
 from acclimate.domains.market import open_market
 from acclimate.plans.tally import Tally
@@ -264,3 +266,12 @@ def test_what_the_choice_rests_on_is_told_where_it_is_clear() -> None:
         "columns that carry the gain: price",
     ]
     assert because({}) == []
+
+
+def test_users_without_a_history_are_said_to_have_a_scale_of_their_own() -> None:
+    assert own_scale(["already taken", NEW]) and own_scale([f"{COLD}; unknown item"])
+    assert not own_scale(["already taken", "unknown item"])
+    assert OWN_SCALE == (
+        "scores of users without a known history are on a scale of their own: compare scores "
+        "of one user, not between users"
+    )

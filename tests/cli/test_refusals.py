@@ -228,6 +228,44 @@ def test_a_strategy_is_known_or_refused_before_anything_is_read(
     answer.refuses(USAGE, "prayer")
 
 
+def test_a_model_of_another_task_is_refused_before_sources_are_read(
+    call: Call, markets: Markets
+) -> None:
+    words = ["adapt", "--task", "recommend", "--target", markets.write("jp", events(1))]
+    words += ["--source", markets.folder / "nowhere", "--model", "linear", "--json"]
+    call(*words).refuses(USAGE, "Expected models that serve this task", "found 'linear'")
+
+
+@pytest.mark.parametrize("budget", ["0", "-5", "nan", "inf"])
+def test_a_budget_that_is_none_is_refused_before_anything_is_read(
+    call: Call, markets: Markets, budget: str
+) -> None:
+    nowhere = markets.folder / "nowhere"
+    words = ("adapt", "--target", nowhere, "--source", nowhere, "--budget", budget)
+    call(*words).refuses(
+        USAGE, "Expected a budget in seconds, finite and above 0", f"found {float(budget):g}."
+    )
+
+
+def test_a_refusal_is_json_for_who_asked_for_it(call: Call, markets: Markets) -> None:
+    nowhere = markets.folder / "nowhere"
+    answer = call("check", nowhere, "--json")
+    answer.refuses(DATA, "nowhere")
+    assert answer.json["error"]["kind"] == "DomainError"
+    assert call("check", nowhere).out == ""
+    unknown = call("check", nowhere, "--json", "--nonsense")
+    unknown.refuses(USAGE, "--nonsense")
+    assert unknown.json["exit"] == USAGE
+
+
+def test_a_part_of_several_names_is_answered_with_all_of_them(
+    call: Call, markets: Markets
+) -> None:
+    call(*markets.classify(), "--metric", "auc").refuses(
+        USAGE, "found 'auc'. Did you mean 'pr-auc' or 'roc-auc'?"
+    )
+
+
 @pytest.mark.parametrize("missing", ["target", "source"])
 def test_adapt_names_the_option_it_lacks(call: Call, markets: Markets, missing: str) -> None:
     words = ["adapt", "--json"]

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import acclimate as ac
+from acclimate.cli.console import MAY_BE_BACKWARDS, warned
 from acclimate.domains.domain import Domain
 from acclimate.domains.split import Cut
 from acclimate.domains.synthetic import make_rows
@@ -130,3 +131,21 @@ def test_a_rank_correlation_has_the_interval_of_bonett_and_wright() -> None:
 def test_few_rows_and_a_single_number_say_nothing() -> None:
     assert rank_agreement(np.arange(9.0), np.arange(9.0)) is None
     assert rank_agreement(np.ones(20), np.arange(20.0)) is None
+
+
+def test_a_source_below_chance_that_few_labels_cannot_settle_may_be_backwards() -> None:
+    unsure = Agreement("us", "jp", 0.35, 0.5, 0.15, 0.55, 0.613, 400, 30)
+    assert not unsure.contradicts and unsure.may_contradict
+    assert unsure.sentence == (
+        "us's labels alone order jp's rows with an AUC of 0.35 (0.50 is chance); it may be "
+        "backwards, which so few target labels cannot settle: check whether its labels mean "
+        "the opposite"
+    )
+    near = Agreement("us", "jp", 0.45, 0.5, 0.25, 0.65, 0.713, 400, 30)
+    assert not near.may_contradict and near.sentence.endswith("(0.50 is chance)")
+    sure = Agreement("us", "jp", 0.2, 0.5, 0.1, 0.3, 0.33, 400, 30)
+    assert sure.contradicts and not sure.may_contradict
+    numbers = Agreement("us", "jp", -0.3, 0.0, -0.6, 0.1, 0.2, 400, 12)
+    assert numbers.may_contradict and MAY_BE_BACKWARDS in numbers.sentence
+    said = {"gap": [numbers.gap().as_row(), near.gap().as_row()], "markets": []}
+    assert warned(said) == [numbers.sentence]

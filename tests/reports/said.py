@@ -87,6 +87,8 @@ UNSEEN = {
     "{} says the same as the label",
     # how lists end, which every list can
     "{} and {} more",
+    " These repeat as ids do: {}.",
+    "{} ({} values)",
     # shown on a terminal
     "{} on all {} {}",
     "{} on {} {}",

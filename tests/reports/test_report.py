@@ -252,8 +252,8 @@ def test_gap_is_told_in_sentences_figure_and_table() -> None:
 
 def test_refused_failed_and_abandoned_arms_are_told_with_why() -> None:
     page = render(summary())
-    refused = cells(section(page, "refused").one("table"))
-    assert refused[0] == ["coral", "ease", "source and target share no numeric columns"]
+    refused = [each.text for each in section(page, "refused").every("details")]
+    assert refused[0] == "coral/ease source and target share no numeric columns 1 arm"
     unfinished = cells(section(page, "unfinished").one("table"))
     assert [row[:2] for row in unfinished] == [
         ["source-only/als", "failed"],

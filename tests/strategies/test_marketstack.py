@@ -55,6 +55,17 @@ def given() -> Problem:
     return problem(shoppers(120, 3), sources)
 
 
+def test_a_stack_that_learned_nothing_says_that_a_single_score_answers() -> None:
+    few = problem(shoppers(6, 3), {"alike": shoppers(6, 1)})
+    fitted = Arm(MarketStack(), Stack()).fit(few, KEY)
+    assert isinstance(fitted.model, Across) and fitted.model.named is not None
+    assert not fitted.model.named.learned
+    assert fitted.facts[-1] == (
+        "nothing that was learned beats the best single score by more than a standard error, "
+        "so that score answers alone"
+    )
+
+
 def test_counts_stand_in_the_columns_of_the_target() -> None:
     here = taken(np.array([[1.0, 1, 0], [0, 1, 1]]), ["a", "b", "c"])
     there = taken(np.array([[1.0, 1, 1], [1, 0, 1], [1, 0, 0]]), ["c", "x", "b"])

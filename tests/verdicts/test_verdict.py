@@ -209,3 +209,21 @@ def test_impossible_delta_is_refused(delta: float) -> None:
 def test_look_zero_is_refused() -> None:
     with pytest.raises(UsageError, match="Looks count from 1, found 0"):
         judge(effect(0.1, 0.5), delta=0.0, looks=0)
+
+
+def test_a_verdict_says_from_which_score_to_which() -> None:
+    made = replace(provisional(arm="pooled", metric="ndcg@10"), before=0.2, after=0.25)
+    assert made.change == "ndcg@10 goes from 0.2 to 0.25 (+25 %)"
+    assert "; ndcg@10 goes from 0.2 to 0.25 (+25 %)." in made.sentence
+    assert replace(made, before=-0.1).change == "ndcg@10 goes from -0.1 to 0.25"
+    assert replace(made, before=None).change is None
+    assert Verdict.from_row(made.as_row()) == made
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [("users", "1 user to"), ("entities", "1 entity to"), ("rows", "1 row to")],
+)
+def test_one_unit_is_counted_as_one(unit: str, said: str) -> None:
+    effect = Effect(0.1, -math.inf, math.inf, 1, 0.5, math.inf)
+    assert judge(effect, delta=0.1, unit=unit).reason.startswith(said)

@@ -49,13 +49,14 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
              target's users table calls them, are read by models that know any.
              classify, regress: the columns that the target's file had
     k        ≥ 1, length of a user's list
-    returns  recommend, users: user_id, item_id, score, rank (from 1), note; fewer than k
-             rows where a user took nearly everything.
-             recommend, pairs: user_id, item_id, score, note.  An item that the model
-             does not know scores 1 below the lowest score of any it knows, for that user;
-             one that may not be recommended has no score.
+    returns  recommend, users: the users under their column's own name, item_id, score, rank
+             (from 1), note; fewer than k rows where a user took nearly everything.
+             recommend, pairs: the table as it is, then score and note.  An item that the
+             model does not know scores 1 below the lowest score of any it knows, for that
+             user; one that may not be recommended has no score.  Scores order the items of
+             one user; those of users without a known history are on a scale of their own.
              classify: the table as it is, then prediction, p_CLASS for each class, and
-             note; a name that the table has already gets "_" behind ours.
+             note.  A name that the table has already gets "_" behind ours.
              regress: the same with prediction, the mean, and q_LEVEL for each quantile
 
     Raises DataError for a table that lacks every column asked for, UsageError for k < 1.
@@ -81,8 +82,10 @@ def predict(artifact: Artifact, table: pl.DataFrame, k: int = 10) -> pl.DataFram
     users = ids(table, user).alias("user")
     known = told(encoder.about.users, table.drop(user), users)
     if item is None:
-        return _lists(artifact, encoder, users, known, k)
-    return _pairs(artifact, encoder, users, known, ids(table, item).alias("item"))
+        lists = _lists(artifact, encoder, users, known, k)
+        return lists.rename({"user_id": user}) if user not in lists.columns else lists
+    answers = _pairs(artifact, encoder, users, known, ids(table, item).alias("item"))
+    return table.hstack([_renamed(each, table.columns) for each in answers])
 
 
 # ── recommend ───────────────────────────────────────────────────────────────
@@ -212,7 +215,8 @@ def _pairs(
     users: pl.Series,
     known: pl.DataFrame | None,
     items: pl.Series,
-) -> pl.DataFrame:
+) -> list[pl.Series]:
+    """Score and note of each pair."""
     distinct = users.unique(maintain_order=True)
     frame = pl.DataFrame([users, items])
     order = pl.DataFrame({"user": distinct, "at": np.arange(distinct.len())})
@@ -237,14 +241,10 @@ def _pairs(
         "; ".join(filter(None, parts))
         for parts in zip(note, unknown, np.where(taken, TAKEN, ""), strict=True)
     ]
-    return pl.DataFrame(
-        [
-            users.alias("user_id"),
-            items.alias("item_id"),
-            pl.Series("score", score, pl.Float64).set(barred, None),
-            pl.Series("note", notes, pl.String),
-        ]
-    )
+    return [
+        pl.Series("score", score, pl.Float64).set(barred, None),
+        pl.Series("note", notes, pl.String),
+    ]
 
 
 def _scores(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from acclimate.tasks.task import Posed
     from acclimate.verdicts.verdict import Verdict
 
+MAY_BE_BACKWARDS = "it may be backwards"  # `plans.agreement` says so
 WARNINGS = 3  # of the target's tables, said again beside the verdict
 
 
@@ -314,7 +315,12 @@ def warned(summary: Mapping[str, Any]) -> list[str]:
     found = [
         each["message"] for each in target.get("findings", ()) if each["level"] == "warning"
     ]
-    return found[:WARNINGS]
+    backwards = [
+        each["sentence"]
+        for each in summary.get("gap", ())
+        if each["measure"] == "label-agreement" and MAY_BE_BACKWARDS in each["sentence"]
+    ]
+    return [*backwards, *found][:WARNINGS]
 
 
 def because(found: Mapping[str, Any]) -> list[str]:

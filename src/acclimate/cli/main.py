@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ from acclimate.errors import (
     EXIT_CODES,
     INTERRUPTED,
     AcclimateError,
+    NotAdopted,
     UsageError,
     without_password,
 )
@@ -98,8 +100,10 @@ def main() -> None:
         sys.stdout.flush()
     except Refused as error:
         code = _refuse(_understandable(error), UsageError.exit_code)
+    except NotAdopted as error:
+        code = _refuse(str(error), error.exit_code, printed=True)
     except AcclimateError as error:
-        code = _refuse(str(error), error.exit_code)
+        code = _refuse(str(error), error.exit_code, type(error).__name__)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:
@@ -125,7 +129,9 @@ def main() -> None:
             UsageError.exit_code,
         )
     if code == INTERRUPTED:
-        print("stopped: nothing half-written; run the same command again", file=sys.stderr)
+        stopped = "stopped: nothing half-written; run the same command again"
+        print(stopped, file=sys.stderr)
+        _as_json(stopped, INTERRUPTED, "Interrupted")
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -149,9 +155,25 @@ def require_values(words: Sequence[str]) -> None:
             )
 
 
-def _refuse(message: str, code: int) -> int:
-    print(f"error: {without_password(message)}", file=sys.stderr)
+def _refuse(
+    message: str, code: int, kind: str = UsageError.__name__, printed: bool = False
+) -> int:
+    """Say what is wrong on stderr and, where JSON was asked for, on stdout.
+
+    printed  whether the one object of stdout is there already
+    """
+    told = without_password(message)
+    print(f"error: {told}", file=sys.stderr)
+    if not printed:
+        _as_json(told, code, kind)
     return code
+
+
+def _as_json(message: str, code: int, kind: str) -> None:
+    """`{"error": {"kind", "message"}, "exit"}` for a program that asked for JSON."""
+    if "--json" in sys.argv[1:]:
+        said = {"error": {"kind": kind, "message": message}, "exit": code}
+        print(json.dumps(said, ensure_ascii=False))
 
 
 def _settings(errors: Sequence[Mapping[str, Any]]) -> str:

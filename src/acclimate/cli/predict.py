@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from acclimate.plurals import number_of
+
+OWN_SCALE = (
+    "scores of users without a known history are on a scale of their own: compare scores of "
+    "one user, not between users"
+)
+
+
+def own_scale(notes: Iterable[str]) -> bool:
+    """Whether users were answered by something else than their history."""
+    from acclimate.artifacts.predictor import ATTRIBUTES, COLD, ELSEWHERE, NEW
+
+    return any(note.startswith((NEW, COLD, ELSEWHERE, ATTRIBUTES)) for note in notes)
 
 
 def predict(
@@ -43,4 +56,6 @@ def predict(
         noted = answers["note"].drop_nulls().replace("", None).drop_nulls()
         if noted.len():
             typer.echo(f"{noted.len():,} of these have a note, such as: {noted[0]}", err=True)
+        if own_scale(noted):
+            typer.echo(OWN_SCALE, err=True)
     typer.echo(f"{number_of(answers.height, 'row')} written to {out}", err=True)

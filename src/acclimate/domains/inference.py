@@ -14,6 +14,7 @@ import polars as pl
 
 from acclimate.domains import names
 from acclimate.domains.columntypes import type_of
+from acclimate.domains.couldbe import may_be_ids
 from acclimate.domains.schema import ColumnType, Finding
 from acclimate.domains.texts import holds_texts, text_roles
 from acclimate.domains.times import Notation, read_times, recognise
@@ -229,8 +230,8 @@ def _require(view: _Table, role: str) -> None:
     if role not in view.roles:
         raise DomainError(
             f"Expected a column naming the {role} in {view.table!r}, "
-            f"found: {some(view.frame.columns, 12)}. Name it in market.toml: "
-            f'[roles.{view.table}] {role} = "COLUMN".'
+            f"found: {some(view.frame.columns, 12)}.{may_be_ids(view.frame, view.roles)} Name "
+            f'it in market.toml: [roles.{view.table}] {role} = "COLUMN".'
         )
 
 

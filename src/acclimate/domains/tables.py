@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from acclimate.domains.couldbe import roles_by_values
 from acclimate.domains.inference import Understanding
 from acclimate.domains.nobody import nobody
 from acclimate.domains.schema import ColumnType, Finding, TableSchema
@@ -208,6 +209,11 @@ def _events(door: _Door) -> pl.DataFrame:
         )
     if others := list(door.understood.types):
         door.find(f"Columns of events without a role were left out: {some(others, 12)}.")
+        if could := roles_by_values(door.understood.types, door.frame, roles):
+            door.find(
+                f"By their values these may have a role: {some(could)}. Name those that do "
+                "under [roles.events] in market.toml."
+            )
     return known
 
 

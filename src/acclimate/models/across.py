@@ -58,6 +58,11 @@ class Judgement:
         """Read from `model` and never from training, so that a restored fit agrees."""
         return read(self.model)
 
+    @property
+    def learned(self) -> bool:
+        """Whether it is more than the best single score."""
+        return bool(self.model) or len(self.theta) > 0
+
     def score(self, features: Array) -> Array:
         """(p,) higher is better."""
         if len(self.theta):

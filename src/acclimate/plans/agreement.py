@@ -70,9 +70,20 @@ class Agreement:
         return self.most < self.chance
 
     @property
+    def may_contradict(self) -> bool:
+        """Whether the order is more than a standard error below chance, and no more is sure."""
+        error = (self.high - self.value) / 1.96
+        return not self.contradicts and self.value < self.chance - error
+
+    @property
     def sentence(self) -> str:
         how = "with" if not self.contradicts else "backwards, with"
         advice = "; left out: check whether its labels mean the opposite" * self.contradicts
+        if self.may_contradict:
+            advice = (
+                "; it may be backwards, which so few target labels cannot settle: check "
+                "whether its labels mean the opposite"
+            )
         if self.chance:
             return (
                 f"{self.source}'s labels alone order {self.target}'s rows {how} an AUC of "

@@ -155,6 +155,12 @@ def examine(
         reason = f"{verdict.reason} (abandoned: {missed} of {tally.arms} arms; raise --budget)"
         verdict = replace(verdict, reason=reason)
     scores = {name: task.metrics(*answer) for name, answer in answers.items()}
+    metric = task.metric.name
+    verdict = replace(
+        verdict,
+        before=_finite(scores[baseline.arm.name].get(metric)),
+        after=_finite(scores[chosen.arm.name].get(metric)),
+    )
     ships = chosen if verdict.answer == "adopt" else baseline
     beyond = _beyond(task, problem, exam, answers, ships.arm.name)
     return Examined(verdict, baseline, chosen, scores, beyond=beyond)
@@ -180,6 +186,10 @@ def _beyond(
         return {}
     segments = [row for each in lists.values() for row in each.segments()]
     return {"segments": segments, "spreads": lists[ships].spreads()}
+
+
+def _finite(score: float | None) -> float | None:
+    return float(score) if score is not None and np.isfinite(score) else None
 
 
 def contrast_of(

@@ -145,7 +145,7 @@ def _page(run: dict[str, Any], say: Language) -> dict[str, Any]:
         "sentences": _sentences(gap, say),
         "plan": tables.plan(run.get("plan") or [], say),
         "found": tables.found(run.get("facts") or {}, say),
-        "refused": tables.refused(run.get("refused") or [], say),
+        "refused": lists.refused(run.get("refused") or [], say),
         "unfinished": tables.unfinished(board, run.get("failed") or {}, say),
         "markets": [_market(each, run, say) for each in run.get("markets") or []],
         "notes": [say.sentence(str(note)) for note in run.get("notes") or []],

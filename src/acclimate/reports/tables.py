@@ -209,23 +209,6 @@ def found(facts: Mapping[str, Sequence[str]], say: Language = ENGLISH) -> Table 
     return Table(say("What the steps of arms found out"), names, lines) if lines else None
 
 
-def refused(rows: Sequence[Row], say: Language = ENGLISH) -> Table | None:
-    if not rows:
-        return None
-    lines = tuple(
-        Line(
-            (
-                plain_value(row.get("strategy")),
-                plain_value(row.get("model")),
-                say.sentence(plain_value(row.get("why"))),
-            )
-        )
-        for row in rows
-    )
-    names = columns(say, "Strategy", "Model", "Why")
-    return Table(say("What does not apply here"), names, lines)
-
-
 def unfinished(
     rows: Sequence[Row], failed: Mapping[str, Any], say: Language = ENGLISH
 ) -> Table | None:

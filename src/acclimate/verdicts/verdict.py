@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from scipy import special
 
 from acclimate.errors import IntegrityError, UsageError
+from acclimate.plurals import number_of, one_of
 from acclimate.verdicts.compare import Effect
 
 Answer: TypeAlias = Literal["adopt", "keep-target-only", "not-enough-data", "provisional"]
@@ -58,6 +59,7 @@ class Verdict:
                    with itself on shuffled sources
     reason         one sentence
     unit           plural word for the independent unit, e.g. "users"
+    before, after  the score of the baseline and of the arm on the judge, None where unknown
     unshuffled     why an arm to adopt was not compared with itself on shuffled sources
     """
 
@@ -78,6 +80,8 @@ class Verdict:
     reason: str = ""
     unit: str = "units"
     unshuffled: str = ""
+    before: float | None = None
+    after: float | None = None
 
     @property
     def likelier(self) -> bool:
@@ -104,6 +108,8 @@ class Verdict:
             "reason": self.reason,
             "unit": self.unit,
             "unshuffled": self.unshuffled,
+            "before": self.before,
+            "after": self.after,
         }
 
     def to_json(self) -> str:
@@ -141,10 +147,26 @@ class Verdict:
             "provisional": f"{self.arm} is provisional",
         }[self.answer]
         rest = [f"{opening}: {self.reason}"]
+        if (change := self.change) is not None:
+            rest.append(change)
         rest += [_standing(a, self.arm) for a in self.against if a.baseline != self.arm]
         if self.unshuffled:
             rest.append(f"not compared with shuffled sources: {self.unshuffled}")
         return "; ".join(rest) + "."
+
+    @property
+    def change(self) -> str | None:
+        """What the effect is in business terms: from which score to which, as a share.
+
+        None where a score is not known; no share of a score of 0 or below.
+        """
+        if self.before is None or self.after is None:
+            return None
+        before, after = f"{self.before:.4g}", f"{self.after:.4g}"
+        if self.before <= 0:
+            return f"{self.metric} goes from {before} to {after}"
+        share = f"{100 * (self.after / self.before - 1):+.3g}"
+        return f"{self.metric} goes from {before} to {after} ({share} %)"
 
     def __str__(self) -> str:
         return self.sentence
@@ -284,7 +306,8 @@ def _reason(
     unit: str,
 ) -> str:
     if effect.n < MIN_UNITS:
-        return f"{effect.n} {unit} to judge on, at least {wanted} wanted"
+        told = number_of(effect.n, one_of(unit), unit)
+        return f"{told} to judge on, at least {wanted} wanted"
     if effect.says_nothing:
         return f"{effect.n:,} {unit} say nothing about {metric}"
     if effect.low == effect.high == 0:

@@ -35,6 +35,10 @@ from acclimate.models.voices import Market, voices
 from acclimate.rng import Rng
 from acclimate.strategies.strategy import Adapt
 
+ALONE = (
+    "nothing that was learned beats the best single score by more than a standard error, so "
+    "that score answers alone"
+)
 ASKED = 2000  # users whose hidden item tells sources apart
 
 
@@ -123,7 +127,10 @@ class MarketStack(Adapt):
         ranked = standings(found, problem.sources, rng.child("sources"), tick)
         kept = [not each.harms for each in ranked]
         fitted = across.fit(found.of(kept), rng=rng, tick=tick)
-        return problem.knowing(*said(ranked)), fitted
+        facts = said(ranked)
+        if fitted.named is not None and not fitted.named.learned:
+            facts.append(ALONE)
+        return problem.knowing(*facts), fitted
 
     def adapt(self, problem: Problem, model: Model, rng: Rng, tick: Tick = idle) -> Model:
         return self.step(problem, model, rng, tick)[1]
