@@ -37,6 +37,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "new users and new items, with attributes and few events",
     ),
     "categories": ("benchmarks.categories", "product categories as tasks, and as targets"),
+    "reliability": (
+        "benchmarks.reliability",
+        "kills, crowds, full disks and poisoned artifacts",
+    ),
     "scale": ("benchmarks.scale", "ten million events from a file to a model's matrix"),
     "matching": ("benchmarks.matching", "titles of one market find those of others"),
     "fewshot": (
