@@ -26,6 +26,7 @@ from acclimate.rng import Rng
 from acclimate.verdicts import Contrast, judge, paired_effect
 from benchmarks.line import Line, peak_mb
 from benchmarks.pools import (
+    EFFECTS,
     FAMILIES,
     HARM,
     SETTINGS,
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--problems", type=int, default=500, help="made problems (500)")
     parser.add_argument("--seed", type=int, default=0, help="of problems and draws (0)")
     parser.add_argument(
-        "--by-family", action="store_true", help="also false adoption by family"
+        "--by-family", action="store_true", help="also false adoption and power by family"
     )
 
 
@@ -79,12 +80,44 @@ def run(args: argparse.Namespace) -> Iterator[Line]:
     yield rate(
         replace(base, arm="verdict", metric="false-adopt-skewed"), np.array(skewed), 1 - 0.975
     )
+    yield from _looked_again(args, base)
     if args.by_family:
         null = np.array(verdict)[:, SETTINGS.index(0)]
         for name in FAMILIES:
-            column = null[np.array(family) == name]
+            mine = np.array(family) == name
             line = replace(base, data=f"made {name}", arm="verdict", metric="false-adopt")
-            yield rate(line, column, 1 - 0.975)
+            yield rate(line, null[mine], 1 - 0.975)
+            for k in EFFECTS:
+                line = replace(base, data=f"made {name}", arm="verdict", metric=f"power@{k}")
+                column = np.array(verdict)[mine, SETTINGS.index(k)]
+                yield rate(line, column, float(special.ndtr(k - Z)))
+
+
+def _looked_again(args: argparse.Namespace, base: Line) -> Iterator[Line]:
+    """Data that arrives, and ten procedures on one judge; see `guard_looks`."""
+    from benchmarks import guard_looks as again
+
+    peeked: dict[int, list[tuple[bool, bool]]] = {k: [] for k in again.POWERS}
+    reruns: list[tuple[bool, bool]] = []
+    start = time.perf_counter()
+    for i in range(args.problems):
+        rng = Rng.of(args.seed).child("guard again").child(i)
+        pool = make(i, rng.child("pool").generator())
+        if pool.label is None:
+            for k in again.POWERS:
+                peeked[k].append(again.arriving(pool, k, rng.child(f"peek {k}")))
+        reruns.append(again.rerun(pool, rng.child("rerun")))
+        if (i + 1) % 50 == 0:
+            print(f"guard, again: {i + 1} of {args.problems} problems", file=sys.stderr)
+    seconds, peak = round(time.perf_counter() - start, 1), round(peak_mb(), 1)
+    base = replace(base, seconds=seconds, peak_mb=peak)
+    for k, found in peeked.items():
+        for arm, column in zip(("anytime", "fixed"), again.rates(found), strict=True):
+            metric = f"peeking-power@{k}" if k else "peeking-false-adopt"
+            line = rate(replace(base, arm=arm, metric=metric), column, 1 - 0.975)
+            yield line if k == 0 else replace(line, reference=None)
+    for arm, column in zip(("ledger", "no ledger"), again.rates(reruns), strict=True):
+        yield rate(replace(base, arm=arm, metric="ten-looks-false-adopt"), column, 0.05)
 
 
 def rate(line: Line, hits: Bools, reference: float) -> Line:

@@ -181,6 +181,11 @@ def planted(pool: Pool, g: Generator) -> dict[int, tuple[float, int]]:
     return shares
 
 
+def planted_at(pool: Pool, k: float, n: int, g: Generator) -> float:
+    """The share ρ of an effect of k ≥ 0 standard errors on n units; 0 where k is 0."""
+    return _share(pool, 1, int(g.integers(2**31)))(k, n) if k else 0.0
+
+
 def _share(pool: Pool, sign: int, seed: int) -> Callable[[float, int], float]:
     """ρ(k, n) ≥ 0 that favours transfer (sign 1) or target-only (sign −1) by k errors."""
     if pool.label is not None:
