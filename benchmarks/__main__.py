@@ -16,6 +16,7 @@ from benchmarks.line import Line
 
 # name: (module, one line).  A new benchmark is a module and an entry here.
 BENCHMARKS: dict[str, tuple[str, str]] = {
+    "kills": ("benchmarks.kills", "runs that are killed at random moments and resumed"),
     "guard": ("benchmarks.guard", "how often the verdict adopts what does not help"),
     "placebo": ("benchmarks.placebo", "whether what is adopted is owed to its sources"),
     "cross_market": (

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     # spin while they wait for a core.  One is the default everywhere; equality of results
     # is promised for equal threads.
     threads: int = Field(default=1, ge=1)
+    # Where finished trials are kept until their run ends: a URL of PostgreSQL; else a file
+    # of SQLite in the run's folder.
+    trials: str | None = None
     encoder: str = "all-MiniLM-L6-v2"  # name or folder of what `transformer` reads texts with
     max_bytes: int = Field(default=8 * 2**30, gt=0)  # largest input file, on disk
 

@@ -40,6 +40,7 @@ from acclimate.plans.examine import examine
 from acclimate.plans.plan import Plan
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import attempt, run
+from acclimate.plans.store import Store
 from acclimate.plans.vote import vote
 from acclimate.posing import Listener, pose, prepare, silent
 from acclimate.release import ARTIFACT, asked_of, refitted, require_free, write
@@ -72,6 +73,7 @@ def adapt(
     *,
     out: str | Path | None = None,
     options: Options | None = None,
+    resume: bool = False,
     listen: Listener = silent,
     **settings_of_options: Any,
 ) -> Result:
@@ -80,13 +82,14 @@ def adapt(
     sources, target  folders, files, slices `file::column=value`, or Domains
     out              folder for artifact, report and summary; None writes nothing
     options          or its fields as keywords: budget_seconds, seed, strategies, …
+    resume           take what an unfinished run of the same finished in `out`, and do the rest
     listen           hears every stage, for progress
 
     Raises AcclimateError with what to do for anything the caller can mend.
     """
     options = options or options_of(settings_of_options)
     with threadpool_limits(settings().threads):
-        return _adapt(task, sources, target, out, options, listen)
+        return _adapt(task, sources, target, out, options, resume, listen)
 
 
 def _adapt(
@@ -95,6 +98,7 @@ def _adapt(
     target: Market,
     out: str | Path | None,
     options: Options,
+    resume: bool,
     listen: Listener,
 ) -> Result:
     start, budget, rng = time.monotonic(), Budget(options.budget_seconds), Rng.of(options.seed)
@@ -102,6 +106,11 @@ def _adapt(
         require_place(Path(out) / ARTIFACT)
         asked = asked_of(task, target, Path(out))
         require_free(Path(out), asked)
+    elif resume:
+        raise UsageError(
+            "Expected the folder of the run to go on with; found none. Name it with out=…, "
+            "or leave resume out."
+        )
     ledger = _ledger()
     ready = prepare(task, sources, target, options, rng, listen, budget)
     posed, gap, planned = ready.posed, ready.gap, ready.plan
@@ -111,15 +120,20 @@ def _adapt(
     def heard(text: str, done: int, total: int) -> None:
         listen("trial", (text, done, total, budget))
 
-    exam = posed.exam
-    trials = run(planned, posed.task, posed.problem, exam, budget, rng, heard)
+    exam, store = posed.exam, None
+    if out is not None:
+        same = _decides(options, task, target_domain, source_domains)
+        same += (settings().threads, settings().encoder)
+        store = Store.at(Path(out), settings().trials, same, resume)
+        listen("resume", store.sentence)
+    trials = run(planned, posed.task, posed.problem, exam, budget, rng, heard, store)
     more = remedies(trials, posed.task, posed.problem)
     if more:
         planned = replace(planned, steps=planned.steps + tuple(more))
         listen("remedies", more)
         for step in more:
             heard(step.arm.name, len(trials), len(planned.steps))
-            trials.append(attempt(step, posed.task, posed.problem, exam, budget, rng))
+            trials.append(attempt(step, posed.task, posed.problem, exam, budget, rng, store))
     listen("trials", trials)
     alone = {"alone": "; ".join(left_out)} if left_out else {}
     if posed.problem.labelled:
@@ -156,7 +170,10 @@ def _adapt(
     summary["asked"] = asked
     summary["again"] = record(task, sources, target, options, Path(out))
     summary["seconds"] = round(time.monotonic() - start, 3)
-    return write(Path(out), summary, examined, posed, fitted, target_domain, source_domains)
+    result = write(Path(out), summary, examined, posed, fitted, target_domain, source_domains)
+    if store is not None:
+        store.finish()
+    return result
 
 
 def predict(artifact: str | Path, table: pl.DataFrame, k: int = 10) -> pl.DataFrame:
@@ -207,13 +224,22 @@ def _procedure(
     is no second chance.
     """
     parts = (
+        *_decides(options, task, target, sources),
+        options.budget_seconds,
+        [step.arm.name for step in planned.steps],
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _decides(
+    options: Options, task: Task, target: Domain, sources: Sequence[Domain]
+) -> tuple[object, ...]:
+    """What decides, beside an arm, what comes of it."""
+    return (
         acclimate.__version__,
         repr(task),
         repr(options.cut),
         options.seed,
         target.fingerprint,
         [source.fingerprint for source in sources],
-        options.budget_seconds,
-        [step.arm.name for step in planned.steps],
     )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()

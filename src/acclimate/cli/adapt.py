@@ -108,6 +108,12 @@ def adapt(
         ),
     ] = None,
     out: Annotated[str | None, typer.Option(help="Folder to write to (runs/TARGET).")] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with an unfinished run at --out: keep its finished trials."
+        ),
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice (0).")] = None,
     lang: Annotated[str, typer.Option(help="Language of the report: en, zh.")] = "en",
     require_adopt: Annotated[
@@ -152,6 +158,7 @@ def adapt(
             goal,
             out=folder,
             options=options,
+            resume=resume,
             listen=listen,
         )
     if lang != "en" and result.report is not None:

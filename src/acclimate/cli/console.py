@@ -71,6 +71,8 @@ class Console:
                 self._out.print("[bold]plan[/]")
                 self._steps(value.steps)
                 pace.plan([step.arm.model.kind for step in value.steps])
+            elif stage == "resume" and value:
+                self._out.print(f"[cyan]{escape(value)}[/]")
             elif stage == "remedies":
                 self._steps(value)
                 pace.plan([step.arm.model.kind for step in value])

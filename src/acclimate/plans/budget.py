@@ -35,6 +35,7 @@ class Budget:
     twice: bool = False
     growth: tuple[float, float] = (1.0, 1.0)
     _start: float = field(init=False)
+    _before: float = field(init=False, default=0.0)
     _slowest: dict[str, float] = field(init=False, default_factory=dict)
     _fits: float = field(init=False, default=0.0)
     _running: tuple[str, float] | None = field(init=False, default=None)
@@ -48,8 +49,12 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        """Seconds since the start."""
-        return self.clock() - self._start
+        """Seconds since the start, and those of trials taken from a run before this one."""
+        return self.clock() - self._start + self._before
+
+    def take(self, seconds: float) -> None:
+        """A trial was taken from a run that did not end; what it took then is spent."""
+        self._before += seconds
 
     @property
     def left(self) -> float:

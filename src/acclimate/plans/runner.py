@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Trial:
     n       units of `choose`; without any the trial has no value and nothing to pick by
     why     why it failed, in words
     facts   what its steps found out, in sentences
+    fit_seconds  what the fit took that was answered with, and its answer
     """
 
     arm: Arm
@@ -51,6 +53,7 @@ class Trial:
     why: str = ""
     facts: tuple[str, ...] = ()
     answer: tuple[Prediction, Truth] | None = None
+    fit_seconds: float = 0.0
 
     def as_row(self) -> dict[str, object]:
         """The design's leaderboard row; numbers that do not exist are None."""
@@ -67,6 +70,14 @@ class Trial:
         }
 
 
+class Keeps(Protocol):
+    """Where finished trials are kept, and found again by a run that goes on."""
+
+    def found(self, arm: Arm, problem: Problem) -> Trial | None: ...
+
+    def keep(self, arm: Arm, trial: Trial) -> None: ...
+
+
 Report = Callable[[str, int, int], None]
 """Called with (the arm that begins, arms ended, arms in all)."""
 
@@ -79,15 +90,18 @@ def run(
     budget: Budget,
     rng: Rng,
     report: Report = lambda text, done, total: None,
+    store: Keeps | None = None,
 ) -> list[Trial]:
     """Every step's trial, in the plan's order.
+
+    store  what was finished before is taken from there, and what is finished kept
 
     Raises BudgetError if not even one target-only arm could finish.
     """
     trials: list[Trial] = []
     for number, step in enumerate(plan.steps):
         report(step.arm.name, number, len(plan.steps))
-        trials.append(attempt(step, task, problem, exam, budget, rng))
+        trials.append(attempt(step, task, problem, exam, budget, rng, store))
     if not problem.labelled:
         return _with_source_only(trials)
     alone = [t for t in trials if not t.arm.strategy.transfers]
@@ -119,14 +133,37 @@ def _with_source_only(trials: list[Trial]) -> list[Trial]:
 
 
 def attempt(
-    step: Step, task: Task, problem: Problem, exam: Exam, budget: Budget, rng: Rng
+    step: Step,
+    task: Task,
+    problem: Problem,
+    exam: Exam,
+    budget: Budget,
+    rng: Rng,
+    store: Keeps | None = None,
 ) -> Trial:
     """Tune one arm, fit it and answer `choose`; a mistake of the data is a failed trial."""
+    if store is None:
+        return _tried(step, task, problem, exam, budget, rng)
+    found = store.found(step.arm, problem)
+    if found is not None:
+        budget.take(found.seconds)
+        if found.status == "done":
+            budget.saw_fit(_kind(found.arm), found.fit_seconds)
+        return replace(found, reason=step.reason)
+    trial = _tried(step, task, problem, exam, budget, rng)
+    if trial.status != "abandoned":
+        store.keep(step.arm, trial)
+    return trial
+
+
+def _tried(
+    step: Step, task: Task, problem: Problem, exam: Exam, budget: Budget, rng: Rng
+) -> Trial:
     start = time.monotonic()
     metric = task.metric.name
     try:
         budget.tick()
-        arm, facts, answer = _answer(step.arm, task, problem, exam, budget, rng)
+        arm, facts, answer, fit_seconds = _answer(step.arm, task, problem, exam, budget, rng)
     except OutOfBudget:
         spent = time.monotonic() - start
         return Trial(step.arm, "abandoned", step.reason, metric, seconds=spent)
@@ -135,6 +172,7 @@ def attempt(
         return Trial(step.arm, "failed", step.reason, metric, seconds=spent, why=str(error))
     spent = time.monotonic() - start
     done = Trial(arm, "done", step.reason, metric, seconds=spent, facts=facts)
+    done = replace(done, fit_seconds=fit_seconds)
     if answer is None or not answer[1].n_units:
         return done
     value, low, high = interval(task, *answer, rng.child("interval"))
@@ -142,25 +180,31 @@ def attempt(
     return replace(done, value=value, low=low, high=high, n=n, seconds=spent, answer=answer)
 
 
+def _kind(arm: Arm) -> str:
+    """What the budget measures fits by."""
+    return arm.strategy.kind if arm.strategy.transfers else ALONE
+
+
 def _answer(
     arm: Arm, task: Task, problem: Problem, exam: Exam, budget: Budget, rng: Rng
-) -> tuple[Arm, tuple[str, ...], tuple[Prediction, Truth] | None]:
-    """The tuned arm, its facts and its answer on `choose`.
+) -> tuple[Arm, tuple[str, ...], tuple[Prediction, Truth] | None, float]:
+    """The tuned arm, its facts, its answer on `choose`, and what its last fit took.
 
     No answer where the target is too small for one.
     """
     encoded = arm.encoded(problem)
     cross_fit = not exam.choose
     tuned = tune(arm, task, encoded, rng.child("tune"), budget.tick, cross_fit=cross_fit)
-    strategy = arm.strategy
-    with budget.fitting(strategy.kind if strategy.transfers else ALONE):
+    begun = time.monotonic()
+    with budget.fitting(_kind(arm)):
         fitted = tuned.arm.fit(encoded, rng.child("fit"), budget.tick)
         answers = [(fitted.answer(case), case.truth) for case in exam.choose]
+    took = time.monotonic() - begun
     if not cross_fit:
-        return tuned.arm, fitted.facts, task.join(answers)
+        return tuned.arm, fitted.facts, task.join(answers), took
     if tuned.prediction is None or tuned.truth is None:
-        return tuned.arm, fitted.facts, None
-    return tuned.arm, fitted.facts, (tuned.prediction, tuned.truth)
+        return tuned.arm, fitted.facts, None, took
+    return tuned.arm, fitted.facts, (tuned.prediction, tuned.truth), took
 
 
 def interval(
