@@ -39,7 +39,7 @@ from acclimate.plans.budget import Budget
 from acclimate.plans.examine import examine
 from acclimate.plans.plan import Plan
 from acclimate.plans.remedies import remedies
-from acclimate.plans.runner import attempt, run
+from acclimate.plans.runner import attempt, run, tied
 from acclimate.plans.store import Store
 from acclimate.plans.vote import vote
 from acclimate.posing import Listener, pose, prepare, silent
@@ -155,6 +155,7 @@ def _adapt(
     summary = summarise(
         posed, target_domain, source_domains, gap, planned, trials, examined, options.seed
     )
+    summary["tied"] = [trial.arm.name for trial in tied(trials, posed.task, rng)]
     summary["shipped"] = {
         "arm": shipped.arm.name,
         "settings": shipped.arm.settings,

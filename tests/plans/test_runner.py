@@ -16,7 +16,16 @@ from acclimate.models.linear import Linear
 from acclimate.models.model import Model, Tick, idle
 from acclimate.plans.budget import Budget
 from acclimate.plans.plan import Plan, Refusal, Step
-from acclimate.plans.runner import Trial, attempt, best_baseline, best_of, interval, pick, run
+from acclimate.plans.runner import (
+    Trial,
+    attempt,
+    best_baseline,
+    best_of,
+    interval,
+    pick,
+    run,
+    tied,
+)
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
@@ -67,6 +76,13 @@ def test_the_standard_error_is_that_of_the_paired_difference(rng: Rng) -> None:
     # On 33 rows apart: error about 5.7 %, more than the 3 %.
     simple = trial("pooled", crossed)
     assert pick([prior, simple], TASK, rng) is simple
+
+
+def test_tied_is_what_cannot_be_told_from_the_best_baselines_included(rng: Rng) -> None:
+    best, near = trial("source-prior", share(0.85)), trial("target-only", share(0.84))
+    far, lost = trial("source-only", share(0.75)), trial("pooled", share(0.85), status="failed")
+    assert tied([far, near, lost, best], TASK, rng) == [near, best]
+    assert tied([far, best], TASK, rng) == [] == tied([lost], TASK, rng)
 
 
 def test_the_better_of_two_equally_simple_arms_is_picked(rng: Rng) -> None:

@@ -217,3 +217,60 @@ def _market(name: str) -> dict[str, Any]:
             },
         ],
     }
+
+
+def explained() -> dict[str, Any]:
+    """The summary of a run whose choice was explained, and whose curve was asked for."""
+    made = summary()
+    made["tied"] = ["item-prior/ease", "pooled/ease"]
+    # As long as names of arms get, chosen and tied.
+    long = "hard-sharing + adapter-dann + meta-head/network from store-367"
+    made["leaderboard"].insert(0, made["leaderboard"][0] | {"arm": long, "value": 0.15345})
+    made["tied"].append(long)
+    made["verdict"]["arm"] = long
+    made["explanations"] = {
+        "arm": "item-prior/ease",
+        "metric": "ndcg@10",
+        "on": "choose",
+        "sources": [
+            _worth("source", "store-367", 0.0123, 0.0034, 0.0211),
+            _worth(
+                "source", "store-406-on-the-corner-of-a-very-long-street", -0.004, -0.02, 0.01
+            ),
+            {"source": "store-9", "effect": None, "low": None, "high": None, "n": 1398}
+            | {"why": "there is no source"},
+        ],
+        "rows": [
+            {"source": "store-367", "rows": 120000, "effective": 40211.3}
+            | {"share_of_rows": 0.75, "share_of_weight": 0.9},
+            {"source": "store-406", "rows": 40000, "effective": 812.4}
+            | {"share_of_rows": 0.25, "share_of_weight": 0.1},
+        ],
+        "segments": [
+            {"source": "store-367", "segment": "12.5 < price_of_the_product_eur ≤ 40"}
+            | {"share_of_rows": 0.25, "share_of_weight": 0.52},
+            {"source": "store-406", "segment": "category = shoes"}
+            | {"share_of_rows": 0.12, "share_of_weight": 0.004},
+        ],
+        "layers": [
+            {"layer": "embed", "parameters": 120000, "moved": 0.0},
+            {"layer": "hidden1", "parameters": 4160, "moved": 0.0123},
+            {"layer": "head", "parameters": 130, "moved": 0.52},
+        ],
+        "columns": [
+            {"adapted": 0.1, "alone": 0.04} | _worth("column", "price", 0.06, 0.02, 0.1),
+            {"adapted": 0.01, "alone": 0.02}
+            | _worth("column", "channel", -0.01, -0.03, -0.002),
+            {"adapted": 0.0, "alone": 0.0} | _worth("column", "note", 0.0, None, None),
+        ],
+        "not_done": {"columns": "3 columns were not reached in time, so raise --budget"},
+        "seconds": 3.1,
+    }
+    return made
+
+
+def _worth(
+    what: str, name: str, value: float, low: float | None, high: float | None
+) -> dict[str, Any]:
+    key = "effect" if what == "source" else "worth"
+    return {what: name, key: value, "low": low, "high": high, "n": 1398, "why": ""}

@@ -250,6 +250,21 @@ def test_gap_is_told_in_sentences_figure_and_table() -> None:
     ]
 
 
+def test_arms_that_cannot_be_told_from_the_best_are_marked_as_tied() -> None:
+    made = summary() | {"tied": ["item-prior/ease", "pooled/ease"]}
+    board = section(render(made), "board")
+    names = [row[0] for row in cells(board.one("table"))]
+    assert names[:3] == [
+        "item-prior/ease (chosen) (tied)",
+        "pooled/ease (tied)",
+        "source-only/ease",
+    ]
+    labels = [t.text for t in board.one("svg").every("text", "label")]
+    assert labels[:3:2] == ["item-prior/ease · chosen · tied", "pooled/ease · tied"]
+    assert "Those tied are within one standard error of the best" in board.text
+    assert "tied" not in section(render(summary()), "board").text
+
+
 def test_refused_failed_and_abandoned_arms_are_told_with_why() -> None:
     page = render(summary())
     refused = [each.text for each in section(page, "refused").every("details")]

@@ -241,6 +241,20 @@ def pick(trials: Sequence[Trial], task: Task, rng: Rng) -> Trial | None:
     return min(near, key=lambda t: (t.arm.strategy.complexity, -task.metric.sign * t.value))
 
 
+def tied(trials: Sequence[Trial], task: Task, rng: Rng) -> list[Trial]:
+    """Of all arms with a value, those within one standard error of the best, itself included.
+
+    The standard error is that of the paired difference, as in `pick`.  None where one arm
+    stands alone or nothing could be scored.
+    """
+    known = [t for t in _done(trials) if np.isfinite(t.value) and t.answer is not None]
+    if not known:
+        return []
+    best = _best(known, task.metric.sign)
+    near = [t for t in known if _within_one_error(t, best, task, rng)]
+    return near if len(near) > 1 else []
+
+
 def best_of(trials: Sequence[Trial], strategy: str, metric_sign: float) -> Trial | None:
     """The best arm of one strategy, or None where none was finished."""
     found = [t for t in _done(trials) if t.arm.strategy.kind == strategy]

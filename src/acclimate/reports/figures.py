@@ -7,7 +7,7 @@ shape and words carry what colour carries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -43,12 +43,16 @@ RANGES = {"a-distance": (0.0, 2.0), "label-shift": (0.0, 1.0)}
 
 
 def leaderboard(
-    rows: Sequence[Row], chosen: str | None, say: Language = ENGLISH
+    rows: Sequence[Row],
+    chosen: str | None,
+    say: Language = ENGLISH,
+    tied: Collection[str] = (),
 ) -> Markup | None:
     """Value and interval of every arm that finished; the others listed below in grey.
 
     rows    of the leaderboard, best first
     chosen  arm that was picked, or None
+    tied    arms that cannot be told from the best
 
     None where no arm has a value.
     """
@@ -66,7 +70,7 @@ def leaderboard(
         best_at = float(best_alone["value"])
         parts.append(upright(scale, best_at, 8, bottom, "reference", THROUGH_DASHED))
     for position, row in enumerate(drawn):
-        parts.append(_arm(row, scale, 8 + ROW * position, chosen, say))
+        parts.append(_arm(row, scale, 8 + ROW * position, chosen, tied, say))
     for position, row in enumerate(below):
         y = bottom + 42 + 20 * position
         name = shorten(plain_value(row.get("arm")), LABEL_WIDTH)
@@ -167,12 +171,15 @@ def gaps(rows: Sequence[Row], say: Language = ENGLISH) -> Markup | None:
     return figure("gaps", title, description, y, *parts)
 
 
-def _arm(row: Row, scale: Scale, y: int, chosen: str | None, say: Language) -> Markup:
+def _arm(
+    row: Row, scale: Scale, y: int, chosen: str | None, tied: Collection[str], say: Language
+) -> Markup:
     alone, picked = _is_alone(row), row.get("arm") == chosen
     value = float(row["value"])
     class_ = "alone" if alone else "picked" if picked else "plain"
-    label = shorten(plain_value(row.get("arm")), LABEL_WIDTH)
-    label += say(" · chosen") if picked else ""
+    marks = say(" · chosen") if picked else ""
+    marks += say(" · tied") if row.get("arm") in tied else ""
+    label = shorten(plain_value(row.get("arm")), LABEL_WIDTH - len(marks)) + marks
     mark = square if alone else dot
     return tag(
         "g",

@@ -6,7 +6,7 @@ template lays the cells out.  Cells are text; only the template makes markup.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,12 +115,19 @@ def sure(verdict: Row, say: Language = ENGLISH) -> str:
     return percent(1 - level if level is not None else 0.95, say)
 
 
-def leaderboard(rows: Sequence[Row], chosen: str | None, say: Language = ENGLISH) -> Table:
+def leaderboard(
+    rows: Sequence[Row],
+    chosen: str | None,
+    say: Language = ENGLISH,
+    tied: Collection[str] = (),
+) -> Table:
+    """Every arm; tied: those that cannot be told from the best."""
     lines = tuple(
         Line(
             (
                 plain_value(row.get("arm"))
-                + (say(" (chosen)") if row.get("arm") == chosen else ""),
+                + (say(" (chosen)") if row.get("arm") == chosen else "")
+                + (say(" (tied)") if row.get("arm") in tied else ""),
                 plain_value(row.get("metric")),
                 number(row.get("value")),
                 interval(row.get("low"), row.get("high"), say=say),

@@ -85,7 +85,7 @@ def _sources(found: Mapping[str, Any], say: Language) -> Told | None:
     )
     metric = plain_value(found.get("metric"))
     caption = say(
-        "{metric} of {arm} with each source less that without it, on {asked}, n = {n}",
+        "What {arm} gains in {metric} by each source, on {asked}, n = {n}",
         metric=metric,
         arm=plain_value(found.get("arm")),
         asked=asked(found, say),
