@@ -92,3 +92,26 @@ def test_mistakes_end_with_their_exit_codes(
     ill = shell("doctor", "--json")
     assert ill.code == 7 and ill.json["well"] is False
     assert ill.json["findings"][0]["level"] == "error"
+
+
+def test_a_key_is_shown_once_and_revoked(shell: Registered) -> None:
+    made = shell("key", "--role", "predict", "--market", "jp", "--json").json
+    assert made["key"].startswith(f"ak_{made['id']}_")
+    listed = shell("key", "--json").json["keys"]
+    assert [(each["id"], each["role"], each["market"]) for each in listed] == [
+        (made["id"], "predict", "jp")
+    ]
+    assert "key" not in listed[0] and "hash" not in listed[0]
+    assert "shown this once" in shell("key", "--role", "read").out
+    assert shell("key", "--revoke", made["id"]).code == 0
+    shell("key", "--revoke", made["id"]).refuses(2, "Expected the id of a key in force")
+    shell("key", "--role", "king").refuses(2, "Expected a role among read, predict")
+    shell("key", "--role", "read", "--revoke", "x").refuses(2, "one of --role and --revoke")
+
+
+def test_a_service_that_others_reach_needs_a_key_first(shell: Registered) -> None:
+    pytest.importorskip("fastapi", reason="FastAPI is absent; install .[serve]")
+    answer = shell("serve", "--host", "0.0.0.0")
+    assert answer.code == 2 and "acclimate key --role admin" in answer.err
+    unknown = shell("serve", "jp")
+    assert unknown.code == 2 and "Expected a name that was released, found 'jp'" in unknown.err

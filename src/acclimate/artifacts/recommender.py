@@ -145,10 +145,39 @@ class Recommender:
 
         items  ids; those that the model does not know say nothing
         """
-        found = self._ranked(self._rows([items]), [None], k, filters or Filters())
+        return self.answer(None, items, k, filters)[0]
+
+    def answer(
+        self,
+        user: str | None,
+        items: Sequence[str],
+        k: int = 10,
+        filters: Filters | None = None,
+    ) -> tuple[list[tuple[str, float]], str]:
+        """The k best for a user's history with what came after it, and its note.
+
+        user   None, or one without a history: the items alone speak
+        """
+        if isinstance(items, str):
+            self._rows([items])  # refuses a text in the place of a list
+        at = self.users.get(user, -1) if user is not None else -1
+        view = self._rows([[*self._past(at), *items]])
+        found = self._ranked(view, [user], k, filters or Filters())
         there = found.items[0] >= 0
         names = self.items[found.items[0][there]].tolist()
-        return list(zip(names, found.scores[0][there].tolist(), strict=True))
+        note = self._notes([user], view, [at >= 0 or bool(items)])[0]
+        return list(zip(names, found.scores[0][there].tolist(), strict=True)), note
+
+    def _past(self, at: int) -> list[str]:
+        """What the user in a row of `taken` took, the last one last."""
+        if at < 0:
+            return []
+        assert self.taken.last is not None
+        matrix, last = self.taken.matrix, int(self.taken.last[at])
+        columns = matrix.indices[matrix.indptr[at] : matrix.indptr[at + 1]].tolist()
+        columns.sort(key=last.__eq__)
+        past: list[str] = self.items[columns].tolist()
+        return past
 
     def baskets(
         self, named: Sequence[tuple[str, Sequence[str]]], k: int, filters: Filters
@@ -188,16 +217,8 @@ class Recommender:
         users: Sequence[str | None] = [None] * len(who) if name == "basket_id" else who
         found = self._ranked(view, users, k, filters)
         row, place = np.nonzero(found.items >= 0)
-        cold = np.diff(view.matrix.indptr) == 0
-        met = np.zeros(len(who), bool)
-        if isinstance(self.encoder, BesideEncoder):
-            met = self.encoder.met(np.array(users, dtype=object))
-        notes = [
-            "" if not none else ELSEWHERE if elsewhere else COLD if known else NEW
-            for none, elsewhere, known in zip(
-                cold, met, [user is None or user in self.users for user in users], strict=True
-            )
-        ]
+        known = [user is None or user in self.users for user in users]
+        notes = self._notes(users, view, known)
         told = {
             name: np.array(who, dtype=object)[row].tolist(),
             "item_id": self.items[found.items[row, place]].tolist(),
@@ -206,6 +227,19 @@ class Recommender:
             "note": np.array(notes, dtype=object)[row].tolist(),
         }
         return pl.DataFrame(told, schema={name: pl.String, **SCHEMA})
+
+    def _notes(
+        self, users: Sequence[str | None], view: ItemView, known: Sequence[bool]
+    ) -> list[str]:
+        """(n,) why a list does not follow from a history, or ""."""
+        cold = np.diff(view.matrix.indptr) == 0
+        met = np.zeros(len(users), bool)
+        if isinstance(self.encoder, BesideEncoder):
+            met = self.encoder.met(np.array(users, dtype=object))
+        return [
+            "" if not none else ELSEWHERE if elsewhere else COLD if some else NEW
+            for none, elsewhere, some in zip(cold, met, known, strict=True)
+        ]
 
     def _whole(self, view: ItemView, users: Sequence[str | None]) -> ItemView:
         """The histories with what the encoder knows of their users and items besides."""

@@ -21,6 +21,7 @@ from acclimate.cli import (
     diff,
     doctor,
     gap,
+    key,
     predict,
     promote,
     recommend,
@@ -28,6 +29,7 @@ from acclimate.cli import (
     releases,
     report,
     rollback,
+    serve,
     show,
 )
 from acclimate.errors import (
@@ -70,6 +72,8 @@ app.command("rollback", rich_help_panel=_RELEASES)(rollback.rollback)
 app.command("releases", rich_help_panel=_RELEASES)(releases.releases)
 app.command("show", rich_help_panel=_RELEASES)(show.show)
 app.command("diff", rich_help_panel=_RELEASES)(diff.diff)
+app.command("serve", rich_help_panel=_RELEASES)(serve.serve)
+app.command("key", rich_help_panel=_RELEASES)(key.key)
 app.command("doctor", rich_help_panel=_RELEASES)(doctor.doctor)
 
 

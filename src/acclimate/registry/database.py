@@ -19,7 +19,7 @@ from acclimate.settings import settings
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-REVISION = "0001"  # the newest of `migrations.versions`
+REVISION = "0002"  # the newest of `migrations.versions`
 _WAIT_SECONDS = 60  # for others who write
 _LOCK = 0xACC1  # of PostgreSQL, any number that nobody else takes
 _FORMS = "sqlite:///registry.db or postgresql://user:${PASSWORD}@host/registry"

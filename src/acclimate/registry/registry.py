@@ -233,6 +233,21 @@ class Registry:
             found = connection.execute(rows).all()
         return [_of(row, at.get((row.name, row.version), ())) for row in found]
 
+    def champions(self) -> list[Version]:
+        """What stands in front, by name."""
+        aliases, versions = tables.aliases, tables.versions
+        rows = (
+            select(versions)
+            .join(
+                aliases,
+                (aliases.c.name == versions.c.name) & (aliases.c.version == versions.c.version),
+            )
+            .where(aliases.c.alias == CHAMPION)
+            .order_by(versions.c.name)
+        )
+        with self.database.reading() as connection:
+            return [_of(row, (CHAMPION,)) for row in connection.execute(rows)]
+
     def show(self, ref: str) -> Version:
         """The version that NAME, NAME@NUMBER or NAME@ALIAS stands for.
 

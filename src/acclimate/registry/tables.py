@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     Column,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Integer,
@@ -73,4 +74,39 @@ audit = Table(
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     UniqueConstraint("hash"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("hash", String(64), nullable=False),  # SHA-256 of a random secret
+    Column("role", String(16), nullable=False),
+    Column("market", String(64), nullable=False),  # a released name, or * for all
+    Column("label", String(128), nullable=False),
+    Column("made_at", String(32), nullable=False),
+    Column("revoked_at", String(32)),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("user_id", Text, nullable=False, index=True),
+    Column("item_id", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("version", Integer),  # that was answered with, where the caller tells
+    Column("user_id", Text, nullable=False, index=True),
+    Column("item_id", Text),
+    Column("outcome", String(32), nullable=False),  # order, click, return, …
+    Column("value", Float),
+    Column("at", String(32), nullable=False),
 )

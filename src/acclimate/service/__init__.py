@@ -1,0 +1,1 @@
+"""What was released, answered over HTTP."""
