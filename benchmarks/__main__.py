@@ -18,6 +18,7 @@ from benchmarks.line import Line
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "kills": ("benchmarks.kills", "runs that are killed at random moments and resumed"),
     "guard": ("benchmarks.guard", "how often the verdict adopts what does not help"),
+    "gaps": ("benchmarks.gaps", "level, dials and speed of every measure of the gap"),
     "placebo": ("benchmarks.placebo", "whether what is adopted is owed to its sources"),
     "cross_market": (
         "benchmarks.cross_market",

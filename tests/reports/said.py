@@ -82,6 +82,8 @@ UNSEEN = {
     "{} score",
     "source prior",
     "held-out source",
+    "predicted source",
+    "predicted target",
     "target labels",
     # asked of other sentences
     "{} says the same as the label",

@@ -17,11 +17,14 @@ from acclimate.domains.schema import ColumnType
 from acclimate.domains.sentences import Sentences
 from acclimate.domains.source import Source
 from acclimate.domains.view import ItemEncoder, ItemView, RowView
+from acclimate.errors import DataError
+from acclimate.gaps.concept import concept_shift
 from acclimate.gaps.covariates import column_shift, mmd_test, proxy_a_distance
 from acclimate.gaps.gap import Gap
 from acclimate.gaps.labels import label_shift
 from acclimate.gaps.numbers import label_distance
 from acclimate.gaps.overlap import event_overlap, overlap
+from acclimate.gaps.sliced import sliced_wasserstein
 from acclimate.gaps.transferability import source_ranking_power
 from acclimate.models.ease import Ease
 from acclimate.models.popularity import Popularity
@@ -42,6 +45,7 @@ AT_MOST = 2_000
 # Category levels that become indicator columns; the rest say little about distance.
 LEVELS = 20
 SHOWN_COLUMNS = 3
+CONCEPT_ROWS = 40  # labelled, a side: fewer tell no two meanings apart
 WORDS = {
     "rows": "rows",
     "moments": "moments",
@@ -93,6 +97,7 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
         *silent,
         mmd_test(xs, xt, rng.child("mmd"), source=them, target=me),
         proxy_a_distance(xs, xt, rng.child("a-distance"), source=them, target=me),
+        sliced_wasserstein(xs, xt, rng.child("sliced"), source=them, target=me),
     ]
     if min(len(xs), len(xt)) >= 2 * FOLDS:
         found.append(_worth(both, some_mine, some_theirs, source, rng.child("worth")))
@@ -106,6 +111,7 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
             )
         elif theirs.n > 1 and np.ptp(fit.label) > 0:
             found.append(label_distance(theirs.label, fit.label, key, source=them, target=me))
+    found += _concept(both, some_theirs, _some(fit, rng.child("fit")), source, rng)
     for shifted in column_shift(xs, xt, columns)[:SHOWN_COLUMNS]:
         if shifted.p < 0.05:
             found.append(
@@ -125,6 +131,38 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
                     f"{me} (largest gap of the two distributions {shifted.ks:.2f})",
                 )
             )
+    return found
+
+
+def _concept(both: Problem, theirs: Rows, mine: Rows, source: Source, rng: Rng) -> list[Gap]:
+    """Whether the same row means the same label, asked of the labelled rows of both."""
+    labels = _targets(theirs), _targets(mine)
+    if labels[0] is None or labels[1] is None or min(theirs.n, mine.n) < CONCEPT_ROWS:
+        return []
+    try:
+        found = concept_shift(
+            _matrix(both, theirs)[0],
+            labels[0],
+            _matrix(both, mine)[0],
+            labels[1],
+            rng.child("concept"),
+            at_most=1000,
+            draws=499,
+            source=source.name,
+            target=both.target,
+        )
+    except DataError:  # labels that the rows tell entirely: nothing is left to compare
+        return []
+    return [found]
+
+
+def _targets(rows: Rows) -> Array | None:
+    """(n, c) numbers, or an indicator a class but the first; None without labels to compare."""
+    if rows.label is None or rows.elsewhere:
+        return None
+    if rows.numbers:
+        return np.asarray(rows.label, dtype=np.float64)[:, None]
+    found: Array = (rows.label[:, None] == np.arange(1, len(rows.classes))).astype(np.float64)
     return found
 
 
