@@ -123,16 +123,16 @@ def adapted(out: Path, *, rows: int, seed: int, trials: int | None, resume: bool
     settings.cache_clear()
     keep, found = Store.keep, Store.found
 
-    def marked(self: Store, arm: Arm, trial: Trial) -> None:
-        keep(self, arm, trial)
+    def marked(self: Store, arm: Arm, trial: Trial, how: str = "tuned") -> None:
+        keep(self, arm, trial, how)
         with (out / MARKS).open("a") as file:
-            file.write(self.name_of(arm) + "\n")
+            file.write(self.name_of(arm, how) + "\n")
 
-    def asked(self: Store, arm: Arm, problem: Problem) -> Trial | None:
+    def asked(self: Store, arm: Arm, problem: Problem, how: str = "tuned") -> Trial | None:
         out.mkdir(exist_ok=True)
         if not (out / BEGUN).exists():
             (out / BEGUN).touch()
-        return found(self, arm, problem)
+        return found(self, arm, problem, how)
 
     Store.keep, Store.found = marked, asked  # type: ignore[method-assign]
     key = Rng.of(seed).child("made")

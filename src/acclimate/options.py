@@ -22,6 +22,7 @@ class Options:
     seed            of every random choice
     strategies      kinds to try besides the three baselines; None: all
     models          kinds to try them with; None: all that serve the task
+    trials          settings to search beyond the grids, ≥ 1; None: the grids alone
     when_unsure     what ships without a clear answer: "target-only" or "best-guess"
     refit           refit what ships on all target rows
     cut             how the target is cut
@@ -38,6 +39,7 @@ class Options:
     crosswalk: str | None = None
     accept: float | None = None
     models: tuple[str, ...] | None = None
+    trials: int | None = None
 
     def __post_init__(self) -> None:
         require_seconds(self.budget_seconds)
@@ -45,6 +47,11 @@ class Options:
             raise UsageError(
                 f"Expected when_unsure to be {' or '.join(UNSURE)}; found {self.when_unsure!r}."
                 f"{did_you_mean(self.when_unsure, UNSURE)}"
+            )
+        if self.trials is not None and self.trials < 1:
+            raise UsageError(
+                f"Expected trials to be 1 or more; found {self.trials}. Leave --trials out to "
+                "try the grids alone."
             )
         if self.accept is not None and self.crosswalk is None:
             raise UsageError(

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     # spin while they wait for a core.  One is the default everywhere; equality of results
     # is promised for equal threads.
     threads: int = Field(default=1, ge=1)
+    # Trials at once, of so many threads each, as far as there are cores.
+    workers: int = Field(default=1, ge=1)
     # Where finished trials are kept until their run ends: a URL of PostgreSQL; else a file
     # of SQLite in the run's folder.
     trials: str | None = None

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,10 @@ from acclimate.plans.assess import assess as measure
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import examine
 from acclimate.plans.plan import Plan
+from acclimate.plans.pool import at_once
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import attempt, run, tied
+from acclimate.plans.search import search
 from acclimate.plans.store import Store
 from acclimate.plans.vote import vote
 from acclimate.posing import Listener, pose, prepare, silent
@@ -126,7 +129,9 @@ def _adapt(
         same += (settings().threads, settings().encoder)
         store = Store.at(Path(out), settings().trials, same, resume)
         listen("resume", store.sentence)
-    trials = run(planned, posed.task, posed.problem, exam, budget, rng, heard, store)
+    each_of = at_once(settings().workers, settings().threads)
+    how = run if options.trials is None else partial(search, trials=options.trials)
+    trials = how(planned, posed.task, posed.problem, exam, budget, rng, heard, store, each_of)
     more = remedies(trials, posed.task, posed.problem)
     if more:
         planned = replace(planned, steps=planned.steps + tuple(more))
@@ -228,6 +233,7 @@ def _procedure(
         *_decides(options, task, target, sources),
         options.budget_seconds,
         [step.arm.name for step in planned.steps],
+        *([] if options.trials is None else [options.trials]),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -15,7 +15,6 @@ import pytest
 
 import acclimate as ac
 from acclimate.domains.exam import Numbers, Prediction, Probabilities, Ranking, Spans, Truth
-from acclimate.domains.problem import Problem
 from acclimate.domains.ragged import Ragged
 from acclimate.domains.synthetic import make_rows
 from acclimate.errors import UsageError
@@ -219,8 +218,8 @@ def test_a_run_killed_at_its_second_trial_ends_as_if_undisturbed(
     asked: list[bool] = []
     found = Store.found
 
-    def counted(self: Store, arm: Arm, problem: Problem) -> Trial | None:
-        trial = found(self, arm, problem)
+    def counted(self: Store, *what: Any) -> Trial | None:
+        trial = found(self, *what)
         asked.append(trial is not None)
         return trial
 
@@ -238,13 +237,13 @@ def killed(out: str, instant: str) -> None:
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def kept(self: Store, arm: Arm, trial: Trial) -> None:
+    def kept(self: Store, arm: Arm, trial: Trial, how: str = "tuned") -> None:
         number[0] += 1
         if number[0] == 2 and instant == "within":
             from sqlalchemy import event
 
             event.listen(self._engine, "commit", lambda connection: die())
-        keep(self, arm, trial)
+        keep(self, arm, trial, how)
         if number[0] == 2:
             die()
 

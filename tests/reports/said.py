@@ -43,6 +43,7 @@ SILENT = {
     "domains/nobody.py": "values that name no user",
     "domains/readers.py": "names of formats; what it says is raised",
     "domains/times.py": "names of notations",
+    "plans/store.py": "SQL; what it says is printed by a terminal",
 }
 
 # Strings with a blank that no reader of a report sees.

@@ -68,6 +68,10 @@ def adapt(
         typer.Option(help="recommend: the kind of events to recommend for, such as order."),
     ] = None,
     budget: Annotated[float | None, typer.Option(help="Seconds for everything (300).")] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(help="Search so many settings, beyond the grids (the grids alone)."),
+    ] = None,
     strategy: Annotated[
         list[str] | None,
         typer.Option(help="A strategy to try besides the baselines, or every; repeat."),
@@ -136,6 +140,7 @@ def adapt(
     asked = asked.over(
         "plan",
         budget_seconds=budget,
+        trials=trials,
         strategies=strategy,
         models=model,
         when_unsure=when_unsure,

@@ -51,6 +51,7 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         "strategies": list,
         "models": list,
         "budget_seconds": (int, float),
+        "trials": int,
         "when_unsure": str,
     },
     "split": {"judge": float, "choose": float, "labels": int, "by": str},

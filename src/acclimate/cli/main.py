@@ -127,8 +127,8 @@ def main() -> None:
         if not isinstance(error, ValidationError):
             raise
         code = _refuse(
-            "Expected variables ACCLIMATE_HOME, ACCLIMATE_DATA (folders), ACCLIMATE_THREADS "
-            "and ACCLIMATE_MAX_BYTES (whole numbers above 0); found: "
+            "Expected variables ACCLIMATE_HOME, ACCLIMATE_DATA (folders), ACCLIMATE_THREADS, "
+            "ACCLIMATE_WORKERS and ACCLIMATE_MAX_BYTES (whole numbers above 0); found: "
             f"{_settings(error.errors())}. Mend or unset what is named.",
             UsageError.exit_code,
         )

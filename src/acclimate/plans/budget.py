@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import get_ident
 
 from acclimate.errors import UsageError
 from acclimate.tasks.task import Posed
@@ -28,17 +29,20 @@ class Budget:
     twice    every arm is fitted once more after the trials, as a vote asks for
     growth   ≥ 1, times as many observations as the trials' fits have that what ships is fitted
              on: target-only, and a way to transfer
+    due      ≥ 0, seconds of trials that must still come, set by who promised them
     """
 
     seconds: float
     clock: Callable[[], float] = time.monotonic
     twice: bool = False
     growth: tuple[float, float] = (1.0, 1.0)
+    due: float = 0.0
     _start: float = field(init=False)
     _before: float = field(init=False, default=0.0)
+    _stopped: bool = field(init=False, default=False)
     _slowest: dict[str, float] = field(init=False, default_factory=dict)
     _fits: float = field(init=False, default=0.0)
-    _running: tuple[str, float] | None = field(init=False, default=None)
+    _running: dict[int, tuple[str, float]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
@@ -59,7 +63,7 @@ class Budget:
     @property
     def left(self) -> float:
         """Seconds that trials may still use; negative where they are over."""
-        return self.seconds - self.reserve - self.spent
+        return self.seconds - self.reserve - self.due - self.spent
 
     @property
     def reserve(self) -> float:
@@ -71,8 +75,7 @@ class Budget:
         much as all fits so far took, and one more.
         """
         slowest = dict(self._slowest)
-        if self._running is not None:
-            kind, start = self._running
+        for kind, start in [*self._running.values()]:
             slowest[kind] = max(slowest.get(kind, 0.0), self.spent - start)
         if self.twice:
             again = self._fits + max(slowest.values(), default=0.0)
@@ -91,11 +94,12 @@ class Budget:
         if it is chosen: it counts while it runs, and is abandoned where that is too much.
         """
         start = self.spent
-        self._running = None if kind == ALONE or self.twice else (kind, start)
+        if kind != ALONE and not self.twice:
+            self._running[get_ident()] = (kind, start)
         try:
             yield
         finally:
-            self._running = None
+            self._running.pop(get_ident(), None)
         self.saw_fit(kind, self.spent - start)
 
     def saw_fit(self, kind: str, seconds: float) -> None:
@@ -104,9 +108,17 @@ class Budget:
         self._fits += seconds
 
     def tick(self) -> None:
-        """Raises OutOfBudget once trials have used their share."""
-        if self.left < 0:
+        """Raises OutOfBudget once trials have used their share, or were stopped."""
+        if self._stopped or self.left < 0:
             raise OutOfBudget
+
+    def stop(self) -> None:
+        """No trial goes on; what was finished is still judged."""
+        self._stopped = True
+
+    def go_on(self) -> None:
+        """What must still be fitted to be judged may go on after a stop."""
+        self._stopped = False
 
     def allows(self, seconds: float) -> bool:
         """Whether so much is left of the whole, reserve included."""

@@ -20,7 +20,8 @@ from acclimate.domains.problem import Problem
 from acclimate.errors import AcclimateError, BudgetError, StrategyError
 from acclimate.plans.budget import ALONE, Budget, OutOfBudget
 from acclimate.plans.plan import Plan, Step
-from acclimate.plans.tune import tune
+from acclimate.plans.pool import EachOf, in_turn
+from acclimate.plans.tune import compare, tune
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.tasks.task import Task
@@ -73,9 +74,9 @@ class Trial:
 class Keeps(Protocol):
     """Where finished trials are kept, and found again by a run that goes on."""
 
-    def found(self, arm: Arm, problem: Problem) -> Trial | None: ...
+    def found(self, arm: Arm, problem: Problem, how: str) -> Trial | None: ...
 
-    def keep(self, arm: Arm, trial: Trial) -> None: ...
+    def keep(self, arm: Arm, trial: Trial, how: str) -> None: ...
 
 
 Report = Callable[[str, int, int], None]
@@ -91,19 +92,30 @@ def run(
     rng: Rng,
     report: Report = lambda text, done, total: None,
     store: Keeps | None = None,
+    each_of: EachOf = in_turn,
 ) -> list[Trial]:
     """Every step's trial, in the plan's order.
 
-    store  what was finished before is taken from there, and what is finished kept
+    store    what was finished before is taken from there, and what is finished kept
+    each_of  in turn, or several at once
 
     Raises BudgetError if not even one target-only arm could finish.
     """
-    trials: list[Trial] = []
-    for number, step in enumerate(plan.steps):
+
+    def one(numbered: tuple[int, Step]) -> Trial:
+        number, step = numbered
         report(step.arm.name, number, len(plan.steps))
-        trials.append(attempt(step, task, problem, exam, budget, rng, store))
+        return attempt(step, task, problem, exam, budget, rng, store)
+
+    trials = each_of(one, [*enumerate(plan.steps)])
     if not problem.labelled:
         return _with_source_only(trials)
+    require_comparable(trials, plan, budget)
+    return trials
+
+
+def require_comparable(trials: Sequence[Trial], plan: Plan, budget: Budget) -> None:
+    """Raises where not even one target-only arm finished: there is nothing to compare with."""
     alone = [t for t in trials if not t.arm.strategy.transfers]
     if not _done(alone):
         refused = [r.why for r in plan.refused if r.strategy == "target-only"]
@@ -117,7 +129,6 @@ def run(
             f"Expected at least one target-only arm within {budget.seconds:g} s; none "
             "finished. Raise --budget: transfer cannot be judged before doing without is known."
         )
-    return trials
 
 
 def _with_source_only(trials: list[Trial]) -> list[Trial]:
@@ -140,30 +151,84 @@ def attempt(
     budget: Budget,
     rng: Rng,
     store: Keeps | None = None,
+    *,
+    settled: bool = False,
 ) -> Trial:
-    """Tune one arm, fit it and answer `choose`; a mistake of the data is a failed trial."""
-    if store is None:
-        return _tried(step, task, problem, exam, budget, rng)
-    found = store.found(step.arm, problem)
+    """Tune one arm, fit it and answer `choose`; a mistake of the data is a failed trial.
+
+    settled  whether the arm has its settings, and is not tuned
+    """
+
+    def trial() -> Trial:
+        return _tried(step, task, problem, exam, budget, rng, settled)
+
+    return _kept(step.arm, problem, budget, store, "settled" if settled else "tuned", trial)
+
+
+def compared(
+    arm: Arm,
+    task: Task,
+    problem: Problem,
+    exam: Exam,
+    budget: Budget,
+    rng: Rng,
+    store: Keeps | None = None,
+) -> Trial:
+    """One arm as it is, scored on the folds by which arms are tuned; without an answer."""
+
+    def trial() -> Trial:
+        start, metric = time.monotonic(), task.metric.name
+        try:
+            budget.tick()
+            encoded = arm.encoded(problem)
+            value = compare(arm, task, encoded, rng.child("tune"), budget.tick)
+        except OutOfBudget:
+            return Trial(arm, "abandoned", "", metric, seconds=time.monotonic() - start)
+        except AcclimateError as error:
+            spent = time.monotonic() - start
+            return Trial(arm, "failed", "", metric, seconds=spent, why=str(error))
+        return Trial(arm, "done", "", metric, value, seconds=time.monotonic() - start)
+
+    return _kept(arm, problem, budget, store, "folds", trial)
+
+
+def _kept(
+    arm: Arm,
+    problem: Problem,
+    budget: Budget,
+    store: Keeps | None,
+    how: str,
+    trial: Callable[[], Trial],
+) -> Trial:
+    """The trial as it was finished before, or else as it ends now."""
+    found = store.found(arm, problem, how) if store is not None else None
     if found is not None:
         budget.take(found.seconds)
-        if found.status == "done":
+        if found.status == "done" and found.fit_seconds:
             budget.saw_fit(_kind(found.arm), found.fit_seconds)
-        return replace(found, reason=step.reason)
-    trial = _tried(step, task, problem, exam, budget, rng)
-    if trial.status != "abandoned":
-        store.keep(step.arm, trial)
-    return trial
+        return found
+    ended = trial()
+    if store is not None and ended.status != "abandoned":
+        store.keep(arm, ended, how)
+    return ended
 
 
 def _tried(
-    step: Step, task: Task, problem: Problem, exam: Exam, budget: Budget, rng: Rng
+    step: Step,
+    task: Task,
+    problem: Problem,
+    exam: Exam,
+    budget: Budget,
+    rng: Rng,
+    settled: bool = False,
 ) -> Trial:
     start = time.monotonic()
     metric = task.metric.name
     try:
         budget.tick()
-        arm, facts, answer, fit_seconds = _answer(step.arm, task, problem, exam, budget, rng)
+        arm, facts, answer, fit_seconds = _answer(
+            step.arm, task, problem, exam, budget, rng, settled
+        )
     except OutOfBudget:
         spent = time.monotonic() - start
         return Trial(step.arm, "abandoned", step.reason, metric, seconds=spent)
@@ -186,7 +251,13 @@ def _kind(arm: Arm) -> str:
 
 
 def _answer(
-    arm: Arm, task: Task, problem: Problem, exam: Exam, budget: Budget, rng: Rng
+    arm: Arm,
+    task: Task,
+    problem: Problem,
+    exam: Exam,
+    budget: Budget,
+    rng: Rng,
+    settled: bool,
 ) -> tuple[Arm, tuple[str, ...], tuple[Prediction, Truth] | None, float]:
     """The tuned arm, its facts, its answer on `choose`, and what its last fit took.
 
@@ -194,7 +265,15 @@ def _answer(
     """
     encoded = arm.encoded(problem)
     cross_fit = not exam.choose
-    tuned = tune(arm, task, encoded, rng.child("tune"), budget.tick, cross_fit=cross_fit)
+    tuned = tune(
+        arm,
+        task,
+        encoded,
+        rng.child("tune"),
+        budget.tick,
+        cross_fit=cross_fit,
+        settled=settled,
+    )
     begun = time.monotonic()
     with budget.fitting(_kind(arm)):
         fitted = tuned.arm.fit(encoded, rng.child("fit"), budget.tick)

@@ -69,17 +69,18 @@ class Store:
             return cls(url, run, None, taken)
         return cls(f"sqlite:///{(out / FILE).absolute()}", run, out / FILE, taken)
 
-    def found(self, arm: Arm, problem: Problem) -> Trial | None:
-        """The finished trial of an arm of the plan, as it ended; None where there is none.
+    def found(self, arm: Arm, problem: Problem, how: str = "tuned") -> Trial | None:
+        """The finished trial of an arm, as it ended; None where there is none.
 
         arm  as the plan names it, before it is tuned
+        how  it is tried: "tuned", at settled settings, or on folds alone
         """
         if not self.taken or not self._there:
             return None
         with self._connected() as connection:
             row = connection.exec_driver_sql(
                 self._sql("SELECT trial, answer FROM acclimate_trials WHERE run=? AND name=?"),
-                (self.run, self.name_of(arm)),
+                (self.run, self.name_of(arm, how)),
             ).one_or_none()
         if row is None:
             return None
@@ -104,8 +105,8 @@ class Store:
             fit_seconds=said["fit_seconds"],
         )
 
-    def keep(self, arm: Arm, trial: Trial) -> None:
-        """Keep what came of an arm of the plan; on disk when the call returns."""
+    def keep(self, arm: Arm, trial: Trial, how: str = "tuned") -> None:
+        """Keep what came of an arm; on disk when the call returns."""
         text, data = packed(*trial.answer) if trial.answer is not None else (None, None)
         said: dict[str, Any] = {
             "arm": trial.arm.name,
@@ -118,7 +119,7 @@ class Store:
             "facts": list(trial.facts),
             "answer": text,
         }
-        row = (self.run, self.name_of(arm), json.dumps(said, ensure_ascii=False), data)
+        row = (self.run, self.name_of(arm, how), json.dumps(said, ensure_ascii=False), data)
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._connected() as connection:
@@ -219,10 +220,10 @@ class Store:
             "ACCLIMATE_TRIALS, and look for room on its disk."
         )
 
-    def name_of(self, arm: Arm) -> str:
+    def name_of(self, arm: Arm, how: str) -> str:
         """What a trial is known by within its run: its arm and what it may be tuned to."""
         grid = [Arm(arm.strategy, model).settings for model in arm.strategy.models(arm.model)]
-        text = json.dumps([arm.name, arm.settings, grid], sort_keys=True)
+        text = json.dumps([how, arm.name, arm.settings, grid], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -44,21 +44,23 @@ class Tuned:
 
 
 def tune(
-    arm: Arm, task: Task, problem: Problem, rng: Rng, tick: Tick = idle, *, cross_fit: bool
+    arm: Arm,
+    task: Task,
+    problem: Problem,
+    rng: Rng,
+    tick: Tick = idle,
+    *,
+    cross_fit: bool,
+    settled: bool = False,
 ) -> Tuned:
     """Choose the settings of an arm by out-of-fold score.
 
     problem    encoded with the arm's statistics
     rng        the same for every arm, so that all see the same folds
     cross_fit  whether the answers on all folds are wanted
+    settled    whether the arm has its settings, and none are compared
     """
-    rows = not isinstance(problem.fit, Interactions)
-    folds = list[tuple[Problem, Case]]()
-    for inner, held in problem.inner(_fold_count(problem), rng.child("folds")):
-        seed = rng.child(f"protocol/{len(folds)}").seed
-        folds.append((inner, task.protocol(held, inner.onto(problem.fit), seed)))
-    behind = problem.fit.n + sum(source.n for source in problem.sources)
-    few = folds[:2] if rows and behind > LARGE else folds
+    folds, few = _folds(task, problem, rng)
     models = arm.strategy.models(arm.model)
     variants = len(models) + len(arm.strategy.grid(problem)) - 1
     if not problem.labelled:
@@ -66,7 +68,7 @@ def tune(
         return Tuned(arm, None, None, tried)
     if not folds:
         return Tuned(arm, None, None, 0)
-    if variants > 1:
+    if variants > 1 and not settled:
         arm = _best([arm.with_model(model) for model in models], task, problem, few, rng, tick)
         strategies = arm.strategy.grid(problem)
         arm = _best(
@@ -76,6 +78,32 @@ def tune(
         return Tuned(arm, None, None, variants)
     prediction, truth = _out_of_fold(arm, task, problem, folds, rng, tick)
     return Tuned(arm, prediction, truth, variants)
+
+
+def compare(arm: Arm, task: Task, problem: Problem, rng: Rng, tick: Tick = idle) -> float:
+    """The out-of-fold score by which `tune` would compare the arm as it is.
+
+    problem  encoded with the arm's statistics
+    rng      as in `tune`, so that the folds are the same
+
+    NaN where the target is too small for folds, or they cannot be scored.
+    """
+    _, few = _folds(task, problem, rng)
+    return _score(arm, task, problem, few, rng, tick) if few else float("nan")
+
+
+def _folds(
+    task: Task, problem: Problem, rng: Rng
+) -> tuple[list[tuple[Problem, Case]], list[tuple[Problem, Case]]]:
+    """All folds, and those on which settings are compared."""
+    rows = not isinstance(problem.fit, Interactions)
+    folds = list[tuple[Problem, Case]]()
+    for inner, held in problem.inner(_fold_count(problem), rng.child("folds")):
+        seed = rng.child(f"protocol/{len(folds)}").seed
+        folds.append((inner, task.protocol(held, inner.onto(problem.fit), seed)))
+    behind = problem.fit.n + sum(source.n for source in problem.sources)
+    few = folds[:2] if rows and behind > LARGE else folds
+    return folds, few
 
 
 def _fold_count(problem: Problem) -> int:
@@ -103,10 +131,21 @@ def _best(
         return arms[0]
     scores = []
     for arm in arms:
-        prediction, truth = _out_of_fold(arm, task, problem, folds, rng, tick)
-        scores.append(task.metric.sign * float(task.score(prediction, truth)[0]))
+        scores.append(task.metric.sign * _score(arm, task, problem, folds, rng, tick))
     # A fold without positives has no PR-AUC; such a setting is not preferred.
     return arms[int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))]
+
+
+def _score(
+    arm: Arm,
+    task: Task,
+    problem: Problem,
+    folds: list[tuple[Problem, Case]],
+    rng: Rng,
+    tick: Tick,
+) -> float:
+    prediction, truth = _out_of_fold(arm, task, problem, folds, rng, tick)
+    return float(task.score(prediction, truth)[0])
 
 
 def _out_of_fold(
