@@ -18,7 +18,8 @@ from acclimate.errors import AcclimateError
 from acclimate.models.model import Model
 from acclimate.plans.budget import Budget
 from acclimate.plans.plan import Step, plan
-from acclimate.plans.runner import Trial, interval
+from acclimate.plans.runner import interval
+from acclimate.plans.trial import Trial
 from acclimate.plans.tune import tune
 from acclimate.plans.vote import vote
 from acclimate.rng import Rng

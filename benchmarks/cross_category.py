@@ -39,8 +39,9 @@ from acclimate.domains.view import ItemRecipe
 from acclimate.errors import UsageError
 from acclimate.plans.budget import Budget
 from acclimate.plans.plan import plan
-from acclimate.plans.runner import Trial, interval
+from acclimate.plans.runner import interval
 from acclimate.plans.runner import run as run_plan
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.settings import settings
 from acclimate.strategies.arm import Arm

@@ -35,8 +35,9 @@ from acclimate.errors import UsageError
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import contrast_of
 from acclimate.plans.plan import plan
-from acclimate.plans.runner import Trial, best_baseline, interval, pick
+from acclimate.plans.runner import best_baseline, interval, pick
 from acclimate.plans.runner import run as run_plan
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.settings import settings
 from acclimate.strategies.arm import Arm

@@ -13,12 +13,14 @@ evenly over the time that the undisturbed run takes to try its arms, and is resu
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +31,13 @@ from benchmarks.line import Line
 
 if TYPE_CHECKING:
     from acclimate.domains.problem import Problem
-    from acclimate.plans.runner import Trial
+    from acclimate.plans.trial import Trial
     from acclimate.strategies.arm import Arm
 
 PATIENCE = 300  # seconds after which a run is stuck
+# Imported before the first fork, and used by none but the forks.
+ONCE = ("acclimate.workflow", "acclimate.strategies.catalogue", "acclimate.domains.synthetic")
+ONCE += ("sklearn.linear_model", "lightgbm", "optuna", "sqlalchemy", "scipy.optimize")
 BEGUN, MARKS = "begun", "marks"
 PARTS = ("leaderboard", "verdict", "settings", "shipped", "judged", "plan", "facts")
 
@@ -45,9 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Iterator[Line]:
-    import acclimate
-    import acclimate.plans.store
-    import acclimate.strategies.catalogue  # noqa: F401 - once for every fork
+    for name in ONCE:
+        importlib.import_module(name)
 
     started = time.monotonic()
     given = {"rows": args.rows, "seed": args.seed, "trials": args.trials}
@@ -107,6 +111,8 @@ def _start(out: Path, given: dict[str, Any], *, resume: bool = False) -> int:
     try:
         adapted(out, resume=resume, **given)
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -25,7 +25,8 @@ from acclimate.plans.budget import Budget
 from acclimate.plans.examine import contrast_of, examine
 from acclimate.plans.plan import Plan, Step, plan
 from acclimate.plans.remedies import remedies
-from acclimate.plans.runner import Trial, attempt, best_baseline, interval
+from acclimate.plans.runner import attempt, best_baseline, interval
+from acclimate.plans.trial import Trial
 from acclimate.plans.vote import vote
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm

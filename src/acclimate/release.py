@@ -22,7 +22,7 @@ from acclimate.domains.writers import write_table
 from acclimate.errors import AcclimateError, UsageError
 from acclimate.options import Options
 from acclimate.plans.examine import Examined
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.reports.report import SUMMARY, read_summary, write_report
 from acclimate.result import Result
 from acclimate.rng import Rng

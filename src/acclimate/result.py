@@ -14,7 +14,7 @@ from acclimate.domains.domain import Domain
 from acclimate.gaps.gap import Gap
 from acclimate.plans.examine import Examined
 from acclimate.plans.plan import Plan
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.strategies.fitted import Fitted
 from acclimate.tasks.task import Posed
 from acclimate.verdicts.verdict import Verdict

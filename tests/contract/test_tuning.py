@@ -14,7 +14,8 @@ from acclimate.models import network
 from acclimate.models.model import Tick, idle
 from acclimate.plans.budget import Budget
 from acclimate.plans.plan import Plan, Step
-from acclimate.plans.runner import Trial, run
+from acclimate.plans.runner import run
+from acclimate.plans.trial import Trial
 from acclimate.plans.tune import tune
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm

@@ -26,7 +26,8 @@ from acclimate.models.mixed import MixedNetwork
 from acclimate.plans.budget import Budget, OutOfBudget
 from acclimate.plans.examine import Examined
 from acclimate.plans.plan import Step
-from acclimate.plans.runner import Trial, attempt
+from acclimate.plans.runner import attempt
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly

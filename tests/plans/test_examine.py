@@ -14,7 +14,8 @@ from acclimate.models.linear import Linear
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import contrast_of, examine, judge_fingerprint
 from acclimate.plans.plan import Plan, Step
-from acclimate.plans.runner import Trial, run
+from acclimate.plans.runner import run
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly

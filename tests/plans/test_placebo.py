@@ -20,7 +20,7 @@ from acclimate.models.model import Model, Tick, idle
 from acclimate.models.trees import Trees
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import Examined, examine
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, TargetOnly

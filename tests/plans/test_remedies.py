@@ -9,7 +9,7 @@ import pytest
 from acclimate.domains.split import Cut
 from acclimate.domains.synthetic import make_rows
 from acclimate.plans.remedies import remedies
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import arms

@@ -18,7 +18,7 @@ from acclimate.plans import roundtrip
 from acclimate.plans.ballot import Ballot, furthest, known, travels
 from acclimate.plans.budget import OutOfBudget
 from acclimate.plans.roundtrip import returned, round_trips, rows_of_sources
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import SourceOnly
 from acclimate.strategies.catalogue import named

@@ -16,16 +16,8 @@ from acclimate.models.linear import Linear
 from acclimate.models.model import Model, Tick, idle
 from acclimate.plans.budget import Budget
 from acclimate.plans.plan import Plan, Refusal, Step
-from acclimate.plans.runner import (
-    Trial,
-    attempt,
-    best_baseline,
-    best_of,
-    interval,
-    pick,
-    run,
-    tied,
-)
+from acclimate.plans.runner import attempt, best_baseline, best_of, interval, pick, run, tied
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly

@@ -20,10 +20,11 @@ from acclimate.models.trees import Trees
 from acclimate.plans.budget import BASELINES, Budget
 from acclimate.plans.plan import Plan, Step
 from acclimate.plans.pool import at_once, cores, in_turn
-from acclimate.plans.runner import Trial, compared, run
+from acclimate.plans.runner import compared, run
 from acclimate.plans.search import WAVE, search
 from acclimate.plans.space import Axes, Range, Space
 from acclimate.plans.store import Store
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly

@@ -22,8 +22,9 @@ from acclimate.models.linear import Linear
 from acclimate.plans.answers import packed, unpacked
 from acclimate.plans.budget import Budget
 from acclimate.plans.plan import Plan, Step
-from acclimate.plans.runner import Trial, attempt, run
+from acclimate.plans.runner import attempt, run
 from acclimate.plans.store import FILE, Store
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly

@@ -20,7 +20,8 @@ from acclimate.plans.ballot import Ballot, prefers
 from acclimate.plans.budget import Budget, OutOfBudget
 from acclimate.plans.examine import Examined
 from acclimate.plans.plan import Plan, Step
-from acclimate.plans.runner import Trial, run
+from acclimate.plans.runner import run
+from acclimate.plans.trial import Trial
 from acclimate.plans.vote import LABEL_FIRST, held_out, label_first, vote
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm

@@ -24,7 +24,7 @@ from acclimate.explanations.sources import SourceWorth, source_worths
 from acclimate.nearest import some
 from acclimate.plans.budget import Budget, OutOfBudget
 from acclimate.plans.examine import Examined
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.plurals import number_of
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted

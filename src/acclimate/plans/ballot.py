@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acclimate.arrays import Array
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.verdicts.validators import weighted_error
 
 VALIDATORS = ("likelihood", "information", "density")

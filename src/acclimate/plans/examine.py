@@ -23,8 +23,9 @@ from acclimate.models.model import Tick, idle
 from acclimate.plans.beyond import Lists
 from acclimate.plans.budget import Budget
 from acclimate.plans.placebo import Answer, in_time, placebo
-from acclimate.plans.runner import Trial, best_baseline, best_of, pick
+from acclimate.plans.runner import best_baseline, best_of, pick
 from acclimate.plans.tally import Tally
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.tasks.task import Task, unit_of_task
 from acclimate.verdicts.compare import Contrast, Effect, paired_effect

@@ -26,7 +26,7 @@ from acclimate.domains.shuffled import shuffled, why_not_shuffled
 from acclimate.errors import AcclimateError
 from acclimate.models.model import Tick
 from acclimate.plans.budget import Budget, OutOfBudget
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 
 Answer = tuple[Prediction, Truth]

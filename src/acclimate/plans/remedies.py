@@ -13,7 +13,8 @@ import numpy as np
 
 from acclimate.domains.problem import Problem
 from acclimate.plans.plan import Step
-from acclimate.plans.runner import Trial, best_baseline
+from acclimate.plans.runner import best_baseline
+from acclimate.plans.trial import Trial
 from acclimate.tasks.task import Task
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,65 +17,16 @@ from acclimate.arrays import Array
 from acclimate.domains.exam import Exam, Prediction, Truth
 from acclimate.domains.problem import Problem
 from acclimate.errors import AcclimateError, BudgetError, StrategyError
-from acclimate.plans.budget import ALONE, Budget, OutOfBudget
+from acclimate.plans.budget import Budget, OutOfBudget
 from acclimate.plans.plan import Plan, Step
 from acclimate.plans.pool import EachOf, in_turn
+from acclimate.plans.trial import Keeps, Trial, kept, kind_of
 from acclimate.plans.tune import compare, tune
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.tasks.task import Task
 
 REPLICATES = 400
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One arm that was tried.
-
-    arm     with the settings tuning chose
-    status  "done", "abandoned" (budget) or "failed"
-    value   the primary metric on `choose`; low, high its 95 % bootstrap interval
-    n       units of `choose`; without any the trial has no value and nothing to pick by
-    why     why it failed, in words
-    facts   what its steps found out, in sentences
-    fit_seconds  what the fit took that was answered with, and its answer
-    """
-
-    arm: Arm
-    status: str
-    reason: str
-    metric: str
-    value: float = float("nan")
-    low: float = float("nan")
-    high: float = float("nan")
-    n: int = 0
-    seconds: float = 0.0
-    why: str = ""
-    facts: tuple[str, ...] = ()
-    answer: tuple[Prediction, Truth] | None = None
-    fit_seconds: float = 0.0
-
-    def as_row(self) -> dict[str, object]:
-        """The design's leaderboard row; numbers that do not exist are None."""
-        numbers = {"value": self.value, "low": self.low, "high": self.high}
-        return {
-            "arm": self.arm.name,
-            "strategy": self.arm.strategy.kind,
-            "model": self.arm.model.kind,
-            "metric": self.metric,
-            **{key: float(x) if np.isfinite(x) else None for key, x in numbers.items()},
-            "n": self.n,
-            "seconds": round(self.seconds, 3),
-            "status": self.status,
-        }
-
-
-class Keeps(Protocol):
-    """Where finished trials are kept, and found again by a run that goes on."""
-
-    def found(self, arm: Arm, problem: Problem, how: str) -> Trial | None: ...
-
-    def keep(self, arm: Arm, trial: Trial, how: str) -> None: ...
 
 
 Report = Callable[[str, int, int], None]
@@ -162,7 +112,7 @@ def attempt(
     def trial() -> Trial:
         return _tried(step, task, problem, exam, budget, rng, settled)
 
-    return _kept(step.arm, problem, budget, store, "settled" if settled else "tuned", trial)
+    return kept(step.arm, problem, budget, store, "settled" if settled else "tuned", trial)
 
 
 def compared(
@@ -189,28 +139,7 @@ def compared(
             return Trial(arm, "failed", "", metric, seconds=spent, why=str(error))
         return Trial(arm, "done", "", metric, value, seconds=time.monotonic() - start)
 
-    return _kept(arm, problem, budget, store, "folds", trial)
-
-
-def _kept(
-    arm: Arm,
-    problem: Problem,
-    budget: Budget,
-    store: Keeps | None,
-    how: str,
-    trial: Callable[[], Trial],
-) -> Trial:
-    """The trial as it was finished before, or else as it ends now."""
-    found = store.found(arm, problem, how) if store is not None else None
-    if found is not None:
-        budget.take(found.seconds)
-        if found.status == "done" and found.fit_seconds:
-            budget.saw_fit(_kind(found.arm), found.fit_seconds)
-        return found
-    ended = trial()
-    if store is not None and ended.status != "abandoned":
-        store.keep(arm, ended, how)
-    return ended
+    return kept(arm, problem, budget, store, "folds", trial)
 
 
 def _tried(
@@ -245,11 +174,6 @@ def _tried(
     return replace(done, value=value, low=low, high=high, n=n, seconds=spent, answer=answer)
 
 
-def _kind(arm: Arm) -> str:
-    """What the budget measures fits by."""
-    return arm.strategy.kind if arm.strategy.transfers else ALONE
-
-
 def _answer(
     arm: Arm,
     task: Task,
@@ -275,7 +199,7 @@ def _answer(
         settled=settled,
     )
     begun = time.monotonic()
-    with budget.fitting(_kind(arm)):
+    with budget.fitting(kind_of(arm)):
         fitted = tuned.arm.fit(encoded, rng.child("fit"), budget.tick)
         answers = [(fitted.answer(case), case.truth) for case in exam.choose]
     took = time.monotonic() - begun

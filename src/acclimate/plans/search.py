@@ -29,15 +29,9 @@ from acclimate.errors import TaskError
 from acclimate.plans.budget import BASELINES, Budget
 from acclimate.plans.plan import Plan, Step
 from acclimate.plans.pool import EachOf, in_turn
-from acclimate.plans.runner import (
-    Keeps,
-    Report,
-    Trial,
-    attempt,
-    compared,
-    require_comparable,
-)
+from acclimate.plans.runner import Report, attempt, compared, require_comparable
 from acclimate.plans.space import Space
+from acclimate.plans.trial import Keeps, Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.tasks.task import Task

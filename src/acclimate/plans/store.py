@@ -24,7 +24,7 @@ import numpy as np
 from acclimate.domains.problem import Problem
 from acclimate.errors import UsageError, without_password
 from acclimate.plans.answers import packed, unpacked
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.plurals import number_of
 from acclimate.strategies.arm import Arm
 

@@ -33,7 +33,7 @@ from acclimate.plans.ballot import Ballot, foremost, furthest, likeliest, prefer
 from acclimate.plans.budget import OutOfBudget
 from acclimate.plans.examine import Examined
 from acclimate.plans.roundtrip import round_trips
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.fitted import Fitted
 from acclimate.strategies.instance.weighting import DensityRatio, ratios
