@@ -22,6 +22,7 @@ from acclimate.cli import (
     doctor,
     gap,
     key,
+    plan,
     predict,
     promote,
     recommend,
@@ -62,6 +63,7 @@ app.command("crosswalk")(crosswalk.crosswalk)
 app.command("adapt")(adapt.adapt)
 app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)
+app.command("plan")(plan.plan)
 app.command("curve")(curve.curve)
 app.command("report")(report.report)
 app.command("demo")(demo.demo)
