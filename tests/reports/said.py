@@ -97,8 +97,8 @@ UNSEEN = {
     "How small an effect can be shown is not known: no two arms could be compared.",
     "δ, {}, can be shown",
     "{} would show δ, {}",
-    "{} {} to judge on show an effect of {} {} or more with 80 % chance (look {}); {}. Measured "
-    "between {} and {} on {} others.",
+    "{} {} to judge on show an effect of {} {} or more with 80 % chance (look {}); {}. "
+    "Measured between {} and {} on {} others.",
     "{} on all {} {}",
     "{} on {} {}",
     "{} (an artifact: its rows stay where they are)",

@@ -3,7 +3,7 @@
 Before: a plan.  After: a person decides whether the run can settle anything, or how many units
 to gather first.  `judge` is counted, not looked at: how far answers differ is measured between
 target-only and the first way to transfer of the plan, by one model, on `choose` or inner folds.
-Two arms that agree more than these leave a smaller error, and arms that agree less a larger one.
+Two arms that agree more than these leave a smaller error, arms that agree less a larger one.
 """
 
 from __future__ import annotations
