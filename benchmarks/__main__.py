@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.wsdm22",
         "given candidates, all markets, few rows",
     ),
+    "choice": ("benchmarks.choice", "how well what ships is chosen, on listed problems"),
     "cross_border": ("benchmarks.cross_border", "countries of one shop learn from its home"),
     "cross_category": (
         "benchmarks.cross_category",
