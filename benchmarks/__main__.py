@@ -51,6 +51,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "a meta-learned start and few labels, beside fine-tuning",
     ),
     "fuzz": ("benchmarks.fuzz", "damaged and odd files at the door"),
+    "labels": ("benchmarks.labels", "how many target labels the choice saves"),
     "networks": ("benchmarks.networks", "aligned and shared networks beside plain ones"),
     "multitask": ("benchmarks.multitask", "several tasks at once, beside each alone"),
     "tagging": ("benchmarks.tagging", "spans in titles, with few labels of the target's own"),

@@ -96,7 +96,7 @@ class Audited:
 
 
 def read_list(path: Path) -> list[Listed]:
-    """The problems of a list; raises UsageError where two have one name or a harm is unknown."""
+    """The problems of a list; raises UsageError for a name used twice or an unknown harm."""
     found = []
     for table in tomllib.loads(path.read_text(encoding="utf-8")).get("problem", []):
         plain = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}

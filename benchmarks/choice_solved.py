@@ -24,12 +24,11 @@ from acclimate.arrays import Array
 from acclimate.domains.exam import Case, Numbers, Prediction, Truth
 from acclimate.domains.problem import Problem
 from acclimate.errors import AcclimateError, UsageError
-from acclimate.models.model import Costly
-from acclimate.models.network import Network
 from acclimate.plans import tune as tuning
 from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess
 from acclimate.plans.plan import Step, plan
+from acclimate.plans.prior import kind_of
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import Trial
 from acclimate.rng import Rng
@@ -97,6 +96,7 @@ def solve(listed: Listed, given: Audited, rng: Rng) -> Solved:
         "name": listed.name,
         "data": listed.data,
         "task": listed.task,
+        "kind": kind_of(listed.task, problem),
         "labels": listed.labels,
         "harm": listed.harm,
         "metric": about_metric(task),
@@ -120,8 +120,7 @@ def about_metric(task: Task) -> dict[str, Any]:
     root = metric.name == "rmse"
     if not (metric.mean or root):
         raise UsageError(f"Expected a metric that is a mean over units; found {metric.name}.")
-    plain = {"name": metric.name, "sign": metric.sign, "delta": metric.delta, "root": root}
-    return plain
+    return {"name": metric.name, "sign": metric.sign, "delta": metric.delta, "root": root}
 
 
 def value_of(metric: dict[str, Any], units: Array) -> float:
@@ -148,19 +147,12 @@ def _row(step: Step) -> dict[str, Any]:
         "model": arm.model.kind,
         "transfers": arm.strategy.transfers,
         "complexity": arm.strategy.complexity,
-        "effort": effort(arm),
+        "effort": arm.effort,
         "reason": step.reason,
         "remedy": False,
         "seconds": {},
         "tried": [],
     }
-
-
-def effort(arm: Arm) -> int:
-    """How dear an arm's model is to fit: 0 closed forms, 1 trees and stacks, 2 networks."""
-    if isinstance(arm.model, Costly):
-        return arm.model.effort
-    return 2 if isinstance(arm.model, Network) else 0
 
 
 def _solved(

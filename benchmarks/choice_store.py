@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,14 +24,15 @@ def write(folder: Path, solved: Solved) -> None:
     small = thinned(solved)
     name = str(small.about["name"])
     array, text = folder / f"{name}.npz", path_of(folder, name)
-    with open(array.with_suffix(".part"), "wb") as file:
+    part = array.with_suffix(".part")
+    with part.open("wb") as file:
         np.savez_compressed(file, **small.units)  # type: ignore[arg-type]
-    os.replace(array.with_suffix(".part"), array)
+    part.replace(array)
     rows = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in small.arms)
     about = json.dumps(small.about, ensure_ascii=False)
     part = text.with_suffix(".part")
     part.write_text(f'{{"about": {about},\n "arms": [\n  {rows}]}}\n', encoding="utf-8")
-    os.replace(part, text)
+    part.replace(text)
 
 
 def read(folder: Path, name: str) -> Solved:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from acclimate.options import Options
 from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess
 from acclimate.plans.budget import Budget, growth
+from acclimate.plans.halving import halved
 from acclimate.plans.plan import Plan, plan, require_teacher
+from acclimate.plans.prior import shipped
 from acclimate.rng import Rng
 from acclimate.strategies.catalogue import arms
 from acclimate.tasks.task import Posed, Task
@@ -93,6 +96,10 @@ def prepare(
     left_out = [each.sentence for each in agreed if each.contradicts]
     planned = plan(posed.problem, known, gap, left_out)
     require_teacher(planned, posed.problem)
+    if options.strategies is None:  # what a person names is tried
+        heard = partial(listen, "screening")
+        tick = budget.tick
+        planned = halved(planned, shipped(), posed.task, posed.problem, rng, tick, heard)
     listen("plan", planned)
     return Prepared(posed, into, domains, gap, planned, left_out)
 

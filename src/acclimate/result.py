@@ -92,6 +92,7 @@ def summarise(
         "leaderboard": [trial.as_row() for trial in order],
         "gap": [each.as_row() for each in gap],
         "refused": [refusal.as_row() for refusal in planned.refused],
+        "put_off": [each._asdict() for each in planned.put_off],
         "artifact": None,
         "report": None,
         "seconds": 0.0,

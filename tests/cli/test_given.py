@@ -45,8 +45,8 @@ def test_a_run_serves_as_a_source_and_the_page_says_so(
     assert found.code == 0, found.err
     summary = found.json
     assert summary["sources"] == ["us artifact"]
-    tried = {row["arm"] for row in summary["leaderboard"]}
-    assert {"source-only/linear", "source-prior/linear", "blend/linear"} <= tried
+    planned = {row["arm"] for row in summary["leaderboard"] + summary["put_off"]}
+    assert {"source-only/linear", "source-prior/linear", "blend/linear"} <= planned
     whys = {row["why"] for row in summary["refused"]}
     assert "source 'us artifact' does not share its rows" in whys
     assert "sources us artifact (rows not seen)" in found.err

@@ -14,6 +14,7 @@ from acclimate.domains.problem import Problem, Statistics
 from acclimate.errors import BudgetError, StrategyError
 from acclimate.models.linear import Linear
 from acclimate.models.model import Model, Tick, idle
+from acclimate.models.trees import Trees
 from acclimate.plans.budget import Budget
 from acclimate.plans.plan import Plan, Refusal, Step
 from acclimate.plans.runner import attempt, best_baseline, best_of, interval, pick, run, tied
@@ -80,6 +81,15 @@ def test_tied_is_what_cannot_be_told_from_the_best_baselines_included(rng: Rng) 
 def test_the_better_of_two_equally_simple_arms_is_picked(rng: Rng) -> None:
     one, other = trial("pooled", share(0.84)), trial("pooled", share(0.85))
     assert pick([one, other], TASK, rng) is other
+
+
+def test_of_two_ways_alike_the_one_with_the_simpler_model_is_picked(rng: Rng) -> None:
+    linear = trial("pooled", share(0.84))
+    trees = trial("pooled", share(0.85), arm=Arm(Pooled(), Trees()))
+    assert pick([trees, linear], TASK, rng) is linear
+    # A simpler way comes before a simpler model, and neither where it costs too much.
+    assert pick([trial("source-prior", share(0.85)), trees], TASK, rng) is trees
+    assert pick([trees, trial("pooled", share(0.75))], TASK, rng) is trees
 
 
 def test_lower_is_better_where_the_metric_says_so(rng: Rng) -> None:

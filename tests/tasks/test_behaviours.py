@@ -115,7 +115,8 @@ def test_a_market_with_behaviours_needs_no_source(tmp_path: Path) -> None:
         Recommend(behaviour="order"), [], str(path), models=("ease",), budget_seconds=60.0
     )
     tried = {row["arm"] for row in result.summary["leaderboard"]}
-    assert {"behaviours/ease", "shared-users/ease", "pooled/ease"} <= tried
+    planned = tried | {row["arm"] for row in result.summary["put_off"]}
+    assert {"behaviours/ease", "shared-users/ease", "pooled/ease"} <= planned
     with pytest.raises(UsageError, match="Expected at least one source"):
         adapt(Recommend(), [], str(path))
     asked = Asked({"target": str(path)}, {"behaviour": "order"})

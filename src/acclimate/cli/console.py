@@ -67,9 +67,13 @@ class Console:
                 self._posed(value)
             elif stage == "gap":
                 self.gap(value)
+            elif stage == "screening":
+                bar.update(number, description=f"screening {value}")
             elif stage == "plan":
                 self._out.print("[bold]plan[/]")
                 self._steps(value.steps)
+                for each in value.put_off:
+                    self._out.print(f"  [dim]{escape(each.arm)}: {escape(each.why)}[/]")
                 pace.plan([step.arm.model.kind for step in value.steps])
             elif stage == "resume" and value:
                 self._out.print(f"[cyan]{escape(value)}[/]")

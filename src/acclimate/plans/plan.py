@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import OWN, Rows
 from acclimate.errors import TaskError
 from acclimate.gaps.gap import Gap
-from acclimate.models.model import Costly, Network
 from acclimate.nearest import some
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.multitask.lessons import column
@@ -45,12 +45,20 @@ class Refusal:
         return {"strategy": self.strategy, "model": self.model, "why": self.why}
 
 
+class PutOff(NamedTuple):
+    """One arm that applies and is not tried, and why."""
+
+    arm: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Plan:
-    """Steps in order, and what was refused."""
+    """Steps in order, what was refused, and what was put off or stopped early."""
 
     steps: tuple[Step, ...]
     refused: tuple[Refusal, ...]
+    put_off: tuple[PutOff, ...] = ()
 
     def as_rows(self) -> list[dict[str, str]]:
         return [{"arm": step.arm.name, "reason": step.reason} for step in self.steps]
@@ -123,11 +131,7 @@ def _order(arm: Arm) -> tuple[bool, int, int]:
     A budget that ends early then leaves a complete comparison of the cheaper models, and
     never a gain over one model's baseline that another's would have had as well.
     """
-    model = arm.model
-    dear = 2 if isinstance(model, Network) else 0
-    if isinstance(model, Costly):
-        dear = model.effort
-    return arm.strategy.transfers, dear, arm.strategy.complexity
+    return arm.strategy.transfers, arm.effort, arm.strategy.complexity
 
 
 def _reason(arm: Arm, problem: Problem, gap: Sequence[Gap]) -> str:

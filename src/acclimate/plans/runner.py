@@ -233,6 +233,7 @@ def best_baseline(trials: Sequence[Trial], metric_sign: float) -> Trial:
 def pick(trials: Sequence[Trial], task: Task, rng: Rng) -> Trial | None:
     """The simplest transfer arm within one standard error of the best, or None.
 
+    Simple is the strategy first, then the model: a closed form before trees before networks.
     The standard error is that of the paired difference to the best arm.  Where none
     has a value, nothing tells them apart and the simplest is taken.
     """
@@ -241,7 +242,8 @@ def pick(trials: Sequence[Trial], task: Task, rng: Rng) -> Trial | None:
         return None
     best = _best(candidates, task.metric.sign)
     near = [t for t in candidates if _within_one_error(t, best, task, rng)]
-    return min(near, key=lambda t: (t.arm.strategy.complexity, -task.metric.sign * t.value))
+    sign = task.metric.sign
+    return min(near, key=lambda t: (t.arm.strategy.complexity, t.arm.effort, -sign * t.value))
 
 
 def tied(trials: Sequence[Trial], task: Task, rng: Rng) -> list[Trial]:

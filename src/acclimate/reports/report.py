@@ -145,6 +145,7 @@ def _page(run: dict[str, Any], say: Language) -> dict[str, Any]:
         "gaps_left_out": max(0, len(gap) - figures.SHOWN_GAPS),
         "sentences": _sentences(gap, say),
         "plan": tables.plan(run.get("plan") or [], say),
+        "put_off": tables.put_off(run.get("put_off") or [], say),
         "found": tables.found(run.get("facts") or {}, say),
         "refused": lists.refused(run.get("refused") or [], say),
         "unfinished": tables.unfinished(board, run.get("failed") or {}, say),

@@ -207,6 +207,16 @@ def plan(rows: Sequence[Row], say: Language = ENGLISH) -> Table | None:
     return Table(say("Arms in the order they were tried"), names, lines)
 
 
+def put_off(rows: Sequence[Row], say: Language = ENGLISH) -> Table | None:
+    """Arms that apply and were put off, or stopped early, with why."""
+    lines = tuple(
+        Line((plain_value(row.get("arm")), say.sentence(plain_value(row.get("why")))))
+        for row in rows
+    )
+    names = columns(say, "Arm", "Why")
+    return Table(say("Put off, or stopped early"), names, lines) if lines else None
+
+
 def found(facts: Mapping[str, Sequence[str]], say: Language = ENGLISH) -> Table | None:
     """What the steps of arms found out, a sentence a line."""
     lines = tuple(

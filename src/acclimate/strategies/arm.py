@@ -13,7 +13,7 @@ from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Rows
 from acclimate.domains.view import ItemRecipe
 from acclimate.errors import StrategyError
-from acclimate.models.model import Model, ReadsAttributes, Tick, idle
+from acclimate.models.model import Costly, Model, Network, ReadsAttributes, Tick, idle
 from acclimate.models.quantiles import Quantiles
 from acclimate.plurals import number_of
 from acclimate.rng import Rng
@@ -38,6 +38,13 @@ class Arm:
     def name(self) -> str:
         kinds = f"{self.strategy.kind}/{self.model.kind}"
         return kinds if self.only is None else f"{kinds} from {'+'.join(self.only)}"
+
+    @property
+    def effort(self) -> int:
+        """How much its model is: 0 a closed form, 1 trees and stacks, 2 a network."""
+        if isinstance(self.model, Costly):
+            return self.model.effort
+        return 2 if isinstance(self.model, Network) else 0
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
