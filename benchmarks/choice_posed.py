@@ -26,6 +26,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -99,7 +100,9 @@ def read_list(path: Path) -> list[Listed]:
     """The problems of a list; raises UsageError for a name used twice or an unknown harm."""
     found = []
     for table in tomllib.loads(path.read_text(encoding="utf-8")).get("problem", []):
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in table.items()
+        }
         found.append(Listed(**plain))
     names = [each.name for each in found]
     if len(set(names)) < len(names):
@@ -177,8 +180,8 @@ def _harmed(domain: Domain, task: str, harm: str | None, rng: Rng) -> Domain:
     if harm == "noise":
         turned = label.gather(rng.generator().permutation(rows.height))
     elif task == "regress":
-        numbers = label.cast(pl.Float64)
-        turned = (2 * numbers.mean() - numbers).cast(label.dtype)
+        numbers = label.cast(pl.Float64).to_numpy()
+        turned = pl.Series(2 * numbers.mean() - numbers).cast(label.dtype)
     else:
         classes = label.unique().sort().to_list()
         turned = label.replace_strict(classes, classes[1:] + classes[:1])

@@ -193,7 +193,8 @@ def screened(arm: Arm, task: Task, problem: Problem, rng: Rng) -> tuple[Array, l
     """Unit scores of default settings on the first two folds of tuning, and seconds of each."""
     key = rng.child("tune")
     count = tuning._fold_count(problem)
-    scores, seconds = [], []
+    scores: list[Array] = []
+    seconds: list[float] = []
     for inner, held in problem.inner(count, key.child("folds"))[:2]:
         start = time.process_time()
         seed = key.child(f"protocol/{len(seconds)}").seed
@@ -241,7 +242,7 @@ def thinned(solved: Solved) -> Solved:
     Errors of rounding are 5e-4 of one unit's score and average out over units.
     """
     scale = float(np.mean(solved.units["audit"][0])) or 1.0
-    units = {
+    units: dict[str, Any] = {
         part: np.clip(each / scale, -6e4, 6e4).astype(np.float16)
         for part, each in solved.units.items()
     }

@@ -48,7 +48,8 @@ def everything(replay: Replay) -> Chosen:
 
 def halved(replay: Replay, prior: Prior) -> Chosen:
     """What acclimate's own plan tunes of the stored arms, and what it screens before."""
-    tried, asked = list(replay.baselines()), []
+    tried = list(replay.baselines())
+    asked: list[int] = []
     known = kind(replay) in prior.kinds
     for at, row in enumerate(replay.rows):
         arm = replay.trials[at].arm
@@ -60,7 +61,7 @@ def halved(replay: Replay, prior: Prior) -> Chosen:
     task: Any = replay.task
     going = {trial.arm.name for trial in going_on(replay.screened(asked), task)}
     tried += [at for at in asked if replay.rows[at]["arm"] in going]
-    spent = sum(replay.screening(at) for at in asked) / replay.whole_cost
+    spent = float(np.sum([replay.screening(at) for at in asked])) / replay.whole_cost
     chosen = _tried(replay, sorted(tried))
     return replace(chosen, cost=chosen.cost + spent)
 

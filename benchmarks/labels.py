@@ -166,7 +166,9 @@ def _rows(given: Audited, kinds: Sequence[str], rng: Rng) -> Curve:
 
 def _users(listed: Listed, kinds: Sequence[str], args: argparse.Namespace, rng: Rng) -> Curve:
     """Target-only on more and more users; each size is asked the audit of its own."""
-    n, error, seconds = [], [], []
+    n: list[int] = []
+    error: list[float] = []
+    seconds: list[float] = []
     for times in STEPS:
         given = audited(replace(listed, labels=int(listed.labels * times)), args.data, rng)
         users = len(given.posed.problem.fit.users)  # type: ignore[union-attr]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from acclimate.domains.exam import Truth
+from acclimate.domains.sample import Interactions, Rows
 from acclimate.domains.synthetic import make_rows
 from acclimate.errors import UsageError
+from acclimate.plans.prior import Standing
 from acclimate.rng import Rng
 from benchmarks import choice_store as store
 from benchmarks import choice_ways as ways
@@ -19,7 +23,7 @@ from benchmarks.__main__ import main
 from benchmarks.choice import LIST
 from benchmarks.choice_learn import learn
 from benchmarks.choice_posed import audited, given_rows, last_items, read_list
-from benchmarks.choice_replay import Replay
+from benchmarks.choice_replay import Replay, Shipped
 from benchmarks.choice_solved import Solved, thinned
 
 ONE = """
@@ -82,7 +86,9 @@ def losses(*means: float, n: int = 400, seed: int = 0) -> np.ndarray:
     """Unit losses of arms with these means, close to each other in each unit."""
     noise = np.random.default_rng(seed).normal(0, 0.05, (len(means), n))
     shared = np.random.default_rng(seed + 1).exponential(0.2, n)
-    return np.array(means)[:, None] + shared + noise - noise.mean(axis=1, keepdims=True)
+    found: np.ndarray = np.array(means)[:, None] + shared + noise
+    found -= noise.mean(axis=1, keepdims=True)
+    return found
 
 
 def problem(*means: float, screen: tuple[float, ...] | None = None) -> Replay:
@@ -117,9 +123,11 @@ def test_a_list_with_a_name_twice_or_an_unknown_harm_is_refused(tmp_path: Path) 
 def test_nothing_that_is_given_is_in_the_audit(data: Path) -> None:
     [listed] = read_list(data / "list.toml")
     given = audited(listed, data, Rng.of(0))
-    numbers = [n for n, kind in given.posed.problem.fit.types.items() if kind == "numeric"]
+    fit, shown = given.posed.problem.fit, given.posed.whole.fit
+    assert isinstance(fit, Rows) and isinstance(shown, Rows)
+    numbers = [n for n, kind in fit.types.items() if kind == "numeric"]
     audit = set(given.audit.query.columns[numbers[0]].to_list())
-    whole = set(given.posed.whole.fit.columns[numbers[0]].to_list())
+    whole = set(shown.columns[numbers[0]].to_list())
     unlabelled = given.posed.problem.unlabelled
     assert unlabelled is not None and not audit & whole
     assert len(whole) + unlabelled.n == given_rows(300, 40) == 150
@@ -136,17 +144,19 @@ def test_planted_harm_is_in_the_sources_alone(data: Path, tmp_path: Path) -> Non
     path.write_text(ONE + 'harm = "noise"\n')
     [noise] = read_list(path)
     a, b, c = (audited(each, data, Rng.of(0)) for each in (plain, flipped, noise))
-    ours = [each.posed.problem.sources[0].sample.label for each in (a, b, c)]
+    ours = []
+    for each in (a, b, c):
+        sample = each.posed.problem.sources[0].sample
+        assert isinstance(sample, Rows)
+        ours.append(np.asarray(sample.label))
     np.testing.assert_array_equal(ours[1], 1 - ours[0])
-    assert 0.3 < (ours[2] == ours[0]).mean() < 0.75 and ours[2].sum() == ours[0].sum()
-    np.testing.assert_array_equal(a.audit.truth.label, b.audit.truth.label)
+    assert 0.3 < np.mean(ours[2] == ours[0]) < 0.75 and ours[2].sum() == ours[0].sum()
+    np.testing.assert_array_equal(
+        np.asarray(a.audit.truth.label), np.asarray(b.audit.truth.label)
+    )
 
 
 def test_users_are_asked_for_their_last_item_with_the_others_known() -> None:
-    import polars as pl
-
-    from acclimate.domains.sample import Interactions
-
     none = np.empty(0, np.int64)
     items = np.array(["a", "b", "c"], dtype=object)
     known = Interactions(none, none, np.array([], dtype=object), items)
@@ -155,8 +165,10 @@ def test_users_are_asked_for_their_last_item_with_the_others_known() -> None:
     )
     case = last_items(events, ["u", "v", "w"], known)
     assert list(case.query.users) == ["u", "v"]  # w has one item, and nothing is known of them
-    assert [items[i] for i in case.truth.item] == ["b"] and list(case.truth.user) == [0]
-    assert list(case.truth.missed) == [0, 1]  # nobody given took "new"
+    truth = case.truth
+    assert truth.item is not None and truth.user is not None and truth.missed is not None
+    assert [items[i] for i in truth.item] == ["b"] and list(truth.user) == [0]
+    assert list(truth.missed) == [0, 1]  # nobody given took "new"
     assert sorted(case.context.item) == [0, 2]
 
 
@@ -212,10 +224,10 @@ def test_stored_scores_are_half_as_long_and_nearly_the_same() -> None:
 
 def test_what_ships_is_the_pick_where_it_is_adopted_and_target_only_where_not() -> None:
     helped = problem(0.5, 0.4, 0.6, 0.6)
-    assert helped.ship(range(4)) == ways.Shipped(1, "adopt")
+    assert helped.ship(range(4)) == Shipped(1, "adopt")
     harmed = problem(0.4, 0.5, 0.6, 0.6)
-    assert harmed.ship(range(4)) == ways.Shipped(0, "keep-target-only")
-    assert harmed.ship([0]) == ways.Shipped(0, "keep-target-only")
+    assert harmed.ship(range(4)) == Shipped(0, "keep-target-only")
+    assert harmed.ship([0]) == Shipped(0, "keep-target-only")
 
 
 def test_regret_is_what_is_lost_against_the_best_in_hindsight_on_the_other_half() -> None:
@@ -260,10 +272,8 @@ def test_the_half_stopped_early_costs_its_screening_alone() -> None:
     assert ways.halved(worse, type(table)(none, {})).at == 1
 
 
-def _kept(standing: object) -> object:
-    from dataclasses import replace
-
-    return replace(standing, put_off=False)  # type: ignore[type-var]
+def _kept(standing: Standing) -> Standing:
+    return replace(standing, put_off=False)
 
 
 def test_what_is_dear_is_put_off_and_what_is_learned_leaves_the_data_set_out() -> None:

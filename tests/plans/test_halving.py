@@ -107,7 +107,7 @@ def test_a_kind_of_problem_nobody_solved_is_tried_whole(small_rows: Posed) -> No
 
 def test_a_target_without_labels_is_tried_whole(small_rows: Posed) -> None:
     fit = small_rows.problem.fit
-    bare = small_rows.problem.with_fit(fit.take(np.empty(0, np.int64)))  # type: ignore[union-attr]
+    bare = small_rows.problem.with_fit(fit.take(np.empty(0, np.int64)))
     steps = plan("source-only", "blend", "source-prior")
     with with_scores({"blend": 0.4, "source-prior": 0.5}):  # type: ignore[attr-defined]
         assert halved(steps, prior(CHEAP), small_rows.task, bare, Rng.of(0)) is steps

@@ -60,14 +60,7 @@ def tune(
     cross_fit  whether the answers on all folds are wanted
     settled    whether the arm has its settings, and none are compared
     """
-<<<<<<< HEAD
     folds, few = _folds(task, problem, rng)
-=======
-    rows = not isinstance(problem.fit, Interactions)
-    folds = _folds(task, problem, rng)
-    behind = problem.fit.n + sum(source.n for source in problem.sources)
-    few = folds[:2] if rows and behind > LARGE else folds
->>>>>>> 51d77cb (Of two ways alike pick the one with the simpler model)
     models = arm.strategy.models(arm.model)
     variants = len(models) + len(arm.strategy.grid(problem)) - 1
     if not problem.labelled:
@@ -87,7 +80,6 @@ def tune(
     return Tuned(arm, prediction, truth, variants)
 
 
-<<<<<<< HEAD
 def compare(arm: Arm, task: Task, problem: Problem, rng: Rng, tick: Tick = idle) -> float:
     """The out-of-fold score by which `tune` would compare the arm as it is.
 
@@ -98,6 +90,12 @@ def compare(arm: Arm, task: Task, problem: Problem, rng: Rng, tick: Tick = idle)
     """
     _, few = _folds(task, problem, rng)
     return _score(arm, task, problem, few, rng, tick) if few else float("nan")
+
+
+def first_fold(task: Task, problem: Problem, rng: Rng) -> tuple[Problem, Case] | None:
+    """The first of the folds that tuning compares settings on; None where there are none."""
+    folds, _ = _folds(task, problem, rng)
+    return folds[0] if folds else None
 
 
 def _folds(
@@ -112,19 +110,6 @@ def _folds(
     behind = problem.fit.n + sum(source.n for source in problem.sources)
     few = folds[:2] if rows and behind > LARGE else folds
     return folds, few
-=======
-def first_fold(task: Task, problem: Problem, rng: Rng) -> tuple[Problem, Case] | None:
-    """The first of the folds that tuning compares settings on; None where there are none."""
-    return next(iter(_folds(task, problem, rng)), None)
-
-
-def _folds(task: Task, problem: Problem, rng: Rng) -> list[tuple[Problem, Case]]:
-    found = list[tuple[Problem, Case]]()
-    for inner, held in problem.inner(_fold_count(problem), rng.child("folds")):
-        seed = rng.child(f"protocol/{len(found)}").seed
-        found.append((inner, task.protocol(held, inner.onto(problem.fit), seed)))
-    return found
->>>>>>> 51d77cb (Of two ways alike pick the one with the simpler model)
 
 
 def _fold_count(problem: Problem) -> int:
