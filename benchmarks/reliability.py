@@ -10,6 +10,7 @@ into their place and overwrites its index, as a proof that the harness sees what
     faults    every call of a release that writes fails, as on a full or read-only disk
     flips     every byte of seals and headers, and random ones, are changed
     poison    sealed artifacts that hold pickles, traversals and bombs
+    swaps     promotions and rollbacks of a service under load: no request fails or is mixed
 """
 
 from __future__ import annotations
@@ -20,20 +21,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from acclimate.artifacts.artifact import Contents, save
-from acclimate.domains.domain import Domain
-from acclimate.domains.split import Cut
-from acclimate.domains.synthetic import make_events
-from acclimate.rng import Rng
-from acclimate.strategies.arm import Arm
-from acclimate.strategies.baselines import TargetOnly
-from acclimate.strategies.catalogue import models
-from acclimate.tasks.recommend import Recommend
-from acclimate.verdicts.verdict import Verdict
-from benchmarks import reliability_bytes, reliability_faults, reliability_kills
+from benchmarks import (
+    reliability_bytes,
+    reliability_faults,
+    reliability_kills,
+    reliability_swaps,
+)
 from benchmarks.line import Line, peak_mb
+from benchmarks.reliability_made import made
 
-PARTS = ("kills", "crowd", "faults", "flips", "poison")
+PARTS = ("kills", "crowd", "faults", "flips", "poison", "swaps")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", type=int, default=16, help="of the crowd (16)")
     parser.add_argument("--releases", type=int, default=50, help="of each process (50)")
     parser.add_argument("--flips", type=int, default=10_000, help="random bytes (10,000)")
+    parser.add_argument("--swaps", type=int, default=300, help="under load (300)")
     parser.add_argument("--part", choices=PARTS, action="append", help="only these")
     parser.add_argument("--registry", help="URL of an empty PostgreSQL database; else SQLite")
     parser.add_argument("--seed", type=int, default=0, help="of moments and bytes (0)")
@@ -79,29 +77,5 @@ PART = {
     "faults": reliability_faults.faults,
     "flips": reliability_bytes.flips,
     "poison": reliability_bytes.poison,
+    "swaps": reliability_swaps.swaps,
 }
-
-
-def made(folder: Path) -> Path:
-    """A small artifact of popular items, adopted."""
-    rng = Rng.of(0)
-    target: Domain = make_events(rng.child("target"), 60, 40).domain
-    posed = Recommend(k=10).pose(target, [], Cut(), rng)
-    arm = Arm(TargetOnly(), models()["popularity"])
-    verdict = Verdict(
-        "keep-target-only", arm.name, arm.name, posed.task.metric.name, 0.0, 0.0, 0.0, 60, 0.5
-    )
-    contents = Contents.of(
-        posed,
-        arm.fit(posed.whole, rng),
-        target,
-        [],
-        arm=arm.name,
-        settings=arm.settings,
-        verdict=verdict,
-        plan=[],
-        seed=0,
-        threads=1,
-    )
-    save(folder / "artifact", contents)
-    return folder / "artifact"

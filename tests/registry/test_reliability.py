@@ -14,8 +14,8 @@ from acclimate.errors import UsageError
 from acclimate.registry.doctor import examine
 from acclimate.registry.registry import Registry
 from benchmarks import reliability_bytes, reliability_kills
-from benchmarks.reliability import made
 from benchmarks.reliability_kills import Naive, Real, variant
+from benchmarks.reliability_made import made
 from tests.registry.conftest import Run
 
 SMALL = argparse.Namespace(seed=0, kills=4, naive_kills=0, registry=None)

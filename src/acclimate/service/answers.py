@@ -34,10 +34,12 @@ def recommend(shelf: Shelf, served: Served, asked: Recommend, limits: Limits) ->
     require_within("among", len(asked.among or ()), 100 * limits.batch)
     name = served.version.name
     since = shelf.since(name, asked.user) if asked.user is not None else []
-    filters = None
-    if asked.among is not None or asked.again or asked.spread:
+    items = [*since, *asked.basket] if since else asked.basket
+    if served.quick is not None and not asked.spread:
+        found, note = served.quick.answer(asked.user, items, asked.k, asked.among, asked.again)
+    else:
         filters = Filters(asked.among, asked.again, asked.spread)
-    found, note = shop.answer(asked.user, [*since, *asked.basket], asked.k, filters)
+        found, note = shop.answer(asked.user, items, asked.k, filters)
     version = served.version
     return Recommended(
         version.name,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import insert, select
 
 from acclimate.artifacts.artifact import Artifact
+from acclimate.artifacts.quick import Quick
 from acclimate.artifacts.recommender import Recommender
 from acclimate.domains.view import ItemEncoder
 from acclimate.errors import AcclimateError
@@ -31,20 +32,23 @@ class Served:
     """One version, ready to answer.
 
     shop   of a recommender; None for artifacts of other tasks
+    quick  of one whose lists can be made one at a time; None: `shop` makes them
     """
 
     version: Version
     artifact: Artifact = field(repr=False)
     shop: Recommender | None = field(repr=False)
+    quick: Quick | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, version: Version, artifact: Artifact) -> Served:
         """Restored, and warm: what is built at a first question is built now."""
-        shop = None
+        shop, quick = None, None
         if isinstance(artifact.fitted.encoder, ItemEncoder):
             shop = Recommender.of(artifact)
             shop.answer(next(iter(shop.users), None), (), 1)
-        return cls(version, artifact, shop)
+            quick = Quick.of(shop)
+        return cls(version, artifact, shop, quick)
 
 
 class Shelf:
