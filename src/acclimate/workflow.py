@@ -171,7 +171,7 @@ def _adapt(
     if out is None:
         return Result(summary, examined.verdict, fitted, None, None)
     # Last: what ships is fitted, and what there is no time for is listed as not done.
-    why = explain(examined, posed.task, posed.problem, exam, rng, budget)
+    why = explain(examined, posed.task, posed.problem, exam, rng, budget, trials)
     summary |= {"explanations": why.as_row()} if why is not None else {}
     summary["asked"] = asked
     summary["again"] = record(task, sources, target, options, Path(out))

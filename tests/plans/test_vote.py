@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,15 +15,17 @@ from acclimate.domains.domain import Domain
 from acclimate.domains.exam import Probabilities
 from acclimate.domains.sample import Rows
 from acclimate.domains.split import Cut
+from acclimate.domains.view import RowView
 from acclimate.errors import TaskError
 from acclimate.models.linear import Linear
 from acclimate.plans.ballot import Ballot, prefers
 from acclimate.plans.budget import Budget, OutOfBudget
 from acclimate.plans.examine import Examined
+from acclimate.plans.labelfirst import LABEL_FIRST, distances, label_first, labels_wanted
 from acclimate.plans.plan import Plan, Step
 from acclimate.plans.runner import run
 from acclimate.plans.trial import Trial
-from acclimate.plans.vote import LABEL_FIRST, held_out, label_first, vote
+from acclimate.plans.vote import elect, held_out, vote
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.baselines import SourceOnly, TargetOnly
@@ -101,7 +104,7 @@ def test_the_risk_and_one_of_the_others_are_enough(
             for each in done
         ]
 
-    monkeypatch.setattr("acclimate.plans.vote._ballots", ballots)
+    monkeypatch.setattr("acclimate.plans.vote.cast", ballots)
     found = voted(helps[0], ALONE, WEIGHED)
     assert found.verdict.answer == "provisional" and found.verdict.arm == WEIGHED.name
     assert found.verdict.reason.startswith(
@@ -146,11 +149,11 @@ def test_validators_that_disagree_are_not_enough() -> None:
     }
     assert set(signs.values()) == {True, False}, signs
     assert found.verdict.answer == "not-enough-data"
-    assert found.verdict.units_wanted == 200
+    assert found.verdict.units_wanted == 5040
     assert found.verdict.sentence == (
         "Not enough data to choose density-ratio + source-only/linear over source-only/linear: "
         "there are no target labels to judge on, and the 3 validators do not agree that the "
-        "other arm is better; label about 200 rows of the target, those listed first, and "
+        "other arm is better; label about 5,040 rows of the target, those listed first, and "
         "adapt again."
     )
 
@@ -173,7 +176,7 @@ def test_the_arm_as_it_is_is_provisional_where_all_validators_prefer_it(
     def ballots(done: Sequence[Trial], *others: object) -> list[Ballot]:
         return [Ballot(trial, np.array(scores[trial.arm]), p) for trial in done]
 
-    monkeypatch.setattr("acclimate.plans.vote._ballots", ballots)
+    monkeypatch.setattr("acclimate.plans.vote.cast", ballots)
     found = voted(helps[0], WEIGHED, ALONE, ALIGNED)
     assert found.verdict.answer == "provisional"
     assert found.verdict.arm == found.verdict.baseline == ALONE.name
@@ -233,7 +236,7 @@ def test_of_several_preferred_arms_the_one_of_least_risk_is_chosen(
             for each in done
         ]
 
-    monkeypatch.setattr("acclimate.plans.vote._ballots", ballots)
+    monkeypatch.setattr("acclimate.plans.vote.cast", ballots)
     assert voted(helps[0], ALONE, ALIGNED, WEIGHED).verdict.arm == WEIGHED.name
 
 
@@ -262,6 +265,62 @@ def test_rows_that_tell_the_arms_apart_come_first_one_a_unit(
 def test_rows_that_one_arm_is_least_sure_of_come_first(helps: tuple[Posed, Ints]) -> None:
     rows = entities(helps[0], [None] * 4)
     assert label_first([two(0.9, 0.5, 0.6, 0.01)], np.arange(4), rows) == (1, 2, 0, 3)
+
+
+def view_of(numeric: Array, codes: Array) -> RowView:
+    return RowView(numeric, codes.astype(np.int64), (3,) * codes.shape[1], None, None, 2)
+
+
+def test_rows_to_label_are_not_all_alike(helps: tuple[Posed, Ints]) -> None:
+    # Rows 0 to 3 are the most disputed and the same; 4 and 5 are less so, and others.
+    x = np.array([[0.0], [0.0], [0.0], [0.0], [1.0], [0.5]])
+    view = view_of(x, np.zeros((6, 0)))
+    ours = two(0.9, 0.89, 0.88, 0.87, 0.8, 0.8)
+    theirs = two(0.1, 0.11, 0.12, 0.13, 0.2, 0.2)
+    rows = entities(helps[0], [None] * 6)
+    assert label_first([ours, theirs], np.arange(6), rows) == (0, 1, 2, 3, 4, 5)
+    assert label_first([ours, theirs], np.arange(6), rows, view) == (0, 4, 5, 1, 2, 3)
+
+
+def test_the_distance_of_rows_is_gowers_mean_over_columns() -> None:
+    numeric = np.array([[0.0, 5.0], [2.0, 5.0], [4.0, 5.0]])
+    view = view_of(numeric, np.array([[0], [1], [0]]))
+    # |Δ| / range: 0, ½, 1; a constant column 0; a category 0 or 1; a mean of three.
+    assert distances(view, np.arange(3), 0) == pytest.approx([0, 0.5, 1 / 3])
+
+
+def test_labels_should_decide_between_the_arms_that_lead(
+    helps: tuple[Posed, Ints],
+) -> None:
+    p, nine = np.full((4, 2), 0.5), np.ones(9)
+    said = {ALONE: (0.0, 0.0, 0.0), ALIGNED: (-1.0, -2.0, 0.0), WEIGHED: (2.0, 1.0, -1.0)}
+    ballots = [
+        Ballot(each, np.array(said[each.arm]), p, np.full(9, said[each.arm][0]), nine)
+        for each in trials(ALONE, ALIGNED, WEIGHED)
+    ]
+    found = elect(ballots)
+    assert found is not None and found.settled and not found.home
+    assert [each.trial.arm for each in found.leading] == [ALONE, WEIGHED]
+    assert found.chosen is ballots[2] and found.baseline is ballots[0]
+    alone = elect(ballots[:2])
+    assert alone is not None and len(alone.leading) == 2
+    assert elect(ballots[1:]) is None
+
+
+def test_labels_wanted_grow_as_arms_are_harder_to_tell_apart() -> None:
+    base, alike = ballot(np.zeros(1000), 0.0, 0.0), np.tile([1.0, -1.0], 500)
+    # s = 1, d = .2: (2.8016 / .2)² = 196.2 rows to judge on, of the share that judges.
+    far = ballot(alike + 0.2, 0.0, 0.0)
+    n = 196.22
+    share = Cut().judge_share(math.ceil(2 * n))
+    assert labels_wanted(far, base) == max(200, 10 * math.ceil(math.ceil(n / share) / 10))
+    # Half the difference takes four times as many.
+    near = labels_wanted(ballot(alike + 0.1, 0.0, 0.0), base)
+    n = 784.9
+    share = Cut().judge_share(math.ceil(2 * n))
+    assert near == 10 * math.ceil(math.ceil(n / share) / 10)
+    assert labels_wanted(ballot(alike, 0.0, 0.0), base) == 10_000
+    assert labels_wanted(base, base) == 200
 
 
 def test_the_list_is_short_and_names_rows_of_the_table(helps: tuple[Posed, Ints]) -> None:

@@ -340,6 +340,11 @@ def because(found: Mapping[str, Any]) -> list[str]:
                 f"source {row['source']} {verb} {found['arm']}: {row['effect']:+.3g} "
                 f"{found['metric']} with it ({span}, n = {row['n']:,})"
             )
+    if told := [
+        f"{row['validator']} {row['right']} of {row['of']}"
+        for row in found.get("reliability", ())
+    ]:
+        said.append("right on the sources, each in turn taken for a target: " + ", ".join(told))
     carry = [row["column"] for row in found.get("columns", ()) if (row["low"] or 0) > 0]
     if carry:
         said.append(f"columns that carry the gain: {some(carry)}")
@@ -368,8 +373,9 @@ def advice(verdict: Verdict, ships: str) -> list[str]:
             f"the interval is of {100 * (1 - verdict.level):.4g} % where the first had 95 %"
         )
     if verdict.answer == "not-enough-data" and ships == verdict.baseline != verdict.arm:
+        alone = "target-only" if ships.startswith("target-only") else ships
         said.append(
-            f"until there are more {verdict.unit} to judge on, target-only ships"
+            f"until there are more {verdict.unit} to judge on, {alone} ships"
             + (
                 f"; --when-unsure best-guess ships {verdict.arm} instead"
                 if verdict.likelier

@@ -7,7 +7,7 @@ is decided here, `judge` is not looked at, and what cannot be told is listed wit
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from acclimate.errors import AcclimateError
 from acclimate.explanations.asked import Asked
 from acclimate.explanations.columns import ColumnWorth, column_worths
 from acclimate.explanations.layers import Layer, moved_layers
+from acclimate.explanations.reliability import Reliability, reliabilities
 from acclimate.explanations.rows import Segment, SourceRows, weighed_rows, weighed_segments
 from acclimate.explanations.share import Share
 from acclimate.explanations.sources import SourceWorth, source_worths
@@ -33,6 +34,7 @@ from acclimate.tasks.task import Task
 T = TypeVar("T")
 
 NO_TIME = "the share of the budget that is theirs ended before"
+ONE_SOURCE = "there is no second source with rows to try the validators on"
 NO_LABELS = "the target has no labels to ask by"
 
 
@@ -47,6 +49,7 @@ class Explanation:
     segments     of source rows whose share weighting changed most
     layers       how far each layer moved from the sources' network
     columns      what of the gain over target-only shuffling a column loses
+    reliability  without target labels: how often each validator was right on the sources
     not_done     what could not be told, and why
     """
 
@@ -58,12 +61,13 @@ class Explanation:
     segments: list[Segment] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
     columns: list[ColumnWorth] = field(default_factory=list)
+    reliability: list[Reliability] = field(default_factory=list)
     not_done: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     def as_row(self) -> dict[str, Any]:
         """JSON types only."""
-        parts = ("sources", "rows", "segments", "layers", "columns")
+        parts = ("sources", "rows", "segments", "layers", "columns", "reliability")
         return {
             "arm": self.arm,
             "metric": self.metric,
@@ -75,12 +79,19 @@ class Explanation:
 
 
 def explain(
-    examined: Examined, task: Task, problem: Problem, exam: Exam, rng: Rng, budget: Budget
+    examined: Examined,
+    task: Task,
+    problem: Problem,
+    exam: Exam,
+    rng: Rng,
+    budget: Budget,
+    trials: Sequence[Trial] = (),
 ) -> Explanation | None:
     """Why the chosen arm is what it is; None where no way to transfer was tried.
 
     rng     the runner's, so that what is fitted again is what was chosen
     budget  a tenth of it, if so much is left, is what this may take
+    trials  without target labels: the arms on which validators are tried
     """
     chosen, baseline = examined.chosen, examined.baseline
     if chosen is None:
@@ -118,8 +129,31 @@ def explain(
             tried("columns", lambda: _columns(found, models, baseline, asked, task, rng, share))
         if wanted["sources"]:
             tried("sources", lambda: _sources(found, models, chosen, asked, task, rng, share))
+    if not problem.labelled and trials:
+        tried(
+            "reliability",
+            lambda: _reliability(found, trials, examined, task, problem, rng, share),
+        )
     found.seconds = time.monotonic() - start
     return found
+
+
+def _reliability(
+    found: Explanation,
+    trials: Sequence[Trial],
+    examined: Examined,
+    task: Task,
+    problem: Problem,
+    rng: Rng,
+    share: Share,
+) -> None:
+    if sum(source.seen for source in problem.sources) < 2:
+        found.not_done["reliability"] = ONE_SOURCE
+        return
+    done = [trial for trial in trials if trial.status == "done"]
+    first = (examined.baseline, examined.chosen)
+    done.sort(key=lambda trial: next((at for at, t in enumerate(first) if t is trial), 2))
+    found.reliability = reliabilities(done, task, problem, rng.child("reliability"), share)
 
 
 def _rows_and_layers(

@@ -32,6 +32,7 @@ from acclimate.models.model import Tick, idle
 from acclimate.plans.ballot import Ballot, foremost, furthest, likeliest, prefers, travels
 from acclimate.plans.budget import OutOfBudget
 from acclimate.plans.examine import Examined
+from acclimate.plans.labelfirst import WANTED, label_first, labels_wanted
 from acclimate.plans.roundtrip import round_trips
 from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
@@ -40,8 +41,6 @@ from acclimate.strategies.instance.weighting import DensityRatio, ratios
 from acclimate.strategies.stacking import target_view
 from acclimate.tasks.task import Task
 from acclimate.verdicts.validators import (
-    disagreement,
-    entropy,
     gains,
     importance_weighted,
     information,
@@ -55,8 +54,6 @@ FOLDS = 5  # one of which is held out
 # Of density ratios, in the risk (Shimodaira 2000; Sugiyama et al. 2007, section 2.3): whole
 # ones leave a tenth of the rows' worth between texts of two categories, and decide nothing.
 FLATTENED = 0.5
-LABEL_FIRST = 50
-WANTED = 200  # labelled rows with which transfer can usually be judged
 
 
 @dataclass(frozen=True)
@@ -86,13 +83,58 @@ def vote(
     asked = _some(rows.n, rng.child("asked"))
     done = [trial for trial in trials if trial.status == "done"]
     done.sort(key=lambda trial: not _serves_as_is(trial))
-    ballots = _ballots(done, problem, rows.take(asked), rng, tick)
+    ballots = cast(done, problem, rows.take(asked), rng, tick)
     missed = len(trials) - len(ballots)
-    alone = [ballot for ballot in ballots if _serves_as_is(ballot.trial)]
-    if not alone:
+    elected = elect(ballots)
+    if elected is None:
         first = min(filter(_serves_as_is, done), key=lambda t: t.arm.strategy.complexity)
         verdict = _undecided(first, first, task, rows, "the budget ended before a vote")
         return Examined(verdict, first, first, {})
+    baseline, chosen, others = elected.baseline, elected.chosen, len(ballots) - 1
+    rival = chosen if chosen is not baseline or not others else elected.second
+    wanted = labels_wanted(rival, baseline) if others else WANTED
+    if elected.settled and others:
+        verdict = _settled(chosen, baseline, task, rows, others, elected.home, wanted)
+    else:
+        verdict = _undecided(
+            chosen.trial, baseline.trial, task, rows, _dispute(baseline, others), wanted
+        )
+    if missed:
+        reason = (
+            f"{verdict.reason} ({missed} of {len(trials)} arms had no vote; raise --budget)"
+        )
+        verdict = replace(verdict, reason=reason)
+    view = problem.encoded(Statistics.BOTH).view(rows.take(asked))
+    assert isinstance(view, RowView)
+    first_rows = label_first([each.p for each in elected.leading], asked, rows, view)
+    votes = {ballot.trial.arm.name: ballot.named() for ballot in ballots}
+    return Examined(verdict, baseline.trial, chosen.trial, {}, first_rows, votes)
+
+
+@dataclass(frozen=True)
+class Elected:
+    """What a vote comes to.
+
+    baseline  source-only, as it is; chosen: what ships, or would if it were settled
+    settled   whether the validators agree
+    home      whether the round trip decided
+    second    the foremost of the other arms, the baseline where there is none
+    leading   those between which labels should decide, two at least where there are two
+    """
+
+    baseline: Ballot
+    chosen: Ballot
+    settled: bool
+    home: bool
+    second: Ballot
+    leading: tuple[Ballot, ...]
+
+
+def elect(ballots: Sequence[Ballot]) -> Elected | None:
+    """Which arm the ballots speak for; None where there is none of source-only as it is."""
+    alone = [ballot for ballot in ballots if _serves_as_is(ballot.trial)]
+    if not alone:
+        return None
     baseline = max(alone, key=lambda ballot: float(ballot.scores[0]))
     others = [ballot for ballot in ballots if ballot is not baseline]
     home = [ballot for ballot in others if travels(ballot, baseline)]
@@ -104,34 +146,12 @@ def vote(
         chosen = likeliest(better)
     else:
         chosen = baseline if settled else foremost(others)
-    if settled and others:
-        verdict = _settled(chosen, baseline, task, rows, len(others), bool(home))
-    else:
-        verdict = _undecided(
-            chosen.trial, baseline.trial, task, rows, _dispute(baseline, len(others))
-        )
-    if missed:
-        reason = (
-            f"{verdict.reason} ({missed} of {len(trials)} arms had no vote; raise --budget)"
-        )
-        verdict = replace(verdict, reason=reason)
-    first_rows = label_first([ballot.p for ballot in ballots], asked, rows)
-    votes = {ballot.trial.arm.name: ballot.named() for ballot in ballots}
-    return Examined(verdict, baseline.trial, chosen.trial, {}, first_rows, votes)
-
-
-def label_first(answers: Sequence[Array], asked: Ints, rows: Rows) -> tuple[int, ...]:
-    """Positions of the rows whose labels would tell the arms apart, first things first.
-
-    answers  each arm's (n, k) answers to the rows at
-    asked    (n,) positions in `rows`
-    returns  at most 50, one of each independent unit
-    """
-    every = np.stack(answers)
-    # Where all agree, or there is one arm, the rows it is least sure of come first.
-    order = asked[np.lexsort((-entropy(every.mean(axis=0)), -disagreement(every)))]
-    _, once = np.unique(rows.units()[order], return_index=True)
-    return tuple(int(row) for row in order[np.sort(once)][:LABEL_FIRST])
+    leading = [
+        b for b in ballots if b is baseline or b is chosen or _one_of(b, [*home, *better])
+    ]
+    several = tuple(leading) if len(leading) > 1 else tuple(ballots)
+    second = foremost(others) if others else baseline
+    return Elected(baseline, chosen, settled, bool(home), second, several)
 
 
 def held_out(
@@ -167,7 +187,7 @@ def held_out(
     return part, HeldSource(some, weight / weight.mean())
 
 
-def _ballots(
+def cast(
     trials: Sequence[Trial], problem: Problem, rows: Rows, rng: Rng, tick: Tick
 ) -> list[Ballot]:
     """One for each arm that could be fitted again in time."""
@@ -199,6 +219,10 @@ def _ballot(trial: Trial, fitted: Fitted, rows: Rows, held: HeldSource | None) -
     return Ballot(trial, np.array(scores), p, gains(theirs, label), held.weight, right)
 
 
+def _one_of(ballot: Ballot, some: Sequence[Ballot]) -> bool:
+    return any(ballot is each for each in some)
+
+
 def _serves_as_is(trial: Trial) -> bool:
     return trial.arm.strategy.kind == "source-only"
 
@@ -225,7 +249,13 @@ def _dispute(baseline: Ballot, others: int) -> str:
 
 
 def _settled(
-    chosen: Ballot, baseline: Ballot, task: Task, rows: Rows, others: int, home: bool
+    chosen: Ballot,
+    baseline: Ballot,
+    task: Task,
+    rows: Rows,
+    others: int,
+    home: bool,
+    wanted: int,
 ) -> Verdict:
     over = baseline.trial.arm.name
     if chosen is baseline:
@@ -244,27 +274,28 @@ def _settled(
         arm=chosen.trial.arm.name,
         baseline=baseline.trial.arm.name,
         metric=task.metric.name,
-        reason=f"there are no target labels to judge it on, but {why}; {_wanted(rows)}",
+        reason=f"there are no target labels to judge it on, but {why}; {_wanted(rows, wanted)}",
         unit=_unit(rows),
     )
-    return replace(found, units_wanted=WANTED)
+    return replace(found, units_wanted=wanted)
 
 
-def _undecided(chosen: Trial, baseline: Trial, task: Task, rows: Rows, why: str) -> Verdict:
+def _undecided(
+    chosen: Trial, baseline: Trial, task: Task, rows: Rows, why: str, wanted: int = WANTED
+) -> Verdict:
     found = provisional(
         arm=chosen.arm.name,
         baseline=baseline.arm.name,
         metric=task.metric.name,
-        reason=f"there are no target labels to judge on, and {why}; {_wanted(rows)}",
+        reason=f"there are no target labels to judge on, and {why}; {_wanted(rows, wanted)}",
         unit=_unit(rows),
     )
-    return replace(found, answer="not-enough-data", units_wanted=WANTED)
+    return replace(found, answer="not-enough-data", units_wanted=wanted)
 
 
-def _wanted(rows: Rows) -> str:
-    return (
-        f"label about {WANTED} {_unit(rows)} of the target, those listed first, and adapt again"
-    )
+def _wanted(rows: Rows, wanted: int) -> str:
+    said = f"{wanted:,} {_unit(rows)}"
+    return f"label about {said} of the target, those listed first, and adapt again"
 
 
 def _unit(rows: Rows) -> str:

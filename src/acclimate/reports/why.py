@@ -42,6 +42,7 @@ def why(found: Mapping[str, Any], say: Language = ENGLISH) -> list[Told]:
         _columns(found, say),
         *_rows(found, say),
         _layers(found, say),
+        _reliability(found, say),
     ]
     return [each for each in made if each is not None]
 
@@ -53,6 +54,7 @@ def undone(found: Mapping[str, Any], say: Language = ENGLISH) -> list[tuple[str,
         "rows": say("Which source rows count"),
         "layers": say("Which layers moved"),
         "columns": say("Which columns carry the gain"),
+        "reliability": say("How far the validators can be trusted"),
     }
     missed = found.get("not_done") or {}
     return [
@@ -235,6 +237,33 @@ def _layers(found: Mapping[str, Any], say: Language) -> Told | None:
     drawn = amounts("why-layers", caption, caption, moved)
     how = say("The distance a layer moved, as a share of its own length; 0 % was held.")
     return Told(say("Which layers moved"), how, drawn, Table(caption, names, lines))
+
+
+def _reliability(found: Mapping[str, Any], say: Language) -> Told | None:
+    rows: Sequence[Row] = found.get("reliability") or []
+    if not rows:
+        return None
+    lines = tuple(
+        Line(
+            (
+                say.word(plain_value(row.get("validator"))),
+                say("{n} of {all}", n=count(row.get("right")), all=count(row.get("of"))),
+                percent(_rounded(row.get("share")), say),
+                interval(_rounded(row.get("low")), _rounded(row.get("high")), say=say),
+            )
+        )
+        for row in rows
+    )
+    caption = say("Each validator on the sources, each in turn taken for a target")
+    how = say(
+        "With the labels of one source put aside and the arms fitted on the others: how often "
+        "each validator told rightly whether an arm is better than source-only as it is. Half "
+        "is chance. The vote is the rule that decided here."
+    )
+    names = columns(say, "Validator", "#Right", "#Share", "#95 % interval")
+    return Told(
+        say("How far the validators can be trusted"), how, None, Table(caption, names, lines)
+    )
 
 
 def _rounded(share: object) -> float | None:
