@@ -22,6 +22,7 @@ class Options:
     seed            of every random choice
     strategies      kinds to try besides the three baselines; None: all
     models          kinds to try them with; None: all that serve the task
+    refuse_harm     keep target-only where transfer is shown to hurt a named group of units
     trials          settings to search beyond the grids, ≥ 1; None: the grids alone
     when_unsure     what ships without a clear answer: "target-only" or "best-guess"
     refit           refit what ships on all target rows
@@ -40,6 +41,7 @@ class Options:
     accept: float | None = None
     models: tuple[str, ...] | None = None
     trials: int | None = None
+    refuse_harm: bool = False
 
     def __post_init__(self) -> None:
         require_seconds(self.budget_seconds)

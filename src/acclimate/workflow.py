@@ -151,6 +151,7 @@ def _adapt(
             ledger,
             procedure,
             budget=budget,
+            refuse_harm=options.refuse_harm,
             **alone,
         )
     else:

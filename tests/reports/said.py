@@ -67,6 +67,9 @@ UNSEEN = {
     # names of made markets
     "source {}",
     # names of settings, notations and parts
+    "{} ({}, {} … {}, n = {})",
+    "{} = {}",
+    "{} users",
     "{} from {}",
     "no commas",
     "commas as thousands separators",

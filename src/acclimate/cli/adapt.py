@@ -68,6 +68,12 @@ def adapt(
         typer.Option(help="recommend: the kind of events to recommend for, such as order."),
     ] = None,
     budget: Annotated[float | None, typer.Option(help="Seconds for everything (300).")] = None,
+    refuse_harm: Annotated[
+        bool | None,
+        typer.Option(
+            "--refuse-harm", help="Keep target-only where a named group of units is hurt."
+        ),
+    ] = None,
     trials: Annotated[
         int | None,
         typer.Option(help="Search so many settings, beyond the grids (the grids alone)."),
@@ -141,6 +147,7 @@ def adapt(
         "plan",
         budget_seconds=budget,
         trials=trials,
+        refuse_harm=refuse_harm,
         strategies=strategy,
         models=model,
         when_unsure=when_unsure,

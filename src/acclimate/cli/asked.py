@@ -53,6 +53,7 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         "budget_seconds": (int, float),
         "trials": int,
         "when_unsure": str,
+        "refuse_harm": bool,
     },
     "split": {"judge": float, "choose": float, "labels": int, "by": str},
 }
@@ -236,7 +237,7 @@ def _check(found: Mapping[str, Any], path: Path) -> None:
                     "remove it."
                 )
             kinds = keys[key] if isinstance(keys[key], tuple) else (keys[key],)
-            if not isinstance(value, kinds) or isinstance(value, bool):
+            if not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,)):
                 wanted = " or ".join(kind.__name__ for kind in kinds)  # type: ignore[union-attr]
                 raise UsageError(
                     f"Expected {key} to be {wanted} in {str(path)!r}; "

@@ -24,12 +24,14 @@ from acclimate.plans.beyond import Lists
 from acclimate.plans.budget import Budget
 from acclimate.plans.placebo import Answer, in_time, placebo
 from acclimate.plans.runner import best_baseline, best_of, pick
+from acclimate.plans.segments import members_of
 from acclimate.plans.tally import Tally
 from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.tasks.task import Task, unit_of_task
 from acclimate.verdicts.compare import Contrast, Effect, paired_effect
 from acclimate.verdicts.ledger import Ledger, level_at
+from acclimate.verdicts.segments import groups
 from acclimate.verdicts.verdict import SHUFFLED, Verdict, judge, told
 
 OUT_OF_TIME = "the budget ended before any way to transfer was tried; raise --budget"
@@ -66,6 +68,7 @@ def examine(
     procedure: str,
     alone: str = "no way to transfer could be tried, so there is nothing to compare",
     budget: Budget | None = None,
+    refuse_harm: bool = False,
 ) -> Examined:
     """Judge the picked arm against target-only, source-only and pooled.
 
@@ -76,6 +79,7 @@ def examine(
     procedure  everything that decides the outcome, for the ledger
     alone      the reason given where no transfer arm was tried
     budget     what is left of it goes to the contrasts of an adopted arm; None: there are none
+    refuse_harm  keep target-only where a named group of units is shown to be hurt
     """
     baseline = best_baseline(trials, task.metric.sign)
     chosen = pick(trials, task, rng)
@@ -129,8 +133,9 @@ def examine(
 
     names = [t.arm.name for t in others if t is not None and t is not chosen]
     contrasts = [(name, against(answers[name])) for name in names]
+    against_baseline = contrast_of(task, answers[chosen.arm.name], answers[baseline.arm.name])
     verdict = judge(
-        against(answers[baseline.arm.name]),
+        paired_effect(against_baseline, rng.child("judge"), level),
         delta=task.metric.delta,
         arm=chosen.arm.name,
         baseline=baseline.arm.name,
@@ -139,6 +144,7 @@ def examine(
         against=contrasts,
         unit=unit,
     )
+    verdict = _whom_it_hurts(verdict, against_baseline, exam, rng, refuse_harm)
     if verdict.answer == "adopt" and budget is not None:
         took = seconds[chosen.arm.name]
         blank, why = placebo(chosen, problem, ask, rng, budget, took)
@@ -165,6 +171,20 @@ def examine(
     ships = chosen if verdict.answer == "adopt" else baseline
     beyond = _beyond(task, problem, exam, answers, ships.arm.name)
     return Examined(verdict, baseline, chosen, scores, beyond=beyond)
+
+
+def _whom_it_hurts(
+    verdict: Verdict, contrast: Contrast, exam: Exam, rng: Rng, refuse: bool
+) -> Verdict:
+    """What helps on average, with the groups that it hurts; kept from shipping where asked."""
+    if verdict.answer != "adopt":
+        return verdict
+    named = groups(contrast, members_of(exam.judge), rng.child("segments"), verdict.level)
+    hurt = tuple(group for group in named if group.hurt)
+    if not (hurt and refuse):
+        return replace(verdict, hurt=hurt)
+    reason = f"{verdict.reason}, but it hurts {', '.join(map(str, hurt))}"
+    return replace(verdict, answer="keep-target-only", reason=reason, hurt=hurt)
 
 
 def _beyond(

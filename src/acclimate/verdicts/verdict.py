@@ -19,6 +19,7 @@ from scipy import special
 from acclimate.errors import IntegrityError, UsageError
 from acclimate.plurals import number_of, one_of
 from acclimate.verdicts.compare import Effect
+from acclimate.verdicts.segments import Group
 
 Answer: TypeAlias = Literal["adopt", "keep-target-only", "not-enough-data", "provisional"]
 
@@ -59,6 +60,7 @@ class Verdict:
                    with itself on shuffled sources
     reason         one sentence
     unit           plural word for the independent unit, e.g. "users"
+    hurt           groups of units that the arm is shown to be worse for
     before, after  the score of the baseline and of the arm on the judge, None where unknown
     unshuffled     why an arm to adopt was not compared with itself on shuffled sources
     """
@@ -82,6 +84,7 @@ class Verdict:
     unshuffled: str = ""
     before: float | None = None
     after: float | None = None
+    hurt: tuple[Group, ...] = ()
 
     @property
     def likelier(self) -> bool:
@@ -110,6 +113,7 @@ class Verdict:
             "unshuffled": self.unshuffled,
             "before": self.before,
             "after": self.after,
+            "hurt": [group._asdict() for group in self.hurt],
         }
 
     def to_json(self) -> str:
@@ -121,7 +125,8 @@ class Verdict:
         """The verdict that `as_row` wrote.  Raises IntegrityError if it is not one."""
         try:
             against = tuple(Against(**a) for a in row["against"])
-            made = cls(**{**row, "against": against})
+            hurt = tuple(Group(**each) for each in row.get("hurt", ()))
+            made = cls(**{**row, "against": against, "hurt": hurt})
         except (KeyError, TypeError) as problem:
             raise IntegrityError(
                 f"Expected a verdict with the keys of Verdict.as_row, found {sorted(row)} "
@@ -150,6 +155,8 @@ class Verdict:
         if (change := self.change) is not None:
             rest.append(change)
         rest += [_standing(a, self.arm) for a in self.against if a.baseline != self.arm]
+        if self.hurt and self.answer == "adopt":
+            rest.append(f"but it hurts {', '.join(map(str, self.hurt))}")
         if self.unshuffled:
             rest.append(f"not compared with shuffled sources: {self.unshuffled}")
         return "; ".join(rest) + "."
