@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from acclimate.domains.domain import Domain
+from acclimate.domains.exam import Prediction, Ranking
 from acclimate.gaps.gap import Gap
 from acclimate.plans.examine import Examined
 from acclimate.plans.plan import Plan
@@ -103,10 +106,37 @@ def summarise(
         "judged": examined.scores,
         "beyond": examined.beyond,
         "failed": {t.arm.name: t.why for t in trials if t.status == "failed"},
-        "facts": {t.arm.name: list(t.facts) for t in order if t.facts},
+        "facts": {name: told for name, told in _facts(order).items() if told},
         "settings": {t.arm.name: t.arm.settings for t in trials if t.status == "done"},
         "markets": [describe(domain) for domain in (target, *sources)],
     }
+
+
+def _facts(order: Sequence[Trial]) -> dict[str, list[str]]:
+    """What each arm's steps found out, and whose answer it repeats on `choose`.
+
+    order  best first; of two alike the first is named
+    """
+    found = {trial.arm.name: list(trial.facts) for trial in order}
+    known: dict[str, str] = {}
+    for trial in order:
+        if trial.answer is not None:
+            first = known.setdefault(_content(trial.answer[0]), trial.arm.name)
+            if first != trial.arm.name:
+                found[trial.arm.name].append(f"it answers exactly as {first} does")
+    return found
+
+
+def _content(answer: Prediction) -> str:
+    """A digest of what is answered: of a ranking its order, scores being on any scale."""
+    digest = hashlib.sha256(type(answer).__name__.encode())
+    named = {"items": answer.items} if isinstance(answer, Ranking) else vars(answer)
+    for name, part in named.items():
+        if isinstance(part, np.ndarray):
+            digest.update(name.encode() + np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(repr(part).encode())
+    return digest.hexdigest()
 
 
 def describe(domain: Domain) -> dict[str, Any]:

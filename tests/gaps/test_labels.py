@@ -38,6 +38,10 @@ def test_total_variation_reaches_one_only_for_disjoint_labels() -> None:
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
     assert found.p == 1 / 1001
     assert found.sentence.startswith("jp's labels fall otherwise than us's: class 0 goes from")
+    named = label_shift(
+        [0] * 50, [1] * 50, 2, RNG, source="us", target="jp", classes=("no", "yes")
+    )
+    assert "class 'no' goes from 100.0% to 0.0%" in named.sentence
 
 
 def test_label_shift_is_symmetric() -> None:

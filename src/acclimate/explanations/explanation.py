@@ -138,6 +138,11 @@ def explain(
     return found
 
 
+def _fit_seconds(trial: Trial) -> float:
+    """What one fit of an arm takes, at most."""
+    return trial.fit_seconds or trial.seconds
+
+
 def _reliability(
     found: Explanation,
     trials: Sequence[Trial],
@@ -160,7 +165,7 @@ def _rows_and_layers(
     found: Explanation, chosen: Trial, problem: Problem, rng: Rng, share: Share
 ) -> Fitted:
     """The chosen arm fitted once more, for what its steps left behind."""
-    share.require(chosen.seconds)
+    share.require(_fit_seconds(chosen))
     arm = chosen.arm
     adapted, fitted = arm.taken(problem, rng.child("fit"), share.tick)
     found.rows = weighed_rows(adapted.sources)
@@ -186,7 +191,7 @@ def _columns(
     rng: Rng,
     share: Share,
 ) -> None:
-    share.require(baseline.seconds)
+    share.require(_fit_seconds(baseline))
     alone = asked.fitted(baseline.arm, rng, share.tick, lambda problem: problem)
     key = rng.child("columns")
     found.columns, missed = column_worths(models, alone, asked, task, key, share)
@@ -206,7 +211,7 @@ def _sources(
 ) -> None:
     whole = asked.answers(models, task)
     found.sources, missed = source_worths(
-        chosen.arm, whole, asked, task, rng, share, chosen.seconds
+        chosen.arm, whole, asked, task, rng, share, _fit_seconds(chosen)
     )
     if missed:
         left = some(missed)

@@ -6,6 +6,8 @@ at each function.  High total variation is far.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -26,12 +28,14 @@ def label_shift(
     *,
     source: str = "source",
     target: str = "target",
+    classes: Sequence[str] = (),
 ) -> Gap:
     """Total variation between the class shares of two labelled domains; high is far.
 
         TV = ½ Σ_c |share_s(c) − share_t(c)|
 
     ys, yt     (n_source,), (n_target,)  codes in [0, n_classes)
+    classes    what the codes are called; without, they are told as numbers
     resamples  ≥ 19, bootstrap draws for the interval, and draws of the null
     returns    `value` in [0, 1]; `p` and the null band by dealing the pooled labels
                out again; `low`, `high`: value ∓ the 95 % quantile of ½‖D* − D‖₁ over
@@ -70,9 +74,10 @@ def label_shift(
     null_low, null_high = (float(q) for q in np.quantile(null, [0.025, 0.975]))
 
     moved = int(np.abs(difference).argmax())
+    called = repr(classes[moved]) if classes else moved
     numbers = f"total variation {value:.2f}, p {p:.2g}, equal shares give up to {null_high:.2f}"
     sentence = (
-        f"{target}'s labels fall otherwise than {source}'s: class {moved} goes from "
+        f"{target}'s labels fall otherwise than {source}'s: class {called} goes from "
         f"{in_source[moved] / m:.1%} to {in_target[moved] / n:.1%} ({numbers})"
         if p <= 0.05
         else f"No difference shows between {target}'s label shares and {source}'s ({numbers})"

@@ -106,7 +106,13 @@ def _rows_gap(problem: Problem, source: Source, rng: Rng) -> list[Gap]:
         if not fit.numbers:
             found.append(
                 label_shift(
-                    theirs.label, fit.label, len(fit.classes), key, source=them, target=me
+                    theirs.label,
+                    fit.label,
+                    len(fit.classes),
+                    key,
+                    source=them,
+                    target=me,
+                    classes=fit.classes,
                 )
             )
         elif theirs.n > 1 and np.ptp(fit.label) > 0:

@@ -23,7 +23,7 @@ from acclimate.models.model import Tick, idle
 from acclimate.plans.budget import OutOfBudget
 from acclimate.plans.plan import Plan, PutOff, Step
 from acclimate.plans.prior import Prior, kind_of
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.plans.tune import first_fold
 from acclimate.rng import Rng
 from acclimate.tasks.task import Task
