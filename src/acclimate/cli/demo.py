@@ -36,6 +36,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for markets and run.")] = Path("runs/demo"),
     seed: Annotated[int, typer.Option(help="Which stores are new.")] = 0,
     budget: Annotated[float, typer.Option(help="Seconds for the adaptation.")] = 300.0,
+    curve: Annotated[
+        float, typer.Option(help="Seconds for a learning curve besides; 0: none.")
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Adapt to a group of new stores, on real purchases, in about a minute."""
@@ -64,6 +67,13 @@ def demo(
     shown, household = examples(result, markets / "new-stores")
     assert result.report is not None
     write_report({**result.summary, "samples": shown}, result.report)
+    if curve > 0:
+        from acclimate.curves import curve as drawn
+
+        with console.listening() as listen:
+            console.curve(drawn(out, budget_seconds=curve, listen=listen).summary)
+    else:
+        console.say(f"what labels buy: acclimate curve {out}")
     console.table(shown, f"ten recommendations for household {household}")
 
 

@@ -22,6 +22,9 @@ def gap(
     accept: Annotated[
         float | None, typer.Option(help="Confidence from which unconfirmed pairs are used.")
     ] = None,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Every market as a target of all others, in turn.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -34,6 +37,24 @@ def gap(
     console = Console(as_json)
     asked = task_of(task, target, label=label)
     options = Options(seed=seed, crosswalk=crosswalk, accept=accept)
+    if matrix:
+        from acclimate.distances import distances
+
+        table = distances(asked, [target, *source], options)
+        shown = [
+            {
+                name: "" if value is None else value if name == "source" else f"{value:.3g}"
+                for name, value in row.items()
+            }
+            for row in table.as_rows()
+        ]
+        console.table(shown, f"{table.measure}: a row a source, a column a target")
+        for name, why in table.why.items():
+            console.say(f"{name} is no target: {why}")
+        console.result(
+            {"measure": table.measure, "matrix": table.as_rows(), "left_out": table.why}
+        )
+        return
     found = assess(asked, source, target, options)
     console.gap(found)
     console.result(
