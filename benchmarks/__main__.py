@@ -17,6 +17,7 @@ from benchmarks.line import Line
 # name: (module, one line).  A new benchmark is a module and an entry here.
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "kills": ("benchmarks.kills", "runs that are killed at random moments and resumed"),
+    "budget": ("benchmarks.budget", "whether seconds are kept, and baselines finished in them"),
     "guard": ("benchmarks.guard", "how often the verdict adopts what does not help"),
     "gaps": ("benchmarks.gaps", "level, dials and speed of every measure of the gap"),
     "placebo": ("benchmarks.placebo", "whether what is adopted is owed to its sources"),

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 PATIENCE = 300  # seconds after which a run is stuck
 # Imported before the first fork, and used by none but the forks.
-ONCE = ("acclimate.workflow", "acclimate.strategies.catalogue", "acclimate.domains.synthetic")
+ONCE: tuple[str, ...] = (
+    "acclimate.workflow",
+    "acclimate.strategies.catalogue",
+    "acclimate.domains.synthetic",
+)
 ONCE += ("sklearn.linear_model", "lightgbm", "optuna", "sqlalchemy", "scipy.optimize")
 BEGUN, MARKS = "begun", "marks"
 PARTS = ("leaderboard", "verdict", "settings", "shipped", "judged", "plan", "facts")
