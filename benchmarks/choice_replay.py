@@ -15,7 +15,8 @@ import numpy as np
 
 from acclimate.arrays import Array, Ints
 from acclimate.domains.exam import Truth
-from acclimate.plans.runner import Trial, best_baseline, pick
+from acclimate.plans.runner import best_baseline, pick
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import models, named

@@ -30,7 +30,7 @@ from acclimate.plans.assess import assess
 from acclimate.plans.plan import Step, plan
 from acclimate.plans.prior import kind_of
 from acclimate.plans.remedies import remedies
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import arms

@@ -43,6 +43,7 @@ from acclimate.plans.pool import at_once
 from acclimate.plans.remedies import remedies
 from acclimate.plans.runner import attempt, run, tied
 from acclimate.plans.search import search
+from acclimate.plans.stopping import stoppable
 from acclimate.plans.store import Store
 from acclimate.plans.vote import vote
 from acclimate.posing import Listener, pose, prepare, silent
@@ -131,14 +132,16 @@ def _adapt(
         listen("resume", store.sentence)
     each_of = at_once(settings().workers, settings().threads)
     how = run if options.trials is None else partial(search, trials=options.trials)
-    trials = how(planned, posed.task, posed.problem, exam, budget, rng, heard, store, each_of)
-    more = remedies(trials, posed.task, posed.problem)
-    if more:
-        planned = replace(planned, steps=planned.steps + tuple(more))
-        listen("remedies", more)
-        for step in more:
-            heard(step.arm.name, len(trials), len(planned.steps))
-            trials.append(attempt(step, posed.task, posed.problem, exam, budget, rng, store))
+    given = posed.task, posed.problem, exam, budget, rng
+    with stoppable(budget, lambda: listen("stopping", None)):
+        trials = how(planned, *given, heard, store, each_of, lambda t: listen("ended", t))
+        more = remedies(trials, posed.task, posed.problem)
+        if more:
+            planned = replace(planned, steps=planned.steps + tuple(more))
+            listen("remedies", more)
+            for step in more:
+                heard(step.arm.name, len(trials), len(planned.steps))
+                trials.append(attempt(step, *given, store))
     listen("trials", trials)
     alone = {"alone": "; ".join(left_out)} if left_out else {}
     if posed.problem.labelled:

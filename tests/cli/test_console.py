@@ -154,6 +154,21 @@ def test_a_later_look_and_what_ships_when_unsure_are_explained() -> None:
     ]
 
 
+def test_the_best_so_far_is_told_by_the_metric() -> None:
+    from acclimate.models.linear import Linear
+    from acclimate.plans.trial import Trial
+    from acclimate.strategies.arm import Arm
+    from acclimate.strategies.baselines import Pooled, TargetOnly
+
+    pace = Pace(sign=-1.0)
+    assert pace.best == ""
+    pace.ended(Trial(Arm(Pooled(), Linear()), "abandoned", "", "rmse"))
+    assert pace.best == ""
+    pace.ended(Trial(Arm(TargetOnly(), Linear()), "done", "", "rmse", 2.5))
+    pace.ended(Trial(Arm(Pooled(), Linear()), "done", "", "rmse", 3.0))
+    assert pace.best == "best so far target-only/linear: 2.5"
+
+
 def test_time_left_is_told_once_an_arm_of_every_model_to_come_has_ended() -> None:
     pace = Pace()
     pace.plan(["ease", "stack", "ease", "stack"])

@@ -17,7 +17,7 @@ from acclimate.plans.budget import OutOfBudget
 from acclimate.plans.halving import going_on, halved, screened
 from acclimate.plans.plan import Plan, Step
 from acclimate.plans.prior import Prior, Standing, kind_of, of_json, shipped
-from acclimate.plans.runner import Trial
+from acclimate.plans.trial import Trial
 from acclimate.plans.tune import tune
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm

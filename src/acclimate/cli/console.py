@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from acclimate.verdicts.verdict import Verdict
 
 MAY_BE_BACKWARDS = "it may be backwards"  # `plans.agreement` says so
+STOPPING = "stopping: what was finished is judged; Ctrl-C again ends the run at once\n"
 WARNINGS = 3  # of the target's tables, said again beside the verdict
 
 
@@ -63,8 +65,6 @@ class Console:
                 for domain in value:
                     self.market(domain)
                 bar.update(number, description="measuring the gap")
-            elif stage == "posed":
-                self._posed(value)
             elif stage == "gap":
                 self.gap(value)
             elif stage == "screening":
@@ -77,6 +77,14 @@ class Console:
                 pace.plan([step.arm.model.kind for step in value.steps])
             elif stage == "resume" and value:
                 self._out.print(f"[cyan]{escape(value)}[/]")
+            elif stage == "stopping":
+                # Within a signal's handler: what the bar writes may be half-written just now.
+                os.write(2, STOPPING.encode())
+            elif stage == "posed":
+                self._posed(value)
+                pace.sign = value.task.metric.sign
+            elif stage == "ended":
+                pace.ended(value)
             elif stage == "remedies":
                 self._steps(value)
                 pace.plan([step.arm.model.kind for step in value])
@@ -309,6 +317,7 @@ class Console:
         pace.at(done, budget.spent)
         guess = pace.left(done)
         left = "" if guess is None else f"about {max(0.0, min(guess, budget.left)):.0f} s left"
+        left = ", ".join(each for each in (left, pace.best) if each)
         bar.update(number, description=f"trying {text}", completed=done, total=total, left=left)
         if not self._out.is_terminal and budget.left >= 0:
             said = f" ({left})" if left else ""

@@ -136,6 +136,8 @@ def main() -> None:
         )
     if code == INTERRUPTED:
         stopped = "stopped: nothing half-written; run the same command again"
+        if sys.argv[1:2] == ["adapt"]:
+            stopped += ", with --resume to keep what was finished"
         print(stopped, file=sys.stderr)
         _as_json(stopped, INTERRUPTED, "Interrupted")
     sys.exit(code if isinstance(code, int) else 0)

@@ -39,7 +39,7 @@ class Budget:
     due: float = 0.0
     _start: float = field(init=False)
     _before: float = field(init=False, default=0.0)
-    _stopped: bool = field(init=False, default=False)
+    stopped: bool = field(init=False, default=False)
     _slowest: dict[str, float] = field(init=False, default_factory=dict)
     _fits: float = field(init=False, default=0.0)
     _running: dict[int, tuple[str, float]] = field(init=False, default_factory=dict)
@@ -109,26 +109,31 @@ class Budget:
 
     def tick(self) -> None:
         """Raises OutOfBudget once trials have used their share, or were stopped."""
-        if self._stopped or self.left < 0:
+        if self.stopped or self.left < 0:
             raise OutOfBudget
 
     def stop(self) -> None:
         """No trial goes on; what was finished is still judged."""
-        self._stopped = True
+        self.stopped = True
 
-    def go_on(self) -> None:
-        """What must still be fitted to be judged may go on after a stop."""
-        self._stopped = False
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """What must still be fitted to be judged goes on after a stop."""
+        stopped, self.stopped = self.stopped, False
+        try:
+            yield
+        finally:
+            self.stopped = self.stopped or stopped
 
     def allows(self, seconds: float) -> bool:
-        """Whether so much is left of the whole, reserve included."""
-        return self.seconds - self.spent >= seconds
+        """Whether so much is left of the whole, reserve included; never after a stop."""
+        return not self.stopped and self.seconds - self.spent >= seconds
 
     def keeping(self, seconds: float) -> Callable[[], None]:
         """A tick that raises OutOfBudget once less than this is left of the whole."""
 
         def tick() -> None:
-            if not self.allows(seconds):
+            if self.seconds - self.spent < seconds:
                 raise OutOfBudget
 
         return tick

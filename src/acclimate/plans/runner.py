@@ -20,7 +20,7 @@ from acclimate.errors import AcclimateError, BudgetError, StrategyError
 from acclimate.plans.budget import Budget, OutOfBudget
 from acclimate.plans.plan import Plan, Step
 from acclimate.plans.pool import EachOf, in_turn
-from acclimate.plans.trial import Keeps, Trial, kept, kind_of
+from acclimate.plans.trial import Ended, Keeps, Trial, kept, kind_of, unheard
 from acclimate.plans.tune import compare, tune
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
@@ -43,11 +43,13 @@ def run(
     report: Report = lambda text, done, total: None,
     store: Keeps | None = None,
     each_of: EachOf = in_turn,
+    ended: Ended = unheard,
 ) -> list[Trial]:
     """Every step's trial, in the plan's order.
 
     store    what was finished before is taken from there, and what is finished kept
     each_of  in turn, or several at once
+    ended    hears every trial as it ends
 
     Raises BudgetError if not even one target-only arm could finish.
     """
@@ -55,7 +57,9 @@ def run(
     def one(numbered: tuple[int, Step]) -> Trial:
         number, step = numbered
         report(step.arm.name, number, len(plan.steps))
-        return attempt(step, task, problem, exam, budget, rng, store)
+        trial = attempt(step, task, problem, exam, budget, rng, store)
+        ended(trial)
+        return trial
 
     trials = each_of(one, [*enumerate(plan.steps)])
     if not problem.labelled:

@@ -31,7 +31,7 @@ from acclimate.plans.plan import Plan, Step
 from acclimate.plans.pool import EachOf, in_turn
 from acclimate.plans.runner import Report, attempt, compared, require_comparable
 from acclimate.plans.space import Space
-from acclimate.plans.trial import Keeps, Trial
+from acclimate.plans.trial import Ended, Keeps, Trial, unheard
 from acclimate.rng import Rng
 from acclimate.strategies.arm import Arm
 from acclimate.tasks.task import Task
@@ -172,6 +172,7 @@ def search(
     report: Report = lambda text, done, total: None,
     store: Keeps | None = None,
     each_of: EachOf = in_turn,
+    ended: Ended = unheard,
     *,
     trials: int,
 ) -> list[Trial]:
@@ -205,17 +206,18 @@ def search(
             wave = found.wave(number, left)
         report(wave[0].space.arm.name, done, trials)
         tried = each_of(one, wave)
-        ended = [each for each in zip(wave, tried, strict=True) if each[1].status == "done"]
-        found.tried += ended
-        for proposal, trial in ended:
+        done_now = [e for e in zip(wave, tried, strict=True) if e[1].status == "done"]
+        found.tried += done_now
+        for proposal, trial in done_now:
+            ended(trial)
             # Two folds are the fewest, and judging will fit what was tried once more.
             budget.saw_fit(proposal.kind, trial.seconds / 2)
         budget.due = _due(found.tried)
         done, number = done + len(wave), number + 1
         if any(trial.status == "abandoned" for trial in tried):
             break
-    budget.go_on()  # without an answer nothing of what was found could be judged
-    return _answered(found, plan, task, problem, exam, budget, rng, store)
+    with budget.going_on():  # without an answer nothing of what was found could be judged
+        return _answered(found, plan, task, problem, exam, budget, rng, store, ended)
 
 
 def _answered(
@@ -227,6 +229,7 @@ def _answered(
     budget: Budget,
     rng: Rng,
     store: Keeps | None,
+    heard: Ended,
 ) -> list[Trial]:
     """Every step's trial at its best settings, in the plan's order."""
     ended = []
@@ -243,6 +246,7 @@ def _answered(
         if trial.status == "done":
             fact = f"searched: the best of {tried} settings on inner folds"
             trial = replace(trial, facts=(*trial.facts, fact))
+            heard(trial)
         ended.append(trial)
     budget.due = 0.0
     require_comparable(ended, plan, budget)

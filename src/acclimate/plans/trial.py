@@ -56,6 +56,14 @@ class Trial:
         }
 
 
+Ended = Callable[[Trial], None]
+"""Called with a trial when it has ended."""
+
+
+def unheard(trial: Trial) -> None:
+    """Hears nothing."""
+
+
 class Keeps(Protocol):
     """Where finished trials are kept, and found again by a run that goes on."""
 
