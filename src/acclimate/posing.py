@@ -24,7 +24,7 @@ from acclimate.options import Options
 from acclimate.plans.agreement import agreeing, agreements
 from acclimate.plans.assess import assess
 from acclimate.plans.budget import Budget, growth
-from acclimate.plans.halving import halved
+from acclimate.plans.halving import SCREENING, halved
 from acclimate.plans.plan import Plan, plan, require_teacher
 from acclimate.plans.prior import shipped
 from acclimate.rng import Rng
@@ -98,7 +98,7 @@ def prepare(
     require_teacher(planned, posed.problem)
     if options.strategies is None:  # what a person names is tried
         heard = partial(listen, "screening")
-        tick = budget.tick
+        tick = budget.part(SCREENING)
         planned = halved(planned, shipped(), posed.task, posed.problem, rng, tick, heard)
     listen("plan", planned)
     return Prepared(posed, into, domains, gap, planned, left_out)

@@ -112,3 +112,17 @@ def test_what_ships_is_fitted_on_all_that_the_trials_were_cut_from(small_rows: P
 def test_a_budget_has_a_length(seconds: float) -> None:
     with pytest.raises(UsageError, match=f"in seconds, finite and above 0; found {seconds:g}"):
         Budget(seconds)
+
+
+def test_a_part_of_the_budget_ends_before_the_whole_and_counts_from_where_it_begins(
+    clock: Clock,
+) -> None:
+    budget = Budget(100.0, clock)
+    clock.now += 30.0
+    tick = budget.part(0.1)
+    clock.now += 10.0
+    tick()
+    clock.now += 0.001
+    with pytest.raises(OutOfBudget):
+        tick()
+    budget.tick()  # the whole goes on

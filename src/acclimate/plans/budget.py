@@ -138,6 +138,19 @@ class Budget:
 
         return tick
 
+    def part(self, share: float) -> Callable[[], None]:
+        """A tick that raises OutOfBudget once so much of the whole was used from now on.
+
+        share  0 … 1
+        """
+        until = self.spent + share * self.seconds
+
+        def tick() -> None:
+            if self.spent > until:
+                raise OutOfBudget
+
+        return tick
+
     def closing_tick(self) -> None:
         """Raises OutOfBudget once there is time left for shipping one slow fit, and no more."""
         self.keeping(max(self._slowest.values(), default=0.0))()

@@ -30,6 +30,7 @@ from acclimate.tasks.task import Task
 
 ALWAYS = ("target-only", "source-only", "pooled")
 GOING_ON = 1  # of those screened
+SCREENING = 0.1  # of the budget at most: what must be beaten comes after it
 
 
 def halved(
@@ -47,7 +48,8 @@ def halved(
     rng     the runner's, so that what is held out is tuning's first fold
     report  hears the name of each arm before it is screened
 
-    An arm that cannot be screened stays: trying it tells why.
+    An arm that cannot be screened, or not in the time that `tick` allows, stays: trying it
+    tells why.
     """
     kind = kind_of(task.kind, problem)
     if kind not in prior.kinds or not problem.labelled:
