@@ -23,8 +23,16 @@ def made(
     """The folder of an artifact that keeps to its target; model None: popular items."""
     rng = Rng.of(seed)
     target: Domain = make_events(rng.child("target"), users, items).domain
-    posed = Recommend(k=10).pose(target, [], Cut(), rng)
-    arm = Arm(TargetOnly(), model or models()["popularity"])
+    return made_of(target, folder, model or models()["popularity"], seed)
+
+
+def made_of(
+    target: Domain, folder: Path, model: Model, seed: int = 0, at_most: int = 6000
+) -> Path:
+    """The same on a target that is given, of so many items at most."""
+    rng = Rng.of(seed)
+    posed = Recommend(k=10, at_most=at_most).pose(target, [], Cut(), rng)
+    arm = Arm(TargetOnly(), model)
     verdict = Verdict(
         "keep-target-only", arm.name, arm.name, posed.task.metric.name, 0.0, 0.0, 0.0, 60, 0.5
     )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 START_SECONDS = 60.0
 
@@ -29,30 +31,50 @@ class Service:
 
     @property
     def peak_mb(self) -> float:
-        """Largest resident memory so far, MB of 10⁶ bytes; 0 where the system does not tell."""
-        try:
-            with open(f"/proc/{self.pid}/status", encoding="ascii") as lines:  # noqa: PTH123
-                told = next(line for line in lines if line.startswith("VmHWM"))
-        except (OSError, StopIteration):
-            return 0.0
-        return int(told.split()[1]) * 1024 / 1e6
+        """Largest resident memory so far of it and its children, MB of 10⁶ bytes."""
+        total = 0
+        for pid in self._family():
+            told = _read(pid, "status")
+            lines = [line for line in told.splitlines() if line.startswith("VmHWM")]
+            total += int(lines[0].split()[1]) * 1024 if lines else 0
+        return total / 1e6
 
     @property
     def processor(self) -> float:
-        """Seconds of processor so far."""
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as told:  # noqa: PTH123
-            fields = told.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of processor so far, of it and its children."""
+        ticks = 0
+        for pid in self._family():
+            fields = _read(pid, "stat").rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12]) if fields else 0
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def _family(self) -> list[int]:
+        found = [self.pid]
+        for pid in found:
+            for task in Path(f"/proc/{pid}/task").glob("*/children"):
+                with suppress(OSError):
+                    found += map(int, task.read_text().split())
+        return found
+
+
+def _read(pid: int, what: str) -> str:
+    """What the system tells of a process; "" of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 @contextmanager
 def started(command: Sequence[str], ready: str = "/ready") -> Iterator[Service]:
-    """Start `command --port N`, wait until it answers, and stop it by its pid at the end."""
+    """Start `command --port N`, wait until it answers, and stop it at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     begun = time.perf_counter()
-    process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, "--port", str(port)], stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         while True:
             try:
@@ -68,8 +90,11 @@ def started(command: Sequence[str], ready: str = "/ready") -> Iterator[Service]:
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            pass
+        # Workers of a service may outlive it; its session is its own.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 class Connection:

@@ -21,7 +21,7 @@ from benchmarks.races import THREADS, Measured, Race
 from benchmarks.races import run as raced
 
 NAME = "speed"
-SUITES = ("strategies", "recommend")
+SUITES = ("strategies", "recommend", "serve")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

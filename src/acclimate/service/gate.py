@@ -173,7 +173,9 @@ class Gate:
 
     async def _next(self, receive: Receive) -> MutableMapping[str, Any]:
         try:
-            message = await asyncio.wait_for(receive(), self.limits.body_seconds)
+            # Unlike wait_for this makes no task, which costs as much as a list does.
+            async with asyncio.timeout(self.limits.body_seconds):
+                message = await receive()
         except TimeoutError:
             raise Refused(
                 408, f"Expected the body within {self.limits.body_seconds:g} s."
