@@ -87,10 +87,8 @@ def started(command: Sequence[str], ready: str = "/ready") -> Iterator[Service]:
         yield Service(port, process.pid, time.perf_counter() - begun)
     finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            pass
         # Workers of a service may outlive it; its session is its own.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
