@@ -204,6 +204,7 @@ def drawing(curve: Row, say: Language = ENGLISH) -> Markup | None:
     shown = [role for role in ROLES if any(row["role"] == role for row in rows)]
     for number_, role in enumerate(shown):
         class_ = CLASSES[role]
+        beside = f"translate({3 * (number_ - 1)} 0)"  # bands of arms that score alike
         own = sorted((r for r in rows if r["role"] == role), key=lambda r: r["labels"])
         for a, b in pairwise(own):
             dashed = "seconds" not in b
@@ -220,7 +221,7 @@ def drawing(curve: Row, say: Language = ENGLISH) -> Markup | None:
         for row in own:
             if finite(row["low"]) is not None and finite(row["high"]) is not None:
                 band = tag("line", x1=x(row), x2=x(row), y1=y(row["low"]), y2=y(row["high"]))
-                parts.append(tag("g", band, class_=f"whisker {class_}"))
+                parts.append(tag("g", band, class_=f"whisker {class_}", transform=beside))
             if "seconds" in row:
                 parts.append(
                     tag("circle", cx=x(row), cy=y(row["value"]), r=4, class_=f"mark {class_}")
@@ -241,7 +242,7 @@ def drawing(curve: Row, say: Language = ENGLISH) -> Markup | None:
 def _powers(across: Scale) -> list[tuple[float, str]]:
     """1, 2, 5 times powers of ten on the axis; fewer where they would crowd."""
     low, high = across.low, across.high
-    digits = (1, 2, 5) if high - low < 2.5 else (1,)
+    digits = (1, 2, 5) if high - low < 2 else (1,)
     found = []
     for power in range(math.floor(low), math.ceil(high) + 1):
         for digit in digits:
