@@ -126,3 +126,19 @@ def test_a_part_of_the_budget_ends_before_the_whole_and_counts_from_where_it_beg
     with pytest.raises(OutOfBudget):
         tick()
     budget.tick()  # the whole goes on
+
+
+def test_a_second_target_only_arm_is_abandoned_where_it_could_not_ship() -> None:
+    now = [0.0]
+    budget = Budget(100, clock=lambda: now[0])
+    with budget.fitting("target-only"):
+        now[0] = 50.0  # the first has to end, whatever it takes
+        budget.tick()
+    budget = Budget(100, clock=lambda: now[0])
+    budget.saw_fit("target-only", 1.0)
+    with budget.fitting("target-only"):
+        now[0] = 79.0  # 29 s gone: it would be judged and shipped, 29 s each
+        budget.tick()
+        now[0] = 81.0
+        with pytest.raises(OutOfBudget):
+            budget.tick()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from acclimate.domains.exam import Exam, Probabilities, Truth
 from acclimate.domains.sample import Rows
 from acclimate.models.linear import Linear
+from acclimate.models.trees import Trees
 from acclimate.plans.budget import Budget
 from acclimate.plans.examine import contrast_of, examine, judge_fingerprint
 from acclimate.plans.plan import Plan, Step
@@ -22,6 +24,7 @@ from acclimate.strategies.baselines import Pooled, SourceOnly, TargetOnly
 from acclimate.tasks.classify import Classify
 from acclimate.tasks.task import Posed
 from acclimate.verdicts.ledger import Ledger
+from acclimate.verdicts.verdict import Verdict, judge
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,32 @@ def test_the_same_procedure_is_one_look_and_another_is_paid_for(
     assert [verdict.looks for verdict in looks] == [1, 1, 2]
     assert looks[0] == looks[1]
     assert [verdict.level for verdict in looks] == [0.05, 0.05, 0.025]
+
+
+def test_nothing_is_adopted_while_a_way_of_doing_without_is_unknown(
+    small_rows: Posed,
+    trials: list[Trial],
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def adopting(*given: Any, **named: Any) -> Verdict:
+        return replace(judge(*given, **named), answer="adopt")
+
+    monkeypatch.setattr("acclimate.plans.examine.judge", adopting)
+    task, problem, exam = small_rows.task, small_rows.problem, small_rows.exam
+    found = examine(trials, task, problem, exam, Rng.of(0), ledger, "once")
+    assert found.verdict.answer == "adopt"
+    lost = Trial(Arm(TargetOnly(), Trees()), "abandoned", "", task.metric.name)
+    found = examine([*trials, lost], task, problem, exam, Rng.of(0), ledger, "once")
+    assert found.verdict.answer == "not-enough-data"
+    assert (
+        ", but the budget ended before target-only/trees, also to be beaten "
+        "(abandoned: 1 of 4 arms; raise --budget)"
+    ) in found.verdict.reason
+    # A way to transfer that was not tried takes nothing from what was.
+    lost = replace(lost, arm=Arm(Pooled(), Trees()))
+    found = examine([*trials, lost], task, problem, exam, Rng.of(0), ledger, "once")
+    assert found.verdict.answer == "adopt"
 
 
 def test_without_transfer_nothing_is_looked_at(

@@ -13,6 +13,7 @@ from acclimate.errors import UsageError
 from acclimate.tasks.task import Posed
 
 ALONE = "target-only"  # without which nothing can be judged
+WRITING = 0.05  # of a budget, for what is written in the end
 BASELINES = (ALONE, "source-only", "pooled")
 
 
@@ -90,11 +91,13 @@ class Budget:
     def fitting(self, kind: str) -> Iterator[None]:
         """Measure the fit of an arm of a kind of strategy, and what it takes to answer.
 
-        A way to transfer that takes longer than all before is still to be fitted twice more
-        if it is chosen: it counts while it runs, and is abandoned where that is too much.
+        An arm that takes longer than all before is still to be fitted twice more if it is
+        chosen: it counts while it runs, and is abandoned where that is too much.
         """
         start = self.spent
-        if kind != ALONE and not self.twice:
+        # The first target-only arm has to end: without it nothing can be judged.
+        bound = kind != ALONE or ALONE in self._slowest
+        if bound and not self.twice:
             self._running[get_ident()] = (kind, start)
         try:
             yield
@@ -152,8 +155,8 @@ class Budget:
         return tick
 
     def closing_tick(self) -> None:
-        """Raises OutOfBudget once there is time left for shipping one slow fit, and no more."""
-        self.keeping(max(self._slowest.values(), default=0.0))()
+        """Raises OutOfBudget once there is time left to ship one slow fit and to write."""
+        self.keeping(max(self._slowest.values(), default=0.0) + WRITING * self.seconds)()
 
 
 def growth(posed: Posed) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from acclimate.domains.exam import Exam, Prediction, Ranking, Truth
 from acclimate.domains.problem import Problem
 from acclimate.domains.sample import Interactions
 from acclimate.models.model import Tick, idle
+from acclimate.nearest import some
 from acclimate.plans.beyond import Lists
 from acclimate.plans.budget import Budget
 from acclimate.plans.placebo import Answer, in_time, placebo
@@ -145,6 +146,13 @@ def examine(
         unit=unit,
     )
     verdict = _whom_it_hurts(verdict, against_baseline, exam, rng, refuse_harm)
+    unknown = [t for t in trials if t.status == "abandoned" and not t.arm.strategy.transfers]
+    if verdict.answer == "adopt" and unknown:
+        missed_arms = some([trial.arm.name for trial in unknown])
+        reason = (
+            f"{verdict.reason}, but the budget ended before {missed_arms}, also to be beaten"
+        )
+        verdict = replace(verdict, answer="not-enough-data", reason=reason)
     if verdict.answer == "adopt" and budget is not None:
         took = seconds[chosen.arm.name]
         blank, why = placebo(chosen, problem, ask, rng, budget, took)
