@@ -39,7 +39,7 @@ from acclimate.settings import settings
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import models, named
 from acclimate.tasks.recommend import Recommend
-from benchmarks.cross_market import verdicts
+from benchmarks.judged import beside_ease, verdicts
 from benchmarks.line import Line, peak_mb
 
 NAME = "behaviours"
@@ -131,6 +131,7 @@ def _lines(args: argparse.Namespace) -> Iterator[Line]:
             recall = replace(task, k=k).metrics(*answer)[f"recall@{k}"]
             yield replace(line, metric=f"recall@{k}", value=recall, low=None, high=None)
     yield from verdicts(done, [(task, f"ndcg@{K}", case)], answers, common, rng)
+    yield from beside_ease([(task, f"ndcg@{K}", case)], answers, common, rng)
 
 
 def read(data: Path) -> Domain:

@@ -47,7 +47,7 @@ from acclimate.settings import settings
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import models, named
 from acclimate.tasks.recommend import Recommend
-from benchmarks.cross_market import verdicts
+from benchmarks.judged import beside_ease, verdicts
 from benchmarks.line import Line, peak_mb
 
 NAME = "cross_category"
@@ -190,6 +190,7 @@ def _lines(args: argparse.Namespace, target: Path, source: Path) -> Iterator[Lin
             yield from _scored(trial, problem, questions, answers, common, rng)
     if done:
         yield from verdicts(done, questions, answers, common, rng)
+        yield from beside_ease(questions, answers, common, rng)
 
 
 def tried(

@@ -33,9 +33,8 @@ from acclimate.domains.sample import Interactions
 from acclimate.domains.split import Cut
 from acclimate.errors import UsageError
 from acclimate.plans.budget import Budget
-from acclimate.plans.examine import contrast_of
 from acclimate.plans.plan import plan
-from acclimate.plans.runner import best_baseline, interval, pick
+from acclimate.plans.runner import interval
 from acclimate.plans.runner import run as run_plan
 from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
@@ -44,8 +43,7 @@ from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import arms
 from acclimate.strategies.relation.marketstack import MarketStack
 from acclimate.tasks.recommend import Recommend
-from acclimate.verdicts.compare import paired_effect
-from acclimate.verdicts.verdict import judge
+from benchmarks.judged import beside_ease, verdicts
 from benchmarks.line import Line, peak_mb
 
 NAME = "cross_market"
@@ -117,6 +115,7 @@ def _lines(args: argparse.Namespace, seed: int) -> Iterator[Line]:
             said = {**common, "fitted_on": "validation-items"}
             yield from _scored(trial, problem, again, [], said, rng)
     yield from verdicts(trials, questions, answers, common, rng)
+    yield from beside_ease(questions, answers, common, rng)
 
 
 def _questions(
@@ -185,42 +184,6 @@ def wanted_arms(wanted: list[str] | None) -> list[Arm]:
     if unknown:
         raise UsageError(f"Expected arms among {', '.join(every)}; found {', '.join(unknown)}.")
     return [arm for name, arm in every.items() if wanted is None or name in wanted]
-
-
-def verdicts(
-    trials: list[Trial],
-    questions: list[tuple[Recommend, str, Case]],
-    answers: dict[str, list[tuple[Prediction, Truth]]],
-    common: dict[str, Any],
-    rng: Rng,
-) -> Iterator[Line]:
-    """What was picked on `choose`, judged under both metrics."""
-    chosen = pick(trials, questions[0][0], rng)
-    if chosen is None:
-        return
-    baseline = best_baseline(trials, 1.0)
-    for number, (task, metric, question) in enumerate(questions):
-        contrast = contrast_of(
-            task, answers[chosen.arm.name][number], answers[baseline.arm.name][number]
-        )
-        verdict = judge(
-            paired_effect(contrast, rng.child("judge")),
-            delta=task.metric.delta,
-            arm=chosen.arm.name,
-            baseline=baseline.arm.name,
-            metric=metric,
-            unit="users",
-        )
-        yield Line(
-            arm="verdict",
-            metric=metric,
-            value=verdict.effect,
-            low=verdict.low,
-            high=verdict.high,
-            n=question.truth.n_units,
-            verdict=verdict.as_row(),
-            **common,
-        )
 
 
 def markets(

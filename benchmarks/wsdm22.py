@@ -34,19 +34,16 @@ from acclimate.domains.view import ItemRecipe
 from acclimate.errors import UsageError
 from acclimate.models.across import Across
 from acclimate.plans.budget import Budget
-from acclimate.plans.examine import contrast_of
 from acclimate.plans.plan import plan
 from acclimate.plans.runner import best_baseline, interval, pick
 from acclimate.plans.runner import run as run_plan
-from acclimate.plans.trial import Trial
 from acclimate.rng import Rng
 from acclimate.settings import settings
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.catalogue import arms
 from acclimate.tasks.recommend import Recommend
-from acclimate.verdicts.compare import paired_effect
-from acclimate.verdicts.verdict import judge
 from benchmarks.folds import stacked
+from benchmarks.judged import beside_ease, verdicts
 from benchmarks.line import Line, peak_mb
 
 NAME = "wsdm22"
@@ -153,8 +150,11 @@ def _lines(args: argparse.Namespace) -> Iterator[Line]:
         named = chosen or best_baseline(trials, task.metric.sign)
         write_scores(args.out, asked, answers[named.arm.name])
         print(f"{named.arm.name} wrote {args.out}", file=sys.stderr)
-    if asked.known and chosen is not None:
-        yield _verdict(trials, chosen, task, asked.case, answers, common, rng)
+    if asked.known:
+        questions = [(task, f"ndcg@{K}", asked.case)]
+        answered = {name: [(answer, asked.case.truth)] for name, answer in answers.items()}
+        yield from verdicts(trials, questions, answered, common, rng)
+        yield from beside_ease(questions, answered, common, rng)
 
 
 def _arms(wanted: Sequence[str] | None) -> list[Arm]:
@@ -168,42 +168,6 @@ def _arms(wanted: Sequence[str] | None) -> list[Arm]:
             f"found {', '.join(unknown)}."
         )
     return [arm for arm in every if arm.name in wanted]
-
-
-def _verdict(
-    trials: Sequence[Trial],
-    chosen: Trial,
-    task: Recommend,
-    case: Case,
-    answers: dict[str, Prediction],
-    common: dict[str, Any],
-    rng: Rng,
-) -> Line:
-    """What was picked on `choose` against the target-only arm that was best there."""
-    baseline = best_baseline(trials, task.metric.sign)
-    contrast = contrast_of(
-        task,
-        (answers[chosen.arm.name], case.truth),
-        (answers[baseline.arm.name], case.truth),
-    )
-    verdict = judge(
-        paired_effect(contrast, rng.child("judge")),
-        delta=task.metric.delta,
-        arm=chosen.arm.name,
-        baseline=baseline.arm.name,
-        metric=f"ndcg@{K}",
-        unit="users",
-    )
-    return Line(
-        arm="verdict",
-        metric=f"ndcg@{K}",
-        value=verdict.effect,
-        low=verdict.low,
-        high=verdict.high,
-        n=case.truth.n_units,
-        verdict=verdict.as_row(),
-        **common,
-    )
 
 
 def read(folder: Path, target: str, sources: Sequence[str] | None, fraction: float) -> Asked:

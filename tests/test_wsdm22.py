@@ -94,6 +94,26 @@ def test_every_arm_has_a_line_and_ties_count_against_us(folder: Path) -> None:
     assert lines["verdict"].verdict is not None
 
 
+def test_every_arm_stands_beside_ease_of_the_target_and_of_all_markets(folder: Path) -> None:
+    right = "".join(f"aau{user}\t{ITEMS[user + 1]}\t1\n" for user in range(5))
+    write(folder / "aa" / "valid_qrel.tsv.gz", "userId\titemId\trating\n" + right)
+    lists = "".join(f"aau{user}\t{','.join(ITEMS[:100])}\n" for user in range(5))
+    write(folder / "aa" / "valid_run.tsv.gz", lists)
+    more = ("--arm", "target-only/ease", "--arm", "pooled/ease")
+    lines = {(line.arm, line.metric): line for line in wsdm22.run(asked(folder, *more))}
+    every = [*ARMS, *more[1::2]]
+    for reference in more[1::2]:
+        metric = f"ndcg@10 over {reference}"
+        assert {arm for arm, said in lines if said == metric} == {*every} - {reference}
+        for arm in {*every} - {reference}:
+            line = lines[arm, metric]
+            values = [lines[each, "ndcg@10"].value for each in (arm, reference)]
+            assert line.value is not None and line.n == 5
+            assert values[0] is not None and values[1] is not None
+            assert line.value == pytest.approx(values[0] - values[1])
+    assert any(line.value for (_, said), line in lines.items() if said and "over" in said)
+
+
 def test_scores_are_written_where_nobody_knows_what_is_right(folder: Path) -> None:
     (folder / "aa" / "valid_qrel.tsv.gz").unlink()
     out = folder / "scores.csv"
