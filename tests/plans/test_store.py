@@ -255,3 +255,34 @@ def killed(out: str, instant: str) -> None:
 def test_resuming_needs_a_folder() -> None:
     with pytest.raises(UsageError, match="Expected the folder of the run to go on with"):
         ac.adapt(ac.Classify(), ["nowhere"], "nowhere", resume=True)
+
+
+def test_finished_trials_are_kept_in_postgresql_by_url(
+    small_rows: Posed, tmp_path: Path
+) -> None:
+    from tests.domains.servers import QUOTED, postgres
+
+    with postgres() as server:
+
+        def there(identity: str = "this") -> Store:
+            return Store.at(tmp_path, server.url(), [identity], True)
+
+        trials = tried(small_rows, there())
+        other = tried(small_rows, there("other"))
+        assert told(other) == told(trials) and [*tmp_path.iterdir()] == []
+        found = there().found(ARMS[2], small_rows.problem)
+        assert found is not None and same(found.answer, trials[2].answer)
+        there().finish()
+        assert (there().count(), there("other").count()) == (0, 3)
+        away = Store.at(tmp_path, server.url(password="no"), ["this"], True)
+        with pytest.raises(UsageError, match="Expected to keep finished trials at") as refused:
+            away.count()
+        assert QUOTED not in str(refused.value) and ":no@" not in str(refused.value)
+
+
+def test_what_is_no_url_of_postgresql_is_refused(tmp_path: Path) -> None:
+    for url in ("mysql://a:b@c/d", "sqlite:///elsewhere"):
+        with pytest.raises(UsageError, match="to be a URL of PostgreSQL; found"):
+            Store.at(tmp_path, url, [], True).count()
+    with pytest.raises(UsageError, match="Expected to keep finished trials at"):
+        Store.at(tmp_path, "nonsense", [], True).count()

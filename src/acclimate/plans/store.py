@@ -192,12 +192,20 @@ class Store:
 
     @cached_property
     def _engine(self) -> Engine:
-        from sqlalchemy import create_engine
+        from sqlalchemy import create_engine, make_url
         from sqlalchemy.exc import ArgumentError
         from sqlalchemy.pool import NullPool
 
         try:
-            return create_engine(self.url, poolclass=NullPool)
+            url = make_url(self.url)
+            if self.path is None:
+                if url.get_backend_name() not in ("postgresql", "postgres"):
+                    raise UsageError(
+                        "Expected ACCLIMATE_TRIALS to be a URL of PostgreSQL; found "
+                        f"{self.url!r}. Mend it, or unset it: the run's folder keeps them then."
+                    )
+                url = url.set(drivername="postgresql+psycopg")
+            return create_engine(url, poolclass=NullPool, hide_parameters=True)
         except (ArgumentError, ImportError) as error:
             raise self._refused(error) from None
 
