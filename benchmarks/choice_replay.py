@@ -56,6 +56,7 @@ class Replay:
     solved: Solved
     rng: Rng
     _effects: dict[tuple[str, int, int], Effect] = field(default_factory=dict)
+    _picks: dict[frozenset[int], int | None] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -155,9 +156,12 @@ class Replay:
 
     def pick_of(self, tried: Sequence[int]) -> int | None:
         """The transfer arm that acclimate picks of those tried."""
-        task: Any = self.task
-        chosen = pick([self.trials[at] for at in tried], task, self.rng)
-        return None if chosen is None else self._place(chosen)
+        key = frozenset(tried)
+        if key not in self._picks:
+            task: Any = self.task
+            chosen = pick([self.trials[at] for at in tried], task, self.rng)
+            self._picks[key] = None if chosen is None else self._place(chosen)
+        return self._picks[key]
 
     def near(self, at: int) -> bool:
         """Whether an arm is within a standard error of the best transfer arm on `choose`."""

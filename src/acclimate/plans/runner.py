@@ -245,7 +245,7 @@ def pick(trials: Sequence[Trial], task: Task, rng: Rng) -> Trial | None:
     if not candidates:
         return None
     best = _best(candidates, task.metric.sign)
-    near = [t for t in candidates if _within_one_error(t, best, task, rng)]
+    near = _near(candidates, best, task, rng)
     sign = task.metric.sign
     return min(near, key=lambda t: (t.arm.strategy.complexity, t.arm.effort, -sign * t.value))
 
@@ -260,7 +260,7 @@ def tied(trials: Sequence[Trial], task: Task, rng: Rng) -> list[Trial]:
     if not known:
         return []
     best = _best(known, task.metric.sign)
-    near = [t for t in known if _within_one_error(t, best, task, rng)]
+    near = _near(known, best, task, rng)
     return near if len(near) > 1 else []
 
 
@@ -275,16 +275,24 @@ def forget_answers(trials: Sequence[Trial]) -> list[Trial]:
     return [replace(trial, answer=None) for trial in trials]
 
 
-def _within_one_error(trial: Trial, best: Trial, task: Task, rng: Rng) -> bool:
-    if trial is best or not np.isfinite(best.value):
-        return True
-    assert trial.answer is not None and best.answer is not None
-    units = best.answer[1].n_units
-    weights = _weights(units, rng.child("pick"))
-    gaps = task.score(*best.answer, weights) - task.score(*trial.answer, weights)
-    known = gaps[np.isfinite(gaps)]
-    error = float(known.std()) if len(known) else 0.0
-    return task.metric.sign * (best.value - trial.value) <= error
+def _near(trials: Sequence[Trial], best: Trial, task: Task, rng: Rng) -> list[Trial]:
+    """Those within one standard error of the best, of the paired difference to it."""
+    if not np.isfinite(best.value) or len(trials) < 2:
+        return list(trials)
+    assert best.answer is not None
+    weights = _weights(best.answer[1].n_units, rng.child("pick"))
+    mark = task.score(*best.answer, weights)
+
+    def near(trial: Trial) -> bool:
+        if trial is best:
+            return True
+        assert trial.answer is not None
+        gaps = mark - task.score(*trial.answer, weights)
+        known = gaps[np.isfinite(gaps)]
+        error = float(known.std()) if len(known) else 0.0
+        return task.metric.sign * (best.value - trial.value) <= error
+
+    return [trial for trial in trials if near(trial)]
 
 
 def _weights(units: int, rng: Rng) -> Array:
