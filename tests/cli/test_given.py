@@ -148,7 +148,8 @@ def test_without_labels_what_helps_is_provisional_and_rows_to_label_are_listed(
     assert f"label first: {markets.out / 'label_first.csv'}" in found.err
     assert "without target labels: what validators say" in found.err
     page = (markets.out / "report.html").read_text(encoding="utf-8")
-    assert "label about 200 rows of the target" in page and "label_first.csv" in page
+    wanted = summary["verdict"]["units_wanted"]
+    assert f"label about {wanted:,} rows of the target" in page and "label_first.csv" in page
     answers = markets.folder / "answers.csv"
     where = (markets.out / "artifact", markets.folder / "new" / "rows.csv", "--out", answers)
     assert call("predict", *where).code == 0

@@ -272,14 +272,15 @@ def view_of(numeric: Array, codes: Array) -> RowView:
 
 
 def test_rows_to_label_are_not_all_alike(helps: tuple[Posed, Ints]) -> None:
-    # Rows 0 to 3 are the most disputed and the same; 4 and 5 are less so, and others.
-    x = np.array([[0.0], [0.0], [0.0], [0.0], [1.0], [0.5]])
-    view = view_of(x, np.zeros((6, 0)))
-    ours = two(0.9, 0.89, 0.88, 0.87, 0.8, 0.8)
-    theirs = two(0.1, 0.11, 0.12, 0.13, 0.2, 0.2)
-    rows = entities(helps[0], [None] * 6)
-    assert label_first([ours, theirs], np.arange(6), rows) == (0, 1, 2, 3, 4, 5)
-    assert label_first([ours, theirs], np.arange(6), rows, view) == (0, 4, 5, 1, 2, 3)
+    # Rows 0 to 3 are the most disputed and the same; 4 and 5 are less so, and others; nobody
+    # disputes 6, which is as far as 4.
+    x = np.array([[0.0], [0.0], [0.0], [0.0], [1.0], [0.5], [-1.0]])
+    view = view_of(x, np.zeros((7, 0)))
+    ours = two(0.9, 0.89, 0.88, 0.87, 0.8, 0.8, 0.6)
+    theirs = two(0.1, 0.11, 0.12, 0.13, 0.2, 0.2, 0.61)
+    rows = entities(helps[0], [None] * 7)
+    assert label_first([ours, theirs], np.arange(7), rows) == (0, 1, 2, 3, 4, 5, 6)
+    assert label_first([ours, theirs], np.arange(7), rows, view) == (0, 4, 5, 6, 1, 2, 3)
 
 
 def test_the_distance_of_rows_is_gowers_mean_over_columns() -> None:

@@ -104,8 +104,10 @@ def vote(
             f"{verdict.reason} ({missed} of {len(trials)} arms had no vote; raise --budget)"
         )
         verdict = replace(verdict, reason=reason)
-    view = problem.encoded(Statistics.BOTH).view(rows.take(asked))
-    assert isinstance(view, RowView)
+    # Without a row of anybody there is no scale to tell how far rows are apart by.
+    seen = any(source.seen for source in problem.sources)
+    view = problem.encoded(Statistics.BOTH).view(rows.take(asked)) if seen else None
+    assert view is None or isinstance(view, RowView)
     first_rows = label_first([each.p for each in elected.leading], asked, rows, view)
     votes = {ballot.trial.arm.name: ballot.named() for ballot in ballots}
     return Examined(verdict, baseline.trial, chosen.trial, {}, first_rows, votes)
