@@ -87,7 +87,10 @@ def test_a_run_for_other_data_is_not_replaced(call: Call, markets: Markets) -> N
     before = contents(markets.out)
     other = [*markets.classify(markets.write("other/shop", rows(3)))]
     label = [*words[:-1], "browser"]
-    for changed, found in ((other, "for '../../shop'"), (label, "of 'fraud' for")):
+    for changed, found in (
+        (other, f"for '{markets.folder / 'shop'}'"),
+        (label, "of 'fraud' for"),
+    ):
         answer = call(*changed)
         answer.refuses(USAGE, "earlier run of classify", found, "would be lost", "--out")
         assert "plan" not in answer.err

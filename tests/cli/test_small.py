@@ -10,6 +10,7 @@ import pytest
 
 from acclimate.models.trees import Trees
 from acclimate.plans import tune
+from acclimate.plurals import one_of
 from acclimate.strategies import catalogue
 from tests.cli.calls import Call, Markets, days, events, labels, rows
 from tests.cli.conftest import keep_models
@@ -44,6 +45,7 @@ def wants_more(found: dict[str, Any], n: int) -> None:
     assert found["verdict"]["n"] == n
     assert found["verdict"]["units_wanted"] >= 30
     unit = found["verdict"]["unit"]
+    unit = one_of(unit) if n == 1 else unit
     assert (
         f"{n} {unit} to judge on, at least {found['verdict']['units_wanted']} wanted"
         in (found["sentence"])

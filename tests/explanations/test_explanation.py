@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -16,11 +18,12 @@ from acclimate.domains.source import Source
 from acclimate.domains.split import Cut
 from acclimate.domains.synthetic import make_rows
 from acclimate.explanations.asked import Asked
+from acclimate.explanations.columns import ColumnWorth
 from acclimate.explanations.explanation import NO_LABELS, NO_TIME, Explanation, explain
 from acclimate.explanations.layers import called, goes_on, moved_layers
 from acclimate.explanations.rows import quarters, weighed_rows, weighed_segments
 from acclimate.explanations.share import Share
-from acclimate.explanations.sources import source_worths
+from acclimate.explanations.sources import SourceWorth, source_worths
 from acclimate.models.linear import Linear
 from acclimate.models.mixed import MixedNetwork
 from acclimate.plans.budget import Budget, OutOfBudget
@@ -300,6 +303,15 @@ def test_without_labels_only_what_needs_none_is_told() -> None:
     assert found is not None and len(found.rows) == 2
     assert found.not_done == {"columns": NO_LABELS, "sources": NO_LABELS}
     assert NO_LABELS == "the target has no labels to ask by"
+
+
+def test_what_has_no_score_is_none_in_json() -> None:
+    found = Explanation("pooled/linear", "roc-auc")
+    found.columns = [ColumnWorth("x", math.nan, 0.5, math.nan)]
+    found.sources = [SourceWorth("us", math.nan, None, None, 3)]
+    row = json.loads(json.dumps(found.as_row(), allow_nan=False))
+    assert row["columns"][0]["adapted"] is None and row["columns"][0]["alone"] == 0.5
+    assert row["sources"][0]["effect"] is None
 
 
 def test_no_chosen_arm_has_nothing_to_explain() -> None:

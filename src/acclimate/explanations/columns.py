@@ -92,7 +92,7 @@ def column_worths(
             )
     except OutOfBudget:
         pass
-    found.sort(key=lambda each: -abs(each[0].worth))
+    found.sort(key=lambda each: -abs(np.nan_to_num(each[0].worth)))
     told = [
         _with_interval(worth, whole, mixed, task, rng) if at < SHOWN else worth
         for at, (worth, mixed) in enumerate(found)

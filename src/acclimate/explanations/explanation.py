@@ -6,6 +6,7 @@ is decided here, `judge` is not looked at, and what cannot be told is listed wit
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +73,9 @@ class Explanation:
             "arm": self.arm,
             "metric": self.metric,
             "on": self.on,
-            **{name: [each._asdict() for each in getattr(self, name)] for name in parts},
+            **{
+                name: [_known(each._asdict()) for each in getattr(self, name)] for name in parts
+            },
             "not_done": dict(self.not_done),
             "seconds": round(self.seconds, 3),
         }
@@ -136,6 +139,14 @@ def explain(
         )
     found.seconds = time.monotonic() - start
     return found
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with None for what could not be scored, such as an area of a single class."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
 
 
 def _fit_seconds(trial: Trial) -> float:

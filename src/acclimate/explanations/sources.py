@@ -9,8 +9,9 @@ that ships hangs on them.
 
 from __future__ import annotations
 
+import math
 import time
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from acclimate.domains.problem import Problem
 from acclimate.errors import AcclimateError
@@ -66,8 +67,12 @@ def source_worths(
         pass
     missed = names[len(found) :]
     # What was refused stands last, without a number.
-    found.sort(key=lambda each: -each.effect if each.effect is not None else float("inf"))
+    found.sort(key=lambda each: -each.effect if _told(each.effect) else math.inf)
     return found, missed
+
+
+def _told(effect: float | None) -> TypeGuard[float]:
+    return effect is not None and math.isfinite(effect)
 
 
 def _without(
