@@ -245,3 +245,32 @@ def test_a_user_is_forgotten_everywhere(registry: Registry) -> None:
     after = ask(gate, "POST", "/v1/models/jp/recommend", {"user": user}, key=admin).json
     assert after["note"].startswith("new user")
     assert after["digest"] == gate.shelf.served["jp"].version.digest
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"\xff", b'{"user": "\\ud800", "x": 1}', b'{"user": 7}', b'{"\\ud800": 1}', b"[]"],
+)
+def test_what_fastapi_does_not_understand_is_told_alike(
+    registry: Registry, body: bytes
+) -> None:
+    gate = gate_of(registry)
+    _, admin = gate.keys.make("admin")
+    reply = ask(gate, "POST", "/v1/erase-user", body, key=admin)
+    assert reply.status in (400, 422) and set(reply.json) == {"error"}
+    assert "Expected" in reply.json["error"] and reply.headers["cache-control"] == "no-store"
+
+
+def test_a_failure_behind_the_gate_is_answered_once(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = gate_of(registry)
+    _, admin = gate.keys.make("admin")
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("of canary-user")
+
+    monkeypatch.setattr(gate.keys, "make", fails)
+    reply = ask(gate, "POST", "/v1/keys", {"role": "read"}, key=admin)
+    assert reply.status == 500 and set(reply.json) == {"error"}
+    assert "canary" not in caplog.text and "RuntimeError" in caplog.text

@@ -193,26 +193,21 @@ class Gate:
         raise Refused(404, f"Expected a model that is served, found {model!r}. See /v1/models.")
 
     async def _pass(self, scope: Scope, body: bytes, send: Send) -> int:
-        """Let FastAPI answer; returns the status it gave."""
-        status = 500
-        given = False
+        """Let FastAPI answer, and send that when it has; returns the status it gave."""
+        came = [{"type": "http.request", "body": body, "more_body": False}]
+        reply: list[MutableMapping[str, Any]] = []
 
         async def receive() -> MutableMapping[str, Any]:
-            nonlocal given
-            if given:
-                return {"type": "http.disconnect"}
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            return came.pop() if came else {"type": "http.disconnect"}
 
-        async def sent(message: MutableMapping[str, Any]) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], *_HEADERS[1:]]
+        async def hold(message: MutableMapping[str, Any]) -> None:
+            reply.append(message)
+
+        await self._slow(scope, receive, hold)  # what it raises is answered by the gate
+        reply[0]["headers"] = [*reply[0]["headers"], *_HEADERS[1:]]
+        for message in reply:
             await send(message)
-
-        await self._slow(scope, receive, sent)
-        return status
+        return int(reply[0]["status"])
 
     # ── living ─────────────────────────────────────────────────────────────
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 import acclimate
 from acclimate.errors import AcclimateError
@@ -60,6 +62,17 @@ def slow_app(shelf: Shelf, keys: Keys, tally: Tally) -> FastAPI:
     @app.exception_handler(AcclimateError)
     def refused(_: Request, error: AcclimateError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, status_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    def misunderstood(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]  # without what was sent, which may be no text at all
+        where = ".".join(map(str, first["loc"])).encode("utf-8", "replace").decode()
+        told = f"Expected the message of /openapi.json: {first['msg']} - at {where}."
+        return JSONResponse({"error": told}, 422)
+
+    @app.exception_handler(HTTPException)
+    def unreadable(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": f"Expected JSON: {error.detail}."}, error.status_code)
 
     @app.get("/health")
     def health() -> dict[str, str]:
