@@ -24,8 +24,9 @@ from scipy import special
 
 from acclimate.arrays import Array, Ints
 from acclimate.gaps.at_home import leep_drop, logme_drop, predicted_shift
+from acclimate.gaps.columns import column_shift
 from acclimate.gaps.concept import concept_shift
-from acclimate.gaps.covariates import column_shift, mmd_test, proxy_a_distance
+from acclimate.gaps.covariates import mmd_test, proxy_a_distance
 from acclimate.gaps.gap import Gap
 from acclimate.gaps.labels import label_shift
 from acclimate.gaps.numbers import label_distance

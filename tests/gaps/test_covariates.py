@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ks_2samp
 
 from acclimate.arrays import Array
 from acclimate.errors import DataError
+from acclimate.gaps.columns import column_shift
 from acclimate.gaps.covariates import (
-    column_shift,
     median_bandwidth,
     mmd2_unbiased,
     mmd_test,
@@ -330,3 +330,13 @@ def test_refusals_of_covariate_measures_say_what_to_do() -> None:
         proxy_a_distance(x, x, RNG, at_most=2)
     with pytest.raises(DataError, match="rows of 3 named columns on both sides"):
         column_shift(x, x, ["a", "b", "c"])
+
+
+def test_of_very_many_rows_evenly_spaced_ones_stand_for_all() -> None:
+    g = np.random.default_rng(0)
+    xs = np.sort(g.standard_normal((120_000, 1)), axis=0)  # in order, as rows by time are
+    xt = g.standard_normal((60_000, 1)) + 0.2
+    (found,) = column_shift(xs, xt, ["price"])
+    every = ks_2samp(xs[:, 0], xt[:, 0]).statistic
+    assert found.ks == pytest.approx(every, abs=0.012)
+    assert found.difference == pytest.approx(0.2, abs=0.02)

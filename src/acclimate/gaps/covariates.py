@@ -1,4 +1,4 @@
-"""Do the rows of two domains look alike?  MMD², proxy A-distance, and column by column.
+"""Do the rows of two domains look alike?  MMD² and proxy A-distance.
 
 Sources: Gretton et al., JMLR 13 (2012), eq. 3 (MMD²).  Ben-David, Blitzer, Crammer
 & Pereira, NIPS 2006 (proxy A-distance).  Departures stand at each function.
@@ -8,9 +8,6 @@ user: a permutation of dependent rows gives bands that are too narrow.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -235,66 +232,6 @@ def proxy_a_distance(
     )
 
 
-@dataclass(frozen=True)
-class ColumnShift:
-    """How one column differs between two domains.
-
-    difference  target mean less source mean over known values, in pooled standard
-                deviations; None where a side knows no value or nothing varies
-    ks          in [0, 1], largest gap between the two distribution functions
-    p           in [0, 1], of `ks`, asymptotic, Holm-adjusted over the columns
-    missing     in [−1, 1], share missing in the target less that in the source
-    """
-
-    name: str
-    difference: float | None
-    ks: float
-    p: float
-    missing: float
-
-
-def column_shift(xs: ArrayLike, xt: ArrayLike, names: Sequence[str]) -> list[ColumnShift]:
-    """What differs, column by column, the largest first (by `ks`, then by name).
-
-    xs, xt   (n_source, d), (n_target, d); NaN is a missing value
-    names    d names
-    returns  d entries
-
-    Source: two-sample Kolmogorov-Smirnov test; Holm 1979.  Departure: a missing
-    value counts as one below all others, so a column that only one side fills in
-    has `ks` 1.  With ties p is conservative.
-
-    Raises DataError if a side is no (rows, columns) matrix, has no row, or the
-    numbers of columns and names differ.
-    """
-    from scipy.stats import ks_2samp
-
-    s, t = np.asarray(xs, dtype=np.float64), np.asarray(xt, dtype=np.float64)
-    wanted = len(names)
-    if any(x.ndim != 2 or len(x) == 0 or x.shape[1] != wanted for x in (s, t)):
-        raise DataError(
-            f"Expected rows of {wanted} named columns on both sides, found shapes {s.shape} "
-            f"(source) and {t.shape} (target). Pass one name a column, in one order."
-        )
-    ks, p = np.zeros(wanted), np.ones(wanted)
-    for j in range(wanted):
-        a, b = (np.where(np.isnan(x[:, j]), -np.inf, x[:, j]) for x in (s, t))
-        tested = ks_2samp(a, b, method="asymp")
-        ks[j], p[j] = tested.statistic, tested.pvalue
-    adjusted = _holm(p)
-    found = [
-        ColumnShift(
-            name=str(names[j]),
-            difference=_standardised_difference(s[:, j], t[:, j]),
-            ks=float(ks[j]),
-            p=float(adjusted[j]),
-            missing=float(np.isnan(t[:, j]).mean() - np.isnan(s[:, j]).mean()),
-        )
-        for j in range(wanted)
-    ]
-    return sorted(found, key=lambda shift: (-shift.ks, shift.name))
-
-
 def _kernel(a: Array, b: Array, sigma: float) -> Array:
     from scipy.spatial.distance import cdist
 
@@ -313,22 +250,6 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z_95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
     return float(middle - half), float(middle + half)
-
-
-def _holm(p: Array) -> Array:
-    order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted
-
-
-def _standardised_difference(a: Array, b: Array) -> float | None:
-    a, b = a[np.isfinite(a)], b[np.isfinite(b)]
-    if len(a) == 0 or len(b) == 0:
-        return None
-    spread = float(np.sqrt((a.var() + b.var()) / 2.0))
-    return float(b.mean() - a.mean()) / spread if spread > 0.0 else None
 
 
 def _sample(x: Array, at_most: int, rng: Rng) -> Array:

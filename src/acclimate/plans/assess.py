@@ -18,8 +18,9 @@ from acclimate.domains.sentences import Sentences
 from acclimate.domains.source import Source
 from acclimate.domains.view import ItemEncoder, ItemView, RowView
 from acclimate.errors import DataError
+from acclimate.gaps.columns import column_shift
 from acclimate.gaps.concept import concept_shift
-from acclimate.gaps.covariates import column_shift, mmd_test, proxy_a_distance
+from acclimate.gaps.covariates import mmd_test, proxy_a_distance
 from acclimate.gaps.gap import Gap
 from acclimate.gaps.labels import label_shift
 from acclimate.gaps.numbers import label_distance
