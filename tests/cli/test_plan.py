@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.calls import Call, Markets, rows
+from tests.cli.calls import Call, Markets, events, rows
 
 
 def words(markets: Markets, n: int = 300) -> list[object]:
@@ -58,3 +58,13 @@ def test_a_budget_that_is_spent_says_so(call: Call, markets: Markets) -> None:
 
 def test_markets_are_asked_for(call: Call) -> None:
     call("plan", "--json").refuses(2, "Expected --target")
+
+
+def test_power_of_lists_is_measured_between_models_of_users(
+    call: Call, markets: Markets
+) -> None:
+    target, source = markets.write("jp", events(1)), markets.write("us", events(2))
+    answer = call("plan", "--target", target, "--source", source, "--power", "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json["power"]["between"] == ["pooled/ease", "target-only/ease"]
+    assert answer.json["power"]["unit"] == "users"

@@ -15,6 +15,7 @@ from acclimate.domains.exam import Exam, Prediction, Truth
 from acclimate.domains.problem import Problem
 from acclimate.errors import AcclimateError
 from acclimate.models.model import Tick
+from acclimate.models.popularity import Popularity
 from acclimate.plans.examine import contrast_of
 from acclimate.plans.learning import scored_on
 from acclimate.plans.plan import Plan, Step
@@ -87,7 +88,10 @@ def foresee(
     nothing = Power(
         task.metric.name, None, task.metric.delta, None, judged, unit, 0, level, looks, None
     )
-    alone = next((s for s in planned.steps if not s.arm.strategy.transfers), None)
+    every = [s for s in planned.steps if not s.arm.strategy.transfers]
+    # Popularity answers everybody alike: its arms differ in other ways than those of models.
+    tailored = [s for s in every if not isinstance(s.arm.model, Popularity)]
+    alone = next(iter(tailored or every), None)
     if alone is None or judged < MIN_UNITS:
         return nothing
     transfers = [
