@@ -43,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flips", type=int, default=10_000, help="random bytes (10,000)")
     parser.add_argument("--swaps", type=int, default=300, help="under load (300)")
     parser.add_argument("--part", choices=PARTS, action="append", help="only these")
-    parser.add_argument("--registry", help="URL of an empty PostgreSQL database; else SQLite")
+    parser.add_argument(
+        "--registry",
+        help="of an empty PostgreSQL database, with ACCLIMATE_VAULT; else SQLite",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of moments and bytes (0)")
 
 

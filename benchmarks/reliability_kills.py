@@ -49,7 +49,9 @@ class Real:
     """The registry."""
 
     def __init__(self, place: Path, url: str | None = None) -> None:
-        self._registry = Registry(url or f"sqlite:///{place / 'registry.db'}", place / "vault")
+        # Every part of a run has the same database by URL, and so the same vault.
+        own = f"sqlite:///{place / 'registry.db'}"
+        self._registry = Registry(url or own, None if url else place / "vault")
 
     def release(self, run: Path) -> int:
         return self._registry.release(run, "jp").number
