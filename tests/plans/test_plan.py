@@ -39,13 +39,16 @@ def apart(value: float, source: str = "near") -> Gap:
     )
 
 
-def test_every_target_only_comes_first_and_cheap_models_before_dear_ones(
+def test_the_first_models_baselines_come_first_and_then_every_target_only(
     posed_rows: Posed,
 ) -> None:
     models = ["linear", "trees", "network"]
     steps = plan(posed_rows.problem, arms("rows"), []).steps
-    assert [step.arm.name for step in steps[:3]] == [f"target-only/{m}" for m in models]
-    rest = [step.arm for step in steps[3:]]
+    names = [step.arm.name for step in steps]
+    assert names[:3] == ["target-only/linear", "source-only/linear", "pooled/linear"]
+    assert names[3:5] == [f"target-only/{m}" for m in models[1:]]
+    assert len({*names}) == len(names)
+    rest = [step.arm for step in steps[5:]]
     kinds = [arm.model.kind for arm in rest]
     assert kinds == sorted(kinds, key=models.index)
     for model in models:

@@ -15,6 +15,7 @@ from acclimate.domains.sample import OWN, Rows
 from acclimate.errors import TaskError
 from acclimate.gaps.gap import Gap
 from acclimate.nearest import some
+from acclimate.plans.budget import BASELINES
 from acclimate.strategies.arm import Arm
 from acclimate.strategies.multitask.lessons import column
 from acclimate.strategies.relation.cotuning import CoTuning
@@ -81,7 +82,7 @@ def plan(
         steps += [Step(each, _reason(each, problem, gap)) for each in fitting]
         if why is not None:
             refused.append(Refusal(arm.strategy.kind, arm.model.kind, why))
-    steps.sort(key=lambda step: _order(step.arm))
+    steps = _opening(sorted(steps, key=lambda step: _order(step.arm)))
     return Plan(tuple(steps), tuple(refused))
 
 
@@ -123,6 +124,23 @@ def formed(arm: Arm, problem: Problem) -> tuple[list[Arm], str | None]:
         if fitting:
             return fitting, None
     return [], why
+
+
+def _opening(steps: list[Step]) -> list[Step]:
+    """The three baselines of the first model, and then the rest in order.
+
+    A budget that ends early has then known each of them; nothing is adopted while another
+    model's target-only arm is unknown (`examine`).
+    """
+    if not steps:
+        return steps
+    first = steps[0].arm.model.kind
+    opening = [
+        step
+        for step in steps
+        if step.arm.model.kind == first and step.arm.strategy.kind in BASELINES
+    ]
+    return opening + [step for step in steps if not any(step is each for each in opening)]
 
 
 def _order(arm: Arm) -> tuple[bool, int, int]:
