@@ -142,3 +142,12 @@ def test_a_second_target_only_arm_is_abandoned_where_it_could_not_ship() -> None
         now[0] = 81.0
         with pytest.raises(OutOfBudget):
             budget.tick()
+
+
+def test_encoding_is_part_of_what_fitting_again_takes() -> None:
+    now = [10.0]
+    budget = Budget(100, clock=lambda: now[0])
+    with budget.fitting("coral", 3.0):
+        now[0] += 1.0
+    # Judged once more and shipped, 4 s each, beside the tenth.
+    assert budget.reserve == 10 + 2 * 4

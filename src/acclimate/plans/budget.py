@@ -88,13 +88,15 @@ class Budget:
         return min(again + 0.1 * self.seconds, 0.8 * self.seconds)
 
     @contextmanager
-    def fitting(self, kind: str) -> Iterator[None]:
+    def fitting(self, kind: str, before: float = 0.0) -> Iterator[None]:
         """Measure the fit of an arm of a kind of strategy, and what it takes to answer.
+
+        before  seconds that encoding for it took, which fitting it again will take again
 
         An arm that takes longer than all before is still to be fitted twice more if it is
         chosen: it counts while it runs, and is abandoned where that is too much.
         """
-        start = self.spent
+        start = self.spent - before
         # The first target-only arm has to end: without it nothing can be judged.
         bound = kind != ALONE or ALONE in self._slowest
         if bound and not self.twice:

@@ -191,7 +191,9 @@ def _answer(
 
     No answer where the target is too small for one.
     """
+    begun = time.monotonic()
     encoded = arm.encoded(problem)
+    encoding = time.monotonic() - begun
     cross_fit = not exam.choose
     tuned = tune(
         arm,
@@ -203,10 +205,10 @@ def _answer(
         settled=settled,
     )
     begun = time.monotonic()
-    with budget.fitting(kind_of(arm)):
+    with budget.fitting(kind_of(arm), encoding):
         fitted = tuned.arm.fit(encoded, rng.child("fit"), budget.tick)
         answers = [(fitted.answer(case), case.truth) for case in exam.choose]
-    took = time.monotonic() - begun
+    took = time.monotonic() - begun + encoding
     if not cross_fit:
         return tuned.arm, fitted.facts, task.join(answers), took
     if tuned.prediction is None or tuned.truth is None:
