@@ -1,9 +1,11 @@
+# mypy: disable-error-code="import-not-found"
 """The same product on plain ASGI with NumPy and nothing else: no key, no limit, no check.
 
 python serve_asgi.py FACTORS.npz --port N
 """
 
 import sys
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,7 +16,7 @@ product = Product(sys.argv[1])
 decode, encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
 
 
-async def app(scope, receive, send):
+async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] != "http":
         return
     body = b"{}"

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found"
 """The same product behind FastAPI, as its tutorial has it.
 
 python serve_fastapi.py FACTORS.npz --port N

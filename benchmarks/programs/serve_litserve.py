@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found,misc"
 """The same product behind LitServe, one worker.
 
 python serve_litserve.py FACTORS.npz --port N
@@ -5,6 +6,7 @@ python serve_litserve.py FACTORS.npz --port N
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -13,16 +15,16 @@ from serve_product import Product
 
 
 class Recommender(litserve.LitAPI):
-    def setup(self, device):
+    def setup(self, device: str) -> None:
         self.product = Product(sys.argv[1])
 
-    def decode_request(self, request):
+    def decode_request(self, request: Any) -> Any:
         return request
 
-    def predict(self, asked):
+    def predict(self, asked: Any) -> Any:
         return self.product.answer(asked["user"], asked["k"], asked.get("among"))
 
-    def encode_response(self, answer):
+    def encode_response(self, answer: Any) -> Any:
         return answer
 
 

@@ -1,10 +1,12 @@
 """Factors from a file, and the k best of some or of all items: what every peer serves."""
 
+from typing import Any
+
 import numpy as np
 
 
 class Product:
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         with np.load(path) as held:
             self.items = held["items"]
             self.queries = held["queries"]
@@ -13,7 +15,7 @@ class Product:
         self.user = {name: at for at, name in enumerate(users)}
         self.column = {name: at for at, name in enumerate(self.names.tolist())}
 
-    def answer(self, user, k, among=None):
+    def answer(self, user: str, k: int, among: list[str] | None = None) -> dict[str, Any]:
         query = self.queries[self.user[user]]
         if among is None:
             columns, scores = None, self.items @ query
