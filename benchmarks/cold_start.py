@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from acclimate.arrays import Array
 from acclimate.domains.exam import Ranking
-from acclimate.errors import UsageError
+from acclimate.errors import StrategyError, UsageError
 from acclimate.rng import Rng
 from acclimate.settings import settings
 from acclimate.tasks import ranking as per_user
@@ -77,7 +77,11 @@ def _lines(args: argparse.Namespace, cold: Cold) -> Iterator[Line]:
             yield Line(arm=name, target=cold.name, why=why, **common)
             continue
         start = time.monotonic()
-        best, chosen = _chosen(arm, cold, rng.child(name))
+        try:
+            best, chosen = chosen_of(arm, cold, rng.child(name))
+        except StrategyError as error:
+            yield Line(arm=name, target=cold.name, why=str(error), **common)
+            continue
         fitted = arm.fit(best, cold.judge, rng.child(name).child("judge"))
         scores = []
         for question in cold.judge.questions:
@@ -103,16 +107,27 @@ def _lines(args: argparse.Namespace, cold: Cold) -> Iterator[Line]:
         yield from _verdicts(tried, number, question, common, rng)
 
 
-def _chosen(arm: Arm, cold: Cold, rng: Rng) -> tuple[Any, list[float]]:
-    """The settings with the best mean over what one may look at, and their scores."""
+def chosen_of(arm: Arm, cold: Cold, rng: Rng) -> tuple[Any, list[float]]:
+    """The settings with the best mean over what one may look at, and their scores.
+
+    Settings whose training runs away on some fold are out; StrategyError where all do.
+    """
     found: list[tuple[Any, list[float]]] = []
+    failed: StrategyError | None = None
     for number, each in enumerate(arm.grid(cold)):
         answers: list[list[Array]] = []
-        for fold, lesson in enumerate(cold.choose):
-            fitted = arm.fit(each, lesson, rng.child(number).child(fold))
-            answers.append([ndcg(fitted(q, DEEP), q) for q in lesson.questions])
+        try:
+            for fold, lesson in enumerate(cold.choose):
+                fitted = arm.fit(each, lesson, rng.child(number).child(fold))
+                answers.append([ndcg(fitted(q, DEEP), q) for q in lesson.questions])
+        except StrategyError as error:
+            print(f"{cold.name}: {each} is out: {error}", file=sys.stderr)
+            failed = error
+            continue
         joined = zip(*answers, strict=True)
         found.append((each, [float(np.concatenate(of_one).mean()) for of_one in joined]))
+    if not found and failed is not None:
+        raise failed
     return max(found, key=lambda pair: float(np.mean(pair[1])))
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from acclimate.errors import UsageError
-from benchmarks import cold_data, cold_start
+from acclimate.errors import StrategyError, UsageError
+from acclimate.models.popularity import Popularity
+from acclimate.rng import Rng
+from benchmarks import cold_arms, cold_data, cold_start
+from benchmarks.cold_arms import Answerer
 
 ARMS = ["popularity", "content/popularity"]
 
@@ -105,6 +109,45 @@ def test_lines_tell_every_arm_and_what_was_chosen(implicit: Path) -> None:
     # What nobody took is all alike to popularity, and ties count against it.
     found = {x.arm: x.value or 0.0 for x in lines if x.metric == "ndcg@10"}
     assert found["popularity"] < 0.1 < found["content/popularity"]
+
+
+class RunsAway:
+    """Popularity, whose training runs away at some rates."""
+
+    def __init__(self, *rates: int) -> None:
+        self.rates = rates
+
+    def why_not(self, cold: cold_data.Cold) -> str | None:
+        return None
+
+    def grid(self, cold: cold_data.Cold) -> Sequence[int]:
+        return self.rates
+
+    def fit(self, settings: int, lesson: cold_data.Lesson, rng: Rng) -> Answerer:
+        if settings > 1:
+            raise StrategyError(f"Training ran into numbers that are not finite at {settings}.")
+        popular = cold_arms.ARMS["popularity"]
+        return popular.fit(Popularity(), lesson, rng)
+
+
+def test_settings_whose_training_runs_away_are_out(implicit: Path) -> None:
+    cold = cold_data.read(implicit, 0)[0]
+    best, scores = cold_start.chosen_of(RunsAway(2, 1, 3), cold, Rng.of(0))
+    assert best == 1 and len(scores) == len(cold.judge.questions)
+    with pytest.raises(StrategyError, match="not finite at 3"):
+        cold_start.chosen_of(RunsAway(2, 3), cold, Rng.of(0))
+
+
+def test_an_arm_that_always_runs_away_has_a_line_that_says_so(
+    implicit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arms = {**cold_arms.ARMS, "two-tower": RunsAway(2)}
+    monkeypatch.setattr(cold_start, "ARMS", arms)
+    lines = list(cold_start.run(asked(implicit, "--arm", "two-tower")))
+    assert {line.why for line in lines if line.arm == "two-tower"} == {
+        "Training ran into numbers that are not finite at 2."
+    }
+    assert any((line.arm or "").startswith("chosen: ") for line in lines)
 
 
 def test_an_arm_that_needs_ratings_says_so(implicit: Path) -> None:
