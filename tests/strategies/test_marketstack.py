@@ -100,7 +100,8 @@ def test_by_the_clock_a_source_says_what_it_knew_at_each_origin() -> None:
 def test_a_source_that_harms_is_refused_and_what_was_found_is_told() -> None:
     fitted = Arm(MarketStack(), Stack()).fit(given(), KEY)
     assert isinstance(fitted.model, Across) and fitted.model.known is not None
-    assert len(fitted.facts) == 2
+    assert len(fitted.facts) == 3
+    assert fitted.facts[2].startswith("nothing that was learned beats the best single score")
     assert fitted.facts[0].startswith("'alike' orders held-out items with nDCG@10 0.")
     assert fitted.facts[0].endswith(": kept")
     assert fitted.facts[1].startswith("'mixed' orders held-out items")
